@@ -1,0 +1,2 @@
+//! The binary `license-server`.
+fn main() {}

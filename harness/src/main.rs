@@ -1,0 +1,2 @@
+//! The binary `harness`.
+fn main() {}

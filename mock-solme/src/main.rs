@@ -1,0 +1,2 @@
+//! The binary `mock-solme`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Integration and property tests of the whole, one test binary.
