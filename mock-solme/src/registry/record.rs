@@ -1,0 +1,129 @@
+//! What the main server knows of one license server id.
+
+use protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime};
+use serde::{Deserialize, Serialize};
+
+/// What the main server knows of one license server id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The id.
+    pub license_server_id: LicenseServerId,
+    /// Whose License Server it is, for people.
+    pub name: Option<String>,
+    /// E-mail addresses that may ask for a clear, and that hear the answer.
+    pub contacts: Vec<String>,
+    /// When the id was added.
+    pub added_at: UtcTime,
+    /// Set while the vendor has disabled the id (P 9.5).
+    pub disabled: Option<Disabled>,
+    /// What is allocated to the id.
+    pub allocation: Allocation,
+    /// Generation of the key pair in use, or of the next one when none is: 1 plus the number of clears (P 16.3).
+    pub key_generation: u64,
+    /// Sequence of the newest receipt given for the id; 0 before the first.
+    pub sequence: u64,
+    /// The key pair that the id is bound to (P 1.2).
+    pub key_pair_in_use: Option<KeyPairInUse>,
+    /// Key pairs that are dead for this id for ever (P 16.4), oldest first.
+    pub cleared_key_pairs: Vec<ClearedKeyPair>,
+    /// The only key pair that may bind the id next (P 16.6).
+    pub reserved_for: Option<KeyThumbprint>,
+}
+
+/// The key pair that an id is bound to. It is bound by the first accepted request, so there always is an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyPairInUse {
+    /// Its name.
+    pub thumbprint: KeyThumbprint,
+    /// Main server time of its first synchronization.
+    pub bound_at: UtcTime,
+    /// Main server time of its newest synchronization.
+    pub last_synchronized_at: UtcTime,
+    /// What its newest accepted request was answered with (P 9.7).
+    pub newest_answer: NewestAnswer,
+}
+
+/// The answer to the newest accepted request. Its payload is kept beside the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewestAnswer {
+    /// Digest of the request.
+    pub request_digest: Digest,
+    /// The receipt, the whole JWS.
+    pub receipt: String,
+}
+
+/// A key pair that was cleared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearedKeyPair {
+    /// Its name.
+    pub thumbprint: KeyThumbprint,
+    /// Its generation.
+    pub key_generation: u64,
+    /// Main server time of its first synchronization.
+    pub bound_at: UtcTime,
+    /// Main server time of its last synchronization.
+    pub last_synchronized_at: UtcTime,
+    /// When it was cleared.
+    pub cleared_at: UtcTime,
+    /// The operator who cleared it.
+    pub cleared_by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// That the vendor has disabled an id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// Since when.
+    pub at: UtcTime,
+    /// The operator.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Record {
+    /// A new id: nothing allocated, no key pair in use.
+    pub fn new(license_server_id: LicenseServerId, added_at: UtcTime) -> Self {
+        Self {
+            license_server_id,
+            name: None,
+            contacts: Vec::new(),
+            added_at,
+            disabled: None,
+            allocation: Allocation { revision: 0, licenses: Vec::new() },
+            key_generation: 1,
+            sequence: 0,
+            key_pair_in_use: None,
+            cleared_key_pairs: Vec::new(),
+            reserved_for: None,
+        }
+    }
+
+    /// The thumbprint of the key pair in use.
+    pub fn bound_thumbprint(&self) -> Option<KeyThumbprint> {
+        self.key_pair_in_use.as_ref().map(|in_use| in_use.thumbprint)
+    }
+
+    /// When and why `thumbprint` was cleared, if it was.
+    pub fn cleared(&self, thumbprint: &KeyThumbprint) -> Option<&ClearedKeyPair> {
+        self.cleared_key_pairs.iter().find(|cleared| cleared.thumbprint == *thumbprint)
+    }
+
+    /// Whether `address` is a registered contact. Addresses are compared without regard to case.
+    pub fn is_contact(&self, address: &str) -> bool {
+        self.contacts.iter().any(|contact| contact.eq_ignore_ascii_case(address))
+    }
+}
+
+/// Disables the id (P 9.5). An id that is disabled already stays as it is.
+#[must_use]
+pub fn disable(record: &Record, disabled: Disabled) -> Record {
+    Record { disabled: record.disabled.clone().or(Some(disabled)), ..record.clone() }
+}
+
+/// Enables the id again. Key pair and allocation are as they were.
+#[must_use]
+pub fn enable(record: &Record) -> Record {
+    Record { disabled: None, ..record.clone() }
+}
