@@ -47,17 +47,24 @@ fn refuse_duplicates(bytes: &[u8]) -> Result<(), JsonError> {
 
 /// Walks over any JSON value, and keeps nothing of it but the names of the object it is in.
 struct Walk<'a> {
+    /// How many arrays and objects are open.
     depth: usize,
     found: &'a mut Option<JsonError>,
 }
 
 impl Walk<'_> {
-    fn inner<E: serde::de::Error>(&mut self) -> Result<Walk<'_>, E> {
-        if self.depth == limits::JSON_DEPTH {
+    /// Goes into an array or object, empty or not.
+    fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
+        self.depth += 1;
+        if self.depth > limits::JSON_DEPTH {
             *self.found = Some(JsonError::TooDeep);
             return Err(E::custom("too deep"));
         }
-        Ok(Walk { depth: self.depth + 1, found: self.found })
+        Ok(())
+    }
+
+    fn inner(&mut self) -> Walk<'_> {
+        Walk { depth: self.depth, found: self.found }
     }
 }
 
@@ -92,13 +99,12 @@ impl<'de> Visitor<'de> for Walk<'_> {
         Ok(())
     }
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        let mut more = true;
-        while more {
-            more = seq.next_element_seed(self.inner()?)?.is_some();
-        }
+        self.enter()?;
+        while seq.next_element_seed(self.inner())?.is_some() {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        self.enter()?;
         let mut names = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if names.contains(&name) {
@@ -106,7 +112,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 return Err(A::Error::custom("duplicate member"));
             }
             names.insert(name);
-            map.next_value_seed(self.inner()?)?;
+            map.next_value_seed(self.inner())?;
         }
         Ok(())
     }
@@ -184,6 +190,9 @@ mod tests {
         let nested = |n: usize| format!(r#"{{"a":1,"b":{}{}}}"#, "[".repeat(n), "]".repeat(n));
         assert_eq!(check(&nested(limits::JSON_DEPTH - 1)), Ok(Sample { a: 1 }));
         assert_eq!(check(&nested(limits::JSON_DEPTH)), Err(JsonError::TooDeep));
+        let objects = |n: usize| format!(r#"{{"a":1,"b":{}{{}}{}}}"#, r#"{"c":"#.repeat(n - 1), "}".repeat(n - 1));
+        assert_eq!(check(&objects(limits::JSON_DEPTH - 1)), Ok(Sample { a: 1 }));
+        assert_eq!(check(&objects(limits::JSON_DEPTH)), Err(JsonError::TooDeep), "an empty object is a level too");
         assert_eq!(check(&nested(100_000)), Err(JsonError::TooDeep));
     }
 

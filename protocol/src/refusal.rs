@@ -64,8 +64,24 @@ macro_rules! codes {
     ($(#[$doc:meta])* $type:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "&'static str")]
         pub enum $type {
-            $($(#[$vdoc])* #[serde(rename = $text)] $variant,)*
+            $($(#[$vdoc])* $variant,)*
+        }
+
+        /// Text only: serde's derived enums also accept `{"code": null}`, a second spelling of the same message.
+        impl TryFrom<String> for $type {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                let known = Self::ALL.iter().find(|code| code.as_str() == text);
+                known.copied().ok_or_else(|| format!("{text:?} is none of the known codes"))
+            }
+        }
+
+        impl From<$type> for &'static str {
+            fn from(code: $type) -> Self {
+                code.as_str()
+            }
         }
 
         impl $type {

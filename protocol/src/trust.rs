@@ -107,20 +107,20 @@ impl TrustFile {
     }
 }
 
-/// `scheme`, a host, optionally a port, and nothing else.
+/// `scheme`, a host, a port, and nothing else.
 fn is_address(text: &str, scheme: &str) -> bool {
-    let Some(authority) = text.strip_prefix(scheme) else { return false };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse::<u16>().is_ok_and(|port| port != 0)),
-        _ => (authority, true),
+    let Some((host, port)) = text.strip_prefix(scheme).and_then(|authority| authority.rsplit_once(':')) else {
+        return false;
     };
+    let digits = port.bytes().all(|b| b.is_ascii_digit());
+    let port_fits = digits && port.parse::<u16>().is_ok_and(|port| port != 0);
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let host_fits = match bracketed {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => !host.is_empty() && host.bytes().all(plain),
     };
-    port && host_fits
+    port_fits && host_fits
 }
 
 #[cfg(test)]
@@ -129,13 +129,18 @@ mod tests {
 
     #[test]
     fn an_address_is_scheme_host_and_port() {
-        for good in ["https://127.0.0.1:14443", "https://localhost", "https://[::1]:443", "https://a-b.example:1"] {
+        for good in ["https://127.0.0.1:14443", "https://localhost:1", "https://[::1]:443", "https://a-b.example:65535"]
+        {
             assert!(is_address(good, "https://"), "{good}");
         }
         for bad in [
             "http://a",
             "https://",
             "https://a/",
+            "https://a",
+            "https://[::1]",
+            "https://a:",
+            "https://a:+1",
             "https://a:0",
             "https://a:99999",
             "https://u@a",
