@@ -1,0 +1,75 @@
+//! Limits of PROTOCOL.md 18 that would make large fixtures: just enough is accepted, one more is not.
+
+use protocol::{
+    Allocation, FileError, Malformed, Problem, Signed, SyncFile, TrustFile, TrustFileError, Unreadable, limits,
+};
+
+use crate::{golden, golden_text};
+
+#[test]
+fn licenses_of_an_allocation() {
+    let sample = Allocation::from_json(&golden("allocation-1.json")).unwrap();
+    let with = |count: usize| {
+        let mut allocation = Allocation { licenses: Vec::new(), ..sample };
+        for n in 0..count {
+            let mut license = sample.licenses[0].clone();
+            license.number = format!("AVIX1-00000-00000-00000-00000-{n:07}").parse().unwrap();
+            allocation.licenses.push(license);
+        }
+        Allocation::from_json(&allocation.to_json()).map(|read| read.licenses.len())
+    };
+    assert_eq!(with(limits::LICENSES), Ok(limits::LICENSES));
+    let what = "licenses".to_owned();
+    assert_eq!(with(limits::LICENSES + 1), Err(Malformed::TooMany { what, found: 1_001, at_most: 1_000 }));
+}
+
+#[test]
+fn bytes_of_an_allocation() {
+    let padded = |bytes: usize| {
+        let mut json = golden("allocation-1.json");
+        json.resize(bytes, b' ');
+        Allocation::from_json(&json).map(drop)
+    };
+    assert_eq!(padded(limits::ALLOCATION), Ok(()));
+    let (found, at_most) = (limits::ALLOCATION + 1, limits::ALLOCATION);
+    assert_eq!(padded(found), Err(Malformed::TooMany { what: "bytes".to_owned(), found, at_most }));
+}
+
+#[test]
+fn bytes_of_a_file() {
+    let padded = |bytes: usize| {
+        let mut file = golden("response-file.json");
+        file.resize(bytes, b'\n');
+        SyncFile::parse(&file).map(drop)
+    };
+    assert_eq!(padded(limits::FILE), Ok(()));
+    assert_eq!(padded(limits::FILE + 1), Err(FileError::TooLarge { bytes: limits::FILE + 1 }));
+}
+
+#[test]
+fn bytes_of_a_trust_file_and_of_a_problem() {
+    let padded = |name: &str, bytes: usize| {
+        let mut json = golden(name);
+        json.resize(bytes, b' ');
+        json
+    };
+    assert!(TrustFile::parse(&padded("trust.json", limits::TRUST_FILE)).is_ok());
+    let bytes = limits::TRUST_FILE + 1;
+    assert_eq!(TrustFile::parse(&padded("trust.json", bytes)), Err(TrustFileError::TooLarge { bytes }));
+    assert!(Problem::parse(&padded("problem-key-pair-in-use.json", limits::PROBLEM)).is_ok());
+    assert!(Problem::parse(&padded("problem-key-pair-in-use.json", limits::PROBLEM + 1)).is_err());
+}
+
+#[test]
+fn bytes_of_a_message() {
+    fn check<M: protocol::Message>(good: &str, at_most: usize) {
+        let long = |bytes: usize| format!("{}{good}", "A".repeat(bytes - good.len()));
+        let too_large = Err(Unreadable::TooLarge { bytes: at_most + 1, at_most });
+        assert_eq!(Signed::<M>::parse(&long(at_most + 1)).map(drop), too_large);
+        assert_ne!(Signed::<M>::parse(&long(at_most)).map(drop), too_large);
+        assert!(!matches!(Signed::<M>::parse(good), Err(Unreadable::TooLarge { .. })));
+    }
+    check::<protocol::Request>(&golden_text("request-1.jws"), 16_384);
+    check::<protocol::Receipt>(&golden_text("receipt-1.jws"), 8_192);
+    check::<protocol::Refusal>(&golden_text("refusal-state-diverged.jws"), 8_192);
+}
