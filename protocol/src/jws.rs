@@ -309,7 +309,8 @@ fn read_header<M: Message>(bytes: &[u8]) -> Result<M::Header, Unreadable> {
         typ: String,
     }
     if bytes.len() > limits::HEADER {
-        return Err(Unreadable::TooLarge { bytes: bytes.len(), at_most: limits::HEADER });
+        let text = format!("it is longer than {} bytes", limits::HEADER);
+        return Err(Unreadable::Header(JsonError::Invalid(text)));
     }
     let kind: Kind = json::parse(bytes).map_err(Unreadable::Header)?;
     if kind.alg != ALG {
