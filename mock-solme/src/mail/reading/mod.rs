@@ -1,0 +1,121 @@
+//! Reads a mail to the licensing desk: who sent it, whether a machine did, and which license server ids it names.
+//!
+//! Every ordinary word has the form of a license server id (P 2.7), so a mail alone cannot say what is one. Reading
+//! gives candidates; [`ReadMail::license_server_ids`] asks which of them are known, and adds what the mail *calls* a
+//! license server id. Everything is bounded: see the constants here and in [`mime`].
+
+mod mime;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use mail_parser::{HeaderValue, Message, MessageParser};
+use protocol::{KeyThumbprint, LicenseServerId};
+
+use self::words::Words;
+use super::{Address, LICENSING, MessageId, ReceivedMail};
+
+/// License server ids taken from one mail, known ones and unknown ones each; those that follow are left out.
+pub const MAX_LICENSE_SERVER_IDS: usize = 10;
+
+/// What a mail says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadMail {
+    /// Who wrote it: the header `From`, or the envelope sender where that names no one. A hint, never a proof.
+    pub from: Option<Address>,
+    /// The envelope sender: where an answer to the sender goes (RFC 3834 section 4).
+    pub envelope_from: Option<Address>,
+    /// The subject, decoded.
+    pub subject: Option<String>,
+    /// The name of the mail, for the answer's `In-Reply-To`.
+    pub message_id: Option<MessageId>,
+    /// A machine sent it: it is no customer's wish, and an answer could be answered for ever (RFC 3834 section 2).
+    pub automatic: bool,
+    /// What has the form of a key pair's thumbprint (P 3.2), in order of appearance.
+    pub thumbprints: Vec<KeyThumbprint>,
+    words: Words,
+}
+
+/// The license server ids of a mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LicenseServerIds {
+    /// Known ones, in order of appearance.
+    pub known: Vec<LicenseServerId>,
+    /// What the mail calls a license server id and is none that is known, in order of appearance.
+    pub unknown: Vec<LicenseServerId>,
+}
+
+impl ReadMail {
+    /// Reads `mail`. There is no mail that cannot be read: what makes no sense is passed over.
+    pub fn read(mail: &ReceivedMail) -> Self {
+        let envelope_from = mail.envelope_from.as_deref().and_then(address);
+        let headers = MessageParser::default().parse_headers(&mail.raw);
+        let headers = headers.as_ref();
+        let author = headers.and_then(|headers| headers.from()?.first()?.address().and_then(address));
+        let from = author.or_else(|| envelope_from.clone());
+        let subject = headers.and_then(Message::subject).map(str::to_owned);
+        let message_id = headers.and_then(|headers| headers.message_id()?.parse().ok());
+        let automatic = mail.envelope_from.is_none()
+            || from.as_ref().is_some_and(is_machine)
+            || envelope_from.as_ref().is_some_and(is_machine)
+            || headers.is_some_and(says_automatic);
+
+        let mut words = Words::default();
+        if let Some(subject) = &subject {
+            words.scan(subject);
+        }
+        mime::for_each_text(&mail.raw, &mut |text| words.scan(text));
+        let thumbprints = words.take_thumbprints();
+        Self { from, envelope_from, subject, message_id, automatic, thumbprints, words }
+    }
+
+    /// The license server ids of this mail. `is_known` is asked at most 768 times, once for each candidate.
+    pub fn license_server_ids(&self, is_known: impl Fn(&LicenseServerId) -> bool) -> LicenseServerIds {
+        let mut ids = LicenseServerIds::default();
+        for candidate in self.words.candidates() {
+            let into = match (is_known(&candidate.id), candidate.announced) {
+                (true, _) => &mut ids.known,
+                (false, true) => &mut ids.unknown,
+                (false, false) => continue,
+            };
+            if into.len() < MAX_LICENSE_SERVER_IDS {
+                into.push(candidate.id.clone());
+            }
+        }
+        ids
+    }
+
+    /// Whether the mail, by its form alone, seems to name a license server id. The answer to the sender depends on
+    /// this and never on what is known here ([`super::answers`]).
+    pub fn seems_to_name_a_license_server_id(&self) -> bool {
+        self.words.candidates().any(|candidate| candidate.announced || candidate.looks_like_an_id)
+    }
+}
+
+fn address(text: &str) -> Option<Address> {
+    text.parse().ok()
+}
+
+/// Senders behind which nobody reads (RFC 3834 section 2), and ourselves.
+fn is_machine(sender: &Address) -> bool {
+    let user = sender.user().to_ascii_lowercase();
+    let own = sender.to_string().eq_ignore_ascii_case(LICENSING);
+    own || user == "mailer-daemon" || user.starts_with("owner-") || user.ends_with("-request")
+}
+
+fn says_automatic(headers: &Message<'_>) -> bool {
+    let auto_submitted = header_text(headers, "Auto-Submitted");
+    let first_word = |text: &str| text.split([';', ' ', '(']).next().unwrap_or_default().to_ascii_lowercase();
+    auto_submitted.is_some_and(|text| first_word(text) != "no")
+        || header_text(headers, "Precedence")
+            .is_some_and(|text| ["bulk", "list", "junk"].contains(&first_word(text).as_str()))
+        || headers.header("List-Id").is_some()
+}
+
+fn header_text<'m>(headers: &'m Message<'_>, name: &'static str) -> Option<&'m str> {
+    headers.header(name).map(|value| match value {
+        HeaderValue::Text(text) => text.trim(),
+        // Present, and no plain text: nothing that says "no".
+        _ => "",
+    })
+}
