@@ -1,0 +1,268 @@
+//! Hands mails of the outbox on to a real SMTP server, where an operator has configured one.
+
+use std::fmt;
+use std::time::Duration;
+
+use lettre::address::Envelope;
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+
+use super::answers::OutboxMail;
+
+/// The wait for the server, from connecting to its last answer.
+pub const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// A real SMTP server that takes our mails.
+pub struct MailServer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// The URL without user and password.
+    shown: String,
+    time_limit: Duration,
+}
+
+/// A mail that was not handed on; it stays in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotHandedOn {
+    /// The URL names no SMTP server. The URL is not repeated: it may hold a password.
+    #[error(
+        "the URL of the mail server cannot be used: {0}; write smtp://HOST:25, smtp://USER:PASSWORD@HOST:587?tls=required or smtps://USER:PASSWORD@HOST:465"
+    )]
+    Url(&'static str),
+    /// No answer from the server.
+    #[error("the mail server {server} was not reached: {cause}; check that it runs and that nothing blocks its port")]
+    NotReached {
+        /// The server.
+        server: String,
+        /// What the network said.
+        cause: String,
+    },
+    /// The server answered too slowly.
+    #[error("the mail server {server} took longer than {seconds} s; try again later")]
+    TimedOut {
+        /// The server.
+        server: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// TLS failed: most often a certificate that this machine does not trust.
+    #[error(
+        "the mail server {server} failed at TLS: {cause}; check the host name in the URL and the certificate of the server"
+    )]
+    Tls {
+        /// The server.
+        server: String,
+        /// What TLS said.
+        cause: String,
+    },
+    /// The server said no, for now (4yz).
+    #[error("the mail server {server} does not take the mail now: {answer}; try again later")]
+    RefusedForNow {
+        /// The server.
+        server: String,
+        /// Its answer.
+        answer: String,
+    },
+    /// The server said no (5yz).
+    #[error(
+        "the mail server {server} refuses the mail: {answer}; check user and password in the URL, and the recipients"
+    )]
+    Refused {
+        /// The server.
+        server: String,
+        /// Its answer.
+        answer: String,
+    },
+    /// The mail cannot be sent by this server, or at all.
+    #[error(
+        "the mail cannot be handed on by {server}: {cause}; read it with `mock-solme outbox show` and send it by hand"
+    )]
+    Mail {
+        /// The server.
+        server: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl NotHandedOn {
+    /// Whether the same mail may succeed later, with nothing changed here.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::NotReached { .. } | Self::TimedOut { .. } | Self::RefusedForNow { .. })
+    }
+}
+
+impl MailServer {
+    /// The server at `url`: `smtp://` or `smtps://`, with user and password if it wants them (percent-encoded).
+    ///
+    /// `smtp://` alone is not encrypted; `?tls=required` asks for STARTTLS. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`NotHandedOn::Url`].
+    pub fn at(url: &str) -> Result<Self, NotHandedOn> {
+        let (scheme, rest) = url.split_once("://").ok_or(NotHandedOn::Url("it has no scheme"))?;
+        if scheme != "smtp" && scheme != "smtps" {
+            return Err(NotHandedOn::Url("its scheme is neither smtp nor smtps"));
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        if host.is_empty() {
+            return Err(NotHandedOn::Url("it names no host"));
+        }
+        if !login.is_empty() && !login.contains(':') {
+            return Err(NotHandedOn::Url("it has a user but no password"));
+        }
+        // lettre's own words may repeat the URL, and with it the password.
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+            .map_err(|_| NotHandedOn::Url("host, port, user, password or the tls parameter is malformed"))?;
+        let transport = builder.timeout(Some(TIME_LIMIT)).build();
+        Ok(Self { transport, shown: format!("{scheme}://{host}"), time_limit: TIME_LIMIT })
+    }
+
+    /// The same server with another limit for one mail. Default [`TIME_LIMIT`].
+    #[must_use]
+    pub fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
+    }
+
+    /// Hands `mail` on. The envelope sender is `<>`: a bounce of an answer goes nowhere (RFC 3834 section 3.3).
+    ///
+    /// # Errors
+    /// [`NotHandedOn`], every kind but `Url`.
+    pub async fn hand_on(&self, mail: &OutboxMail) -> Result<(), NotHandedOn> {
+        let envelope = Envelope::new(None, mail.to.clone())
+            .map_err(|error| NotHandedOn::Mail { server: self.shown.clone(), cause: error.to_string() })?;
+        // The limit of lettre is one for each command; this is one for all of them.
+        match tokio::time::timeout(self.time_limit, self.transport.send_raw(&envelope, &mail.raw)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.not_handed_on(&error)),
+            Err(_) => Err(self.timed_out()),
+        }
+    }
+
+    fn timed_out(&self) -> NotHandedOn {
+        NotHandedOn::TimedOut { server: self.shown.clone(), seconds: self.time_limit.as_secs() }
+    }
+
+    fn not_handed_on(&self, error: &SmtpError) -> NotHandedOn {
+        let server = self.shown.clone();
+        let cause = error.to_string();
+        if error.is_timeout() {
+            self.timed_out()
+        } else if error.is_permanent() {
+            NotHandedOn::Refused { server, answer: cause }
+        } else if error.is_transient() {
+            NotHandedOn::RefusedForNow { server, answer: cause }
+        } else if error.is_tls() {
+            NotHandedOn::Tls { server, cause }
+        } else if error.is_client() {
+            NotHandedOn::Mail { server, cause }
+        } else {
+            NotHandedOn::NotReached { server, cause }
+        }
+    }
+}
+
+/// Without user and password.
+impl fmt::Debug for MailServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MailServer({})", self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use protocol::UtcTime;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::mail::answers::{Addressing, Answer, compose};
+    use crate::mail::smtp::{Settings, Smtp, Temporary};
+
+    fn mail(to: &str) -> OutboxMail {
+        let addressing = Addressing {
+            to: &[to.parse().unwrap()],
+            in_reply_to: None,
+            message_id: &"answer-1@mock-solme.invalid".parse().unwrap(),
+            date: UtcTime::from_secs(1_800_000_000),
+        };
+        compose(&Answer::Acknowledged, &addressing).unwrap()
+    }
+
+    /// A server for anna that fails or not, and what it has taken.
+    async fn server(fails: bool) -> (Smtp, Arc<Mutex<Vec<crate::mail::ReceivedMail>>>) {
+        let taken = Arc::<Mutex<Vec<_>>>::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = Settings { recipients: vec!["anna@customer.example".to_owned()], ..Settings::default() };
+        let kept = Arc::clone(&taken);
+        let smtp = Smtp::start(listener, settings, move |mail| {
+            kept.lock().unwrap().push(mail);
+            std::future::ready(if fails { Err(Temporary("full".to_owned())) } else { Ok(()) })
+        })
+        .unwrap();
+        (smtp, taken)
+    }
+
+    fn at(smtp: &Smtp) -> MailServer {
+        MailServer::at(&format!("smtp://{}", smtp.local_addr())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_handed_on_with_the_null_sender_and_as_it_was_composed() {
+        let (smtp, taken) = server(false).await;
+        let mail = mail("anna@customer.example");
+        at(&smtp).hand_on(&mail).await.unwrap();
+        let taken = taken.lock().unwrap();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(taken[0].envelope_from, None);
+        assert_eq!(taken[0].envelope_to, ["anna@customer.example"]);
+        assert!(taken[0].raw.starts_with(&mail.raw));
+    }
+
+    #[tokio::test]
+    async fn each_failure_has_its_own_name() {
+        let (smtp, _taken) = server(true).await;
+        let later = at(&smtp).hand_on(&mail("anna@customer.example")).await.unwrap_err();
+        assert!(matches!(later, NotHandedOn::RefusedForNow { .. }) && later.is_transient(), "{later}");
+        let never = at(&smtp).hand_on(&mail("eve@customer.example")).await.unwrap_err();
+        assert!(matches!(never, NotHandedOn::Refused { .. }) && !never.is_transient(), "{never}");
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let silent = MailServer::at(&format!("smtp://{address}")).unwrap().with_time_limit(Duration::from_millis(1));
+        let late = silent.hand_on(&mail("anna@customer.example")).await.unwrap_err();
+        assert!(matches!(late, NotHandedOn::TimedOut { .. }), "{late}");
+        drop(listener);
+        let gone = MailServer::at(&format!("smtp://{address}")).unwrap();
+        let gone = gone.hand_on(&mail("anna@customer.example")).await.unwrap_err();
+        assert!(matches!(gone, NotHandedOn::NotReached { .. }), "{gone}");
+    }
+
+    #[tokio::test]
+    async fn tls_with_a_server_that_speaks_none_is_a_tls_failure() {
+        let (smtp, _taken) = server(false).await;
+        let server = MailServer::at(&format!("smtps://localhost:{}", smtp.local_addr().port())).unwrap();
+        let error = server.hand_on(&mail("anna@customer.example")).await.unwrap_err();
+        assert!(matches!(error, NotHandedOn::Tls { .. } | NotHandedOn::NotReached { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_password_is_in_no_text() {
+        let server = MailServer::at("smtps://user:s3cret%40@mail.customer.example:465").unwrap();
+        assert_eq!(format!("{server:?}"), "MailServer(smtps://mail.customer.example:465)");
+        for url in [
+            "user:s3cret",
+            "http://user:s3cret@host",
+            "smtp://user:s3cret@",
+            "smtp://s3cret@host",
+            "smtp://",
+            "smtp://user:s3cret@host:99999",
+            "smtp://user:s3cret@host?tls=s3cret",
+            "smtp://user:s3cret%ff@host",
+        ] {
+            let error = MailServer::at(url).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+        }
+    }
+}
