@@ -1,2 +1,7 @@
 //! The binary `license-server`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    client::run(std::env::args_os(), client::Seams::default())
+}

@@ -1,0 +1,135 @@
+//! The command line, in the manual's words.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use protocol::{LicenseNumber, LicenseServerId};
+
+use crate::clock::Span;
+use crate::transport::TimeLimits;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+   0  done
+   2  the command line is wrong
+  10  refused: the main server said no
+  11  not reached: the main server did not answer, or what answered could not be used
+  12  a file cannot be used
+  13  the local state cannot be used
+  14  no license may be issued
+
+State directory: --state, else LICENSE_SERVER_STATE, else $XDG_STATE_HOME/license-server, else
+~/.local/state/license-server. One process at a time may use it.
+
+This is a simulation with a protocol and keys of its own. It cannot talk to Solme's servers, and nothing it does makes
+AVIX accept a license.";
+
+/// A License Server's synchronization with its main license server.
+#[derive(Debug, Parser)]
+#[command(name = "license-server", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The state directory
+    #[arg(long, global = true, env = "LICENSE_SERVER_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Simulation: shift the local clock, as 366d, -2h, 30m or 10s. Never judges TLS
+    #[arg(long, global = true, allow_hyphen_values = true, value_name = "SPAN")]
+    pub(crate) clock_offset: Option<Span>,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Set up this License Server: its license server id, its trust file, and a new key pair
+    ///
+    /// Again with the same id and the same main server it only takes over addresses, name and CA certificate. It never
+    /// replaces a key pair.
+    Init {
+        /// The license server id that Solme gave you
+        #[arg(long, value_name = "ID")]
+        id: LicenseServerId,
+        /// The trust file of the main server
+        #[arg(long, value_name = "FILE")]
+        trust: PathBuf,
+    },
+    /// Synchronize with the main server over ports 443 and 8080
+    Synchronize {
+        #[command(flatten)]
+        limits: Limits,
+    },
+    /// Show license server id, key pair, days left, and the allocated licenses
+    Status,
+    /// May a license be issued now? Without a number: any of them
+    MayIssue {
+        /// The license number
+        license_number: Option<LicenseNumber>,
+    },
+    /// Begin again with a new key pair: the way out when the old one is cleared, copied or lost
+    ///
+    /// The old state is kept in the directory `archive` of the state directory. License server id and trust stay. The
+    /// main server accepts the new key pair once the old one is cleared.
+    NewKeyPair {
+        /// Yes, stop using the key pair of this server
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show what happened, newest last
+    History,
+    /// Synchronize via file, first half: write the request file for the main server
+    ///
+    /// Again it writes the same request, until that is answered.
+    ExportRequest {
+        /// The file to write; - for standard output
+        file: PathBuf,
+    },
+    /// Synchronize via file, second half: read the response file that came back
+    ImportResponse {
+        /// The response file; - for standard input
+        file: PathBuf,
+        /// Show what would change, and store nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write the mail to licensing@solme.se that asks to have the key pair in use cleared
+    RequestClear {
+        /// The file to write; - for standard output [default: clear-request-ID.eml]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Send the mail to this mail server instead
+        #[arg(long, value_name = "HOST:PORT", conflicts_with = "out")]
+        smtp: Option<String>,
+        /// The sender: best one of the contacts that Solme knows
+        #[arg(long, value_name = "ADDR", default_value = "license-server@localhost")]
+        from: String,
+    },
+}
+
+/// How long the network may take.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Limits {
+    /// To look up a name, and to connect to a port
+    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = positive)]
+    connect_limit: Duration,
+    /// For one exchange on one port
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = positive)]
+    total_limit: Duration,
+}
+
+impl From<Limits> for TimeLimits {
+    fn from(limits: Limits) -> Self {
+        Self { connect: limits.connect_limit, total: limits.total_limit }
+    }
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse()?;
+    match u64::try_from(span.seconds) {
+        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
+        _ => Err("it must be 1s or more".to_owned()),
+    }
+}

@@ -1,0 +1,136 @@
+//! The report of `synchronize` and `import-response`.
+
+use protocol::{Refusal, RefusalCode};
+use serde_json::{Value, json};
+
+use super::session::Session;
+use crate::core::{Applied, Carrier, Changes, Failure, meaning};
+use crate::output::{Exit, Report, Text, changes_json, sentence};
+
+/// How a synchronization ended.
+pub(super) struct Outcome {
+    pub(super) outcome: &'static str,
+    pub(super) exit: Exit,
+    pub(super) code: String,
+    pub(super) message: String,
+    pub(super) cure: Option<String>,
+    pub(super) changes: Changes,
+    /// Whether trying again later may help without anyone changing anything.
+    pub(super) transient: bool,
+    /// What is worth knowing beside it.
+    pub(super) notes: Vec<String>,
+}
+
+impl Outcome {
+    pub(super) fn synchronized(code: &str, message: String, changes: Changes) -> Self {
+        let code = code.to_owned();
+        Self {
+            outcome: "synchronized",
+            exit: Exit::Done,
+            code,
+            message,
+            cure: None,
+            changes,
+            transient: false,
+            notes: Vec::new(),
+        }
+    }
+
+    pub(super) fn refused(refusal: &Refusal, carrier: Carrier) -> Self {
+        let meaning = meaning(refusal, carrier);
+        Self {
+            outcome: "refused",
+            exit: Exit::Refused,
+            code: refusal.code.as_str().to_owned(),
+            message: meaning.message,
+            cure: Some(meaning.cure),
+            changes: Changes::default(),
+            transient: matches!(refusal.code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable),
+            notes: Vec::new(),
+        }
+    }
+
+    pub(super) fn failed(failure: &Failure) -> Self {
+        Self {
+            outcome: "failed",
+            exit: Exit::NotReached,
+            code: failure.code().to_owned(),
+            message: failure.message(),
+            cure: Some(failure.cure()),
+            changes: Changes::default(),
+            transient: failure.is_transient(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The report, with the state that the synchronization left.
+    pub(super) fn report(mut self, session: &Session) -> Report {
+        self.notes.extend(clock_notes(session));
+        let mut text = Text::default();
+        match self.exit {
+            Exit::Done => text.good(sentence(&self.message)),
+            _ => text.bad(sentence(&self.message)),
+        }
+        if self.outcome == "synchronized" || !self.changes.is_empty() {
+            text.changes(&self.changes);
+        }
+        for note in &self.notes {
+            text.warn(note);
+        }
+        match &self.cure {
+            Some(cure) => text.next(cure),
+            None => text.next(until(session)),
+        }
+        let synchronize_by = session.server.applied().map(|applied| applied.receipt().synchronize_by);
+        if let (Some(by), true) = (synchronize_by, self.outcome != "synchronized" && session.server.may_go_on()) {
+            text.line(format_args!("What this server has stays valid until {by}."));
+        }
+        let json = json!({
+            "outcome": self.outcome,
+            "code": self.code,
+            "message": self.message,
+            "cure": self.cure,
+            "changes": changes_json(&self.changes),
+            "transient": self.transient,
+            "notes": self.notes,
+            "license_server_id": session.identity.license_server_id,
+            "state": session.server.name(),
+            "synchronize_by": synchronize_by.map(|time| time.to_string()),
+            "days_left": synchronize_by.map_or(Value::Null, |by| json!(session.times.days_left(by))),
+        });
+        Report::new(self.exit, json, text)
+    }
+}
+
+/// The deadline in words.
+fn until(session: &Session) -> String {
+    match session.server.applied().map(Applied::receipt) {
+        Some(receipt) => format!(
+            "synchronize again by {}, {} days from now; sooner when Solme changes the licenses.",
+            receipt.synchronize_by,
+            session.times.days_left(receipt.synchronize_by)
+        ),
+        None => "run `license-server status`.".to_owned(),
+    }
+}
+
+/// What is worth saying about the local clock, in `status` too.
+pub(super) fn clock_notes(session: &Session) -> Vec<String> {
+    const WORTH_SAYING: u64 = 300;
+    let mut notes = Vec::new();
+    if let Some(skew) = session.notes.as_ref().and_then(|notes| notes.clock_skew)
+        && skew.unsigned_abs() >= WORTH_SAYING
+    {
+        let direction = if skew > 0 { "fast" } else { "slow" };
+        let by = crate::core::in_words(skew.unsigned_abs());
+        notes.push(format!("the local clock was {direction} by {by} at the last synchronization: set it right"));
+    }
+    if session.times.check_clock().is_err() {
+        let mark = session.times.high_water_mark;
+        notes.push(format!(
+            "the local clock shows {}, but {mark} was seen before: nothing is issued until it is right",
+            session.times.local_clock
+        ));
+    }
+    notes
+}

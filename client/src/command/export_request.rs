@@ -1,0 +1,110 @@
+//! `export-request`: synchronize via file, first half (P 14).
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use protocol::SyncFile;
+use serde_json::json;
+
+use super::Context;
+use super::session::{Ending, Session};
+use crate::core::{Carrier, Identity, LocalServer, Outstanding, meaning};
+use crate::output::{Exit, Report, Text, Trouble, sentence};
+use crate::store::{DurableSteps, Readers, write_atomically};
+
+const EVENT: &str = "export-request";
+
+pub(super) fn run(context: &Context, file: &Path, as_json: bool) -> Result<Report, Trouble> {
+    refuse_two_on_stdout(file, as_json)?;
+    let mut session = Session::open(context, EVENT)?;
+    if let LocalServer::Cleared(cleared) = &session.server
+        && let Some(refusal) = &cleared.refusal
+    {
+        let meaning = meaning(refusal, Carrier::File);
+        let code = refusal.code.as_str();
+        return Err(Trouble { exit: Exit::Refused, code, message: meaning.message, cure: meaning.cure });
+    }
+    let again = session.outstanding.is_some();
+    let bytes = {
+        let jws = session.request()?.jws.clone();
+        SyncFile::Request(jws).to_bytes(&about(&session.identity))
+    };
+    write_out(file, &bytes, session.store.steps(), ["request file written", "request file in place"])?;
+    let (code, message) = match again {
+        true => ("exported-again", "the outstanding request was exported again, it is the same one"),
+        false => ("exported", "a request was exported"),
+    };
+    session.note(EVENT, Ending { outcome: "done", code, message })?;
+    let Some(outstanding) = &session.outstanding else { unreachable!("it was exported just now") };
+    Ok(report(&session.identity, outstanding, file, code, message))
+}
+
+/// The readable header of the file. It is never trusted (P 14.2).
+fn about(identity: &Identity) -> Vec<String> {
+    let (id, main) = (&identity.license_server_id, &identity.trust.main_server_id);
+    [
+        format!("Solme license synchronization: REQUEST of license server id {id}"),
+        format!("for main server {main}."),
+        "What to do: send this file to the main server's side, as an attachment.".to_owned(),
+        "A response file comes back; import it at the license server with".to_owned(),
+        "license-server import-response FILE".to_owned(),
+    ]
+    .to_vec()
+}
+
+fn report(identity: &Identity, outstanding: &Outstanding, file: &Path, code: &str, message: &str) -> Report {
+    let mut text = Text::default();
+    text.good(sentence(message));
+    text.value("file", file.display());
+    text.value("license server id", &identity.license_server_id);
+    text.value("request", format_args!("{}, made at {}", outstanding.request.request_id, outstanding.request.made_at));
+    text.next("have the file processed at the main server, then run `license-server import-response FILE` with what comes back.");
+    let json = json!({
+        "outcome": "done", "code": code, "message": message, "cure": null,
+        "file": file,
+        "license_server_id": identity.license_server_id,
+        "main_server_id": identity.trust.main_server_id,
+        "request_id": outstanding.request.request_id,
+        "request_digest": outstanding.digest,
+        "again": code == "exported-again",
+    });
+    Report { stdout_is_taken: is_stdout(file), ..Report::new(Exit::Done, json, text) }
+}
+
+/// Writes a file for a person, `-` for standard output.
+pub(super) fn write_out(
+    file: &Path,
+    bytes: &[u8],
+    steps: &DurableSteps,
+    names: [&'static str; 2],
+) -> Result<(), Trouble> {
+    let written = if is_stdout(file) {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush())
+    } else {
+        write_atomically(file, bytes, Readers::Usual, steps, names)
+    };
+    written.map_err(|error| Trouble {
+        exit: Exit::FileNotUsable,
+        code: "file-not-written",
+        message: format!("the file {} cannot be written: {error}", file.display()),
+        cure: "Check the directory, its permissions and the space on its disk, then run the command again.".to_owned(),
+    })
+}
+
+/// Standard output carries the file or the JSON object, not both.
+pub(super) fn refuse_two_on_stdout(file: &Path, as_json: bool) -> Result<(), Trouble> {
+    if !(as_json && is_stdout(file)) {
+        return Ok(());
+    }
+    Err(Trouble {
+        exit: Exit::Usage,
+        code: "usage",
+        message: "--json and the file - both want standard output".to_owned(),
+        cure: "Name a file, or leave --json out.".to_owned(),
+    })
+}
+
+pub(super) fn is_stdout(file: &Path) -> bool {
+    file == Path::new("-")
+}

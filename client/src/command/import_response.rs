@@ -1,0 +1,150 @@
+//! `import-response`: synchronize via file, second half (P 14). The same checks as over the network.
+
+use std::path::Path;
+
+use protocol::{FileError, Receipt, Signed, SyncFile, Unreadable, limits};
+
+use super::Context;
+use super::answered::Outcome;
+use super::session::{Ending, Session};
+use crate::core::{
+    Applied, Carrier, Changes, CheckedRefusal, FileFailure, LocalServer, Wrong, meaning, read_receipt, read_refusal,
+};
+use crate::output::{Exit, Report, Trouble};
+use crate::store::read_bounded;
+
+const EVENT: &str = "import-response";
+
+/// What a response file turned out to hold.
+enum Found {
+    Accepted(Applied),
+    AlreadyApplied { sequence: u64 },
+    Refused(CheckedRefusal),
+}
+
+pub(super) fn run(context: &Context, file: &Path, dry_run: bool) -> Result<Report, Trouble> {
+    let mut session = Session::open(context, EVENT)?;
+    let found = match read(file).and_then(|(message, payload)| check(&message, payload, &session)) {
+        Ok(found) => found,
+        Err(failure) => {
+            if !dry_run {
+                let message = failure.message();
+                session.note(EVENT, Ending { outcome: "failed", code: failure.code(), message: &message })?;
+            }
+            return Err(failure.into());
+        }
+    };
+    let mut report = if dry_run { preview(session, found) } else { act(session, found)? };
+    report.json.insert("dry_run".to_owned(), dry_run.into());
+    Ok(report)
+}
+
+/// The answer in the file, and its payload.
+fn read(file: &Path) -> Result<(String, Option<Vec<u8>>), FileFailure> {
+    let bytes =
+        read_bounded(file, limits::FILE).map_err(|error| FileFailure::Unreadable { detail: error.to_string() })?;
+    match SyncFile::parse(&bytes) {
+        Ok(SyncFile::Response { message, payload }) => Ok((message, payload)),
+        Ok(SyncFile::Request(_)) => Err(FileFailure::RequestInstead),
+        Err(error) => Err(match error {
+            FileError::TooLarge { .. } => FileFailure::TooLarge { detail: error.to_string() },
+            FileError::NotASyncFile => FileFailure::NotAResponse,
+            FileError::Truncated => FileFailure::Truncated,
+            FileError::Damaged(detail) => FileFailure::Damaged { detail },
+            FileError::Version(_) => FileFailure::NewerVersion { detail: error.to_string() },
+        }),
+    }
+}
+
+/// The checks of P 11; nothing is stored.
+fn check(message: &str, payload: Option<Vec<u8>>, session: &Session) -> Result<Found, FileFailure> {
+    let (identity, outstanding) = (&session.identity, session.outstanding.as_ref());
+    // The payload stands beside a receipt, and only there (P 14.2).
+    let Some(payload) = payload else {
+        if Signed::<Receipt>::parse(message).is_ok() {
+            return Err(FileFailure::Damaged { detail: "its payload is missing".to_owned() });
+        }
+        let refusal = read_refusal(message, identity).and_then(|given| given.refuses(outstanding, identity))?;
+        return Ok(Found::Refused(refusal));
+    };
+    if let Err(Unreadable::Type { .. }) = Signed::<Receipt>::parse(message) {
+        return Err(FileFailure::Damaged { detail: "it has a payload and no receipt".to_owned() });
+    }
+    let given = read_receipt(message, identity)?;
+    let receipt = match given.answers(outstanding, session.server.last_receipt(), identity) {
+        Ok(receipt) => receipt,
+        Err(Wrong::AlreadyApplied { sequence }) if session.server.applied().is_some() => {
+            return Ok(Found::AlreadyApplied { sequence });
+        }
+        Err(wrong) => return Err(wrong.into()),
+    };
+    let Some(outstanding) = outstanding else { unreachable!("a receipt that passed answers the outstanding request") };
+    Ok(Found::Accepted(receipt.open(&payload, &outstanding.sealing_key)?))
+}
+
+/// Stores what was found.
+fn act(mut session: Session, found: Found) -> Result<Report, Trouble> {
+    match found {
+        // What was on its way when the key pair was cleared no longer counts (P 16.4).
+        Found::Accepted(_) if matches!(session.server, LocalServer::Cleared(_)) => Err(cleared(&session)),
+        Found::Accepted(applied) => {
+            let (session, changes) = session.apply(applied, false, EVENT)?;
+            Ok(synchronized(changes).report(&session))
+        }
+        Found::AlreadyApplied { sequence } => {
+            let outcome = already_applied(sequence);
+            let message = outcome.message.clone();
+            session.note(EVENT, Ending { outcome: "synchronized", code: "already-applied", message: &message })?;
+            Ok(outcome.report(&session))
+        }
+        Found::Refused(refusal) => {
+            let outcome = Outcome::refused(&refusal.refusal, Carrier::File);
+            let session = session.refused(refusal, Carrier::File, EVENT)?;
+            Ok(outcome.report(&session))
+        }
+    }
+}
+
+/// Says what would be stored.
+fn preview(mut session: Session, found: Found) -> Report {
+    match found {
+        Found::Accepted(applied) => {
+            let (changes, by) = (session.changes(&applied), applied.receipt().synchronize_by);
+            let mut outcome = synchronized(changes);
+            outcome.message = format!("the file is good and nothing was stored; it would move the deadline to {by}");
+            outcome.cure = Some("Import it without --dry-run.".to_owned());
+            let mut report = outcome.report(&session);
+            report.json.insert("would_synchronize_by".to_owned(), by.to_string().into());
+            report.json.insert("cure".to_owned(), serde_json::Value::Null);
+            report
+        }
+        Found::AlreadyApplied { sequence } => already_applied(sequence).report(&session),
+        Found::Refused(refusal) => {
+            session.outstanding = None;
+            Outcome::refused(&refusal.refusal, Carrier::File).report(&session)
+        }
+    }
+}
+
+fn synchronized(changes: Changes) -> Outcome {
+    Outcome::synchronized("synchronized", "the response was imported".to_owned(), changes)
+}
+
+fn already_applied(sequence: u64) -> Outcome {
+    let message = format!("this response was applied before, as synchronization number {sequence}; nothing changed");
+    Outcome::synchronized("already-applied", message, Changes::default())
+}
+
+fn cleared(session: &Session) -> Trouble {
+    let (message, cure) = match &session.server {
+        LocalServer::Cleared(crate::core::Cleared { refusal: Some(refusal), .. }) => {
+            let meaning = meaning(refusal, Carrier::File);
+            (meaning.message, meaning.cure)
+        }
+        _ => (
+            "the key pair of this server was cleared".to_owned(),
+            "Run `license-server new-key-pair --yes`.".to_owned(),
+        ),
+    };
+    Trouble { exit: Exit::Refused, code: "key-pair-cleared", message, cure }
+}

@@ -1,0 +1,69 @@
+//! One file for each verb of the command line: open the state, ask the core, store, report.
+
+mod answered;
+mod export_request;
+mod history;
+mod import_response;
+mod init;
+mod may_issue;
+mod new_key_pair;
+mod request_clear;
+mod session;
+mod status;
+mod synchronize;
+
+use std::path::PathBuf;
+
+use protocol::{TrustFile, UtcTime};
+
+use crate::cli::Verb;
+use crate::clock::{self, Span};
+use crate::core::Failure;
+use crate::output::{Report, Trouble};
+use crate::seams::Seams;
+use crate::store::DurableSteps;
+use crate::transport::{DirectTransport, TimeLimits, Transport};
+
+/// What every verb works with.
+pub(crate) struct Context {
+    directory: PathBuf,
+    offset: Span,
+    steps: DurableSteps,
+    clock: Option<Box<dyn Fn() -> UtcTime>>,
+    transport: Option<Box<dyn Fn(&TrustFile) -> Box<dyn Transport>>>,
+}
+
+impl Context {
+    pub(crate) fn new(directory: PathBuf, offset: Span, seams: Seams) -> Self {
+        let Seams { durable_step, clock, transport } = seams;
+        Self { directory, offset, steps: DurableSteps::new(durable_step), clock, transport }
+    }
+
+    /// The local clock.
+    fn now(&self) -> UtcTime {
+        self.clock.as_ref().map_or_else(clock::real, |clock| clock()).offset(self.offset.seconds)
+    }
+
+    /// The way to the main server.
+    fn transport(&self, trust: &TrustFile, limits: TimeLimits) -> Result<Box<dyn Transport>, Failure> {
+        match &self.transport {
+            Some(transport) => Ok(transport(trust)),
+            None => Ok(Box::new(DirectTransport::new(trust, limits)?)),
+        }
+    }
+}
+
+/// Carries out one verb.
+pub(crate) fn run(context: &Context, verb: Verb, as_json: bool) -> Result<Report, Trouble> {
+    match verb {
+        Verb::Init { id, trust } => init::run(context, &id, &trust),
+        Verb::Synchronize { limits } => synchronize::run(context, limits.into()),
+        Verb::Status => status::run(context),
+        Verb::MayIssue { license_number } => may_issue::run(context, license_number.as_ref()),
+        Verb::NewKeyPair { yes } => new_key_pair::run(context, yes),
+        Verb::History => history::run(context),
+        Verb::ExportRequest { file } => export_request::run(context, &file, as_json),
+        Verb::ImportResponse { file, dry_run } => import_response::run(context, &file, dry_run),
+        Verb::RequestClear { out, smtp, from } => request_clear::run(context, out, smtp.as_deref(), &from, as_json),
+    }
+}

@@ -1,0 +1,143 @@
+//! An open state, and what verbs do with it.
+
+use protocol::{Request, RequestId, SealingKey, SignEs384 as _, Signed, SigningKey, UtcTime};
+
+use super::Context;
+use crate::core::{
+    Applied, Carrier, Changes, CheckedRefusal, Fate, Identity, LocalServer, Outstanding, RequestDamaged, Times,
+    changes_between, fate, meaning, new_request, skew,
+};
+use crate::store::{End, Event, Loaded, LocalStateError, Notes, Store};
+
+/// The state of one local server, verified, and open for change.
+pub(super) struct Session {
+    pub(super) store: Store,
+    pub(super) identity: Identity,
+    pub(super) times: Times,
+    pub(super) server: LocalServer,
+    pub(super) outstanding: Option<Outstanding>,
+    /// Why the stored request was dropped.
+    pub(super) dropped: Option<RequestDamaged>,
+    pub(super) notes: Option<Notes>,
+    key: SigningKey,
+}
+
+/// How an event of the history ended.
+pub(super) struct Ending<'a> {
+    pub(super) outcome: &'static str,
+    pub(super) code: &'a str,
+    pub(super) message: &'a str,
+}
+
+impl Session {
+    /// Opens and verifies the state (P 11.12), and looks at the local clock.
+    pub(super) fn open(context: &Context, verb: &str) -> Result<Self, LocalStateError> {
+        let store = Store::open(&context.directory, verb, context.steps.clone())?;
+        let Loaded { identity, key, times, server, outstanding, notes } = store.load(context.now())?;
+        let (outstanding, dropped) = match outstanding {
+            Some(Ok(outstanding)) => (Some(outstanding), None),
+            Some(Err(damaged)) => (None, Some(damaged)),
+            None => (None, None),
+        };
+        Ok(Self { store, identity, times, server, outstanding, dropped, notes, key })
+    }
+
+    /// The outstanding request; a new one if there is none, durably stored before anyone sees it (P 12.1, 12.2).
+    pub(super) fn request(&mut self) -> Result<&Outstanding, LocalStateError> {
+        if self.outstanding.is_none() {
+            let request = self.new_request();
+            self.store.begin_request(&request, &self.times)?;
+            self.outstanding = Some(request);
+        }
+        Ok(self.outstanding.as_ref().expect("it is there, or was made above"))
+    }
+
+    fn new_request(&self) -> Outstanding {
+        let sealing_key = SealingKey::generate();
+        let mut bits = [0; 16];
+        getrandom::fill(&mut bits).expect("the operating system gives random numbers");
+        let id = RequestId::from_random(bits);
+        let request =
+            new_request(&self.identity, self.server.last_receipt(), &self.times, id, sealing_key.public_jwk());
+        debug_assert_ne!(request.sealing_jwk, *self.key.public_jwk(), "P 5.3");
+        let signed = Signed::<Request>::sign(&request, &self.key);
+        Outstanding { jws: signed.as_str().to_owned(), digest: signed.digest(), request, sealing_key }
+    }
+
+    /// What an answer would change.
+    pub(super) fn changes(&self, applied: &Applied) -> Changes {
+        changes_between(self.server.applied().map(Applied::allocation), applied.allocation())
+    }
+
+    /// Applies an answer to the outstanding request. `just_now`: the request was made in this run.
+    pub(super) fn apply(
+        mut self,
+        applied: Applied,
+        just_now: bool,
+        event: &'static str,
+    ) -> Result<(Self, Changes), LocalStateError> {
+        let Some(outstanding) = self.outstanding.take() else {
+            unreachable!("only the outstanding request is answered")
+        };
+        let (receipt, request) = (applied.receipt(), &outstanding.request);
+        let clock_skew = skew(self.times.local_clock, request.made_at, receipt.main_server_time, just_now);
+        let times = self.times.settle(request.high_water_mark, receipt.main_server_time);
+        let changes = self.changes(&applied);
+        let notes = Notes { applied_at: self.times.local_clock, clock_skew, changes: changes.clone() };
+        let message = format!(
+            "synchronization number {}, {} added, {} removed, {} changed",
+            receipt.sequence,
+            changes.added.len(),
+            changes.removed.len(),
+            changes.changed.len()
+        );
+        let ending = Ending { outcome: "synchronized", code: "synchronized", message: &message };
+        let event = self.event(event, ending);
+        self.store.apply(&applied, &notes, &times, &event)?;
+        let server = self.server.apply(applied, &times);
+        Ok((Self { server, times, notes: Some(notes), ..self }, changes))
+    }
+
+    /// Notes a refusal of the outstanding request, and what it means for it (P 12.3 to 12.6).
+    pub(super) fn refused(
+        mut self,
+        refusal: CheckedRefusal,
+        carrier: Carrier,
+        event: &'static str,
+    ) -> Result<Self, LocalStateError> {
+        let code = refusal.refusal.code;
+        let fate = fate(code, self.outstanding.as_ref().is_some_and(Outstanding::verifies));
+        let cleared = code == protocol::RefusalCode::KeyPairCleared;
+        let message = meaning(&refusal.refusal, carrier).message;
+        let event = self.event(event, Ending { outcome: "refused", code: code.as_str(), message: &message });
+        let end = End { fate, cleared: cleared.then_some(&*refusal.jws) };
+        self.store.note(end, &self.times, &event)?;
+        if fate == Fate::Ends {
+            self.outstanding = None;
+        }
+        let server = if cleared { self.server.clear(refusal) } else { self.server };
+        Ok(Self { server, ..self })
+    }
+
+    /// Notes something that leaves the outstanding request as it is.
+    pub(super) fn note(&mut self, event: &'static str, ending: Ending<'_>) -> Result<(), LocalStateError> {
+        let event = self.event(event, ending);
+        self.store.note(End { fate: Fate::Stays, cleared: None }, &self.times, &event)
+    }
+
+    fn event(&self, event: &'static str, ending: Ending<'_>) -> Event {
+        new_event(self.times.local_clock, event, ending, &self.identity)
+    }
+}
+
+/// An event of the history.
+pub(super) fn new_event(at: UtcTime, event: &'static str, ending: Ending<'_>, identity: &Identity) -> Event {
+    Event {
+        at,
+        event,
+        outcome: ending.outcome,
+        code: ending.code.to_owned(),
+        message: ending.message.chars().take(1_000).collect(),
+        key_thumbprint: identity.key_thumbprint,
+    }
+}

@@ -1,0 +1,130 @@
+//! `synchronize`: direct synchronization over ports 443 and 8080 (P 13).
+
+use protocol::limits;
+
+use super::Context;
+use super::answered::Outcome;
+use super::session::{Ending, Session};
+use crate::core::{
+    Answered, Applied, Carrier, Changes, CheckedRefusal, Failure, LocalServer, changes_between, interpret_answer,
+    interpret_payload,
+};
+use crate::output::{Report, Trouble};
+use crate::store::LocalStateError;
+use crate::transport::{TimeLimits, Transport};
+
+const EVENT: &str = "synchronize";
+
+pub(super) fn run(context: &Context, limits: TimeLimits) -> Result<Report, Trouble> {
+    let mut session = Session::open(context, EVENT)?;
+    // A cleared key pair is dead for ever (P 16.4): there is nothing to ask.
+    if let LocalServer::Cleared(cleared) = &session.server
+        && let Some(refusal) = &cleared.refusal
+    {
+        let outcome = Outcome::refused(refusal, Carrier::Direct);
+        session.store.save_times(&session.times)?;
+        return Ok(outcome.report(&session));
+    }
+    let transport = match context.transport(&session.identity.trust, limits) {
+        Ok(transport) => transport,
+        Err(failure) => return Ok(failed(session, &failure)?),
+    };
+    Ok(synchronize(session, &*transport)?)
+}
+
+/// One exchange; and one more when the first answered a request of an earlier run, so that what is shown is fresh
+/// (P 12.5).
+fn synchronize(mut session: Session, transport: &dyn Transport) -> Result<Report, LocalStateError> {
+    let before = session.server.applied().map(|applied| applied.allocation().clone());
+    let of_an_earlier_run = session.outstanding.is_some();
+    session.request()?;
+    let session = match exchange(&session, transport) {
+        Ok(Exchanged::Accepted(applied)) => session.apply(applied, !of_an_earlier_run, EVENT)?.0,
+        Ok(Exchanged::Refused(refusal)) => return refused(session, refusal, Changes::default()),
+        Err(failure) => return failed(session, &failure),
+    };
+    let changes = |session: &Session| match session.server.applied() {
+        Some(applied) => changes_between(before.as_ref(), applied.allocation()),
+        None => Changes::default(),
+    };
+    if !of_an_earlier_run {
+        let changes = changes(&session);
+        return Ok(synchronized(changes).report(&session));
+    }
+    once_more(session, transport, changes)
+}
+
+/// The second request of a run. The first was answered and applied, so a failure now is only worth a note.
+fn once_more(
+    mut session: Session,
+    transport: &dyn Transport,
+    changes: impl Fn(&Session) -> Changes,
+) -> Result<Report, LocalStateError> {
+    session.request()?;
+    match exchange(&session, transport) {
+        Ok(Exchanged::Accepted(applied)) => {
+            let (session, _) = session.apply(applied, true, EVENT)?;
+            Ok(synchronized(changes(&session)).report(&session))
+        }
+        Ok(Exchanged::Refused(refusal)) => {
+            let changes = changes(&session);
+            refused(session, refusal, changes)
+        }
+        Err(failure) => {
+            let message = failure.message();
+            session.note(EVENT, Ending { outcome: "failed", code: failure.code(), message: &message })?;
+            let mut outcome = synchronized(changes(&session));
+            outcome.notes.push(format!(
+                "this is the answer to an earlier request; a fresh one could not be made ({}): {message}",
+                failure.code()
+            ));
+            Ok(outcome.report(&session))
+        }
+    }
+}
+
+/// What the main server decided.
+enum Exchanged {
+    Accepted(Applied),
+    Refused(CheckedRefusal),
+}
+
+/// Sends the outstanding request and fetches the payload. Changes nothing.
+fn exchange(session: &Session, transport: &dyn Transport) -> Result<Exchanged, Failure> {
+    let Some(outstanding) = &session.outstanding else { unreachable!("a request is stored before it is sent") };
+    let mut not_found_at = String::new();
+    // To a 404 the same request is sent again, once (P 13.5).
+    for _ in 0..2 {
+        let answer = transport.post_request(&outstanding.jws)?;
+        let last = session.server.last_receipt();
+        let receipt = match interpret_answer(&answer, outstanding, last, &session.identity)? {
+            Answered::Receipt(receipt) => receipt,
+            Answered::Refusal(refusal) => return Ok(Exchanged::Refused(refusal)),
+        };
+        let size = receipt.payload_size();
+        let at_most = usize::try_from(size).unwrap_or(usize::MAX).min(limits::PAYLOAD);
+        let answer = transport.get_payload(receipt.payload_name(), at_most)?;
+        not_found_at.clone_from(&answer.at);
+        if let Some(payload) = interpret_payload(answer, size)? {
+            let applied = receipt.open(&payload, &outstanding.sealing_key).map_err(Failure::PayloadWrong)?;
+            return Ok(Exchanged::Accepted(applied));
+        }
+    }
+    Err(Failure::PayloadNotFound { at: not_found_at })
+}
+
+fn synchronized(changes: Changes) -> Outcome {
+    Outcome::synchronized("synchronized", "synchronized with the main server".to_owned(), changes)
+}
+
+fn refused(session: Session, refusal: CheckedRefusal, changes: Changes) -> Result<Report, LocalStateError> {
+    let outcome = Outcome { changes, ..Outcome::refused(&refusal.refusal, Carrier::Direct) };
+    let session = session.refused(refusal, Carrier::Direct, EVENT)?;
+    Ok(outcome.report(&session))
+}
+
+fn failed(mut session: Session, failure: &Failure) -> Result<Report, LocalStateError> {
+    let message = failure.message();
+    session.note(EVENT, Ending { outcome: "failed", code: failure.code(), message: &message })?;
+    Ok(Outcome::failed(failure).report(&session))
+}

@@ -1,0 +1,116 @@
+//! What an HTTP answer is (P 13.3 to 13.6): a receipt, a refusal, or not the main server's.
+
+use protocol::{Problem, limits};
+
+use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Wrong};
+use super::{read_receipt, read_refusal, refused::printable};
+
+/// An HTTP answer, its body bounded by the transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HttpAnswer {
+    /// Real host and port of who answered.
+    pub(crate) at: String,
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) content_encoding: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) body: Vec<u8>,
+    /// The body was longer than asked for; `body` holds its beginning.
+    pub(crate) too_long: bool,
+}
+
+/// What the main server answered, checked (P 11.1 to 11.5, 11.10).
+#[derive(Debug)]
+pub(crate) enum Answered {
+    /// The request was accepted.
+    Receipt(CheckedReceipt),
+    /// The request was refused.
+    Refusal(CheckedRefusal),
+}
+
+/// Bytes that any sound answer on the 443 role fits into.
+pub(crate) const MAX_ANSWER: usize = limits::PROBLEM;
+
+/// Tells what came from the 443 role.
+pub(crate) fn interpret_answer(
+    answer: &HttpAnswer,
+    outstanding: &Outstanding,
+    last: Option<&LastReceipt>,
+    identity: &Identity,
+) -> Result<Answered, Failure> {
+    let foreign = |found| Err(Failure::NotTheMainServer { role: Role::Https, at: answer.at.clone(), found });
+    if answer.content_encoding.is_some() || (300..400).contains(&answer.status) {
+        return foreign(answer.in_words());
+    }
+    match (answer.status, answer.media_type().as_str()) {
+        (200, "application/jose") => {
+            let Ok(text) = std::str::from_utf8(&answer.body) else {
+                return foreign("bytes that are no text".to_owned());
+            };
+            let given = read_receipt(text, identity).map_err(Failure::ReceiptWrong)?;
+            let checked = given.answers(Some(outstanding), last, identity).map_err(Failure::ReceiptWrong)?;
+            Ok(Answered::Receipt(checked))
+        }
+        (400..600, "application/problem+json") => refusal_in(answer, outstanding, identity),
+        (500..600, _) => {
+            Err(Failure::MainServerTrouble { role: Role::Https, at: answer.at.clone(), found: answer.in_words() })
+        }
+        _ => foreign(answer.in_words()),
+    }
+}
+
+fn refusal_in(answer: &HttpAnswer, outstanding: &Outstanding, identity: &Identity) -> Result<Answered, Failure> {
+    let trouble = |found| Failure::MainServerTrouble { role: Role::Https, at: answer.at.clone(), found };
+    let problem = Problem::parse(&answer.body)
+        .map_err(|error| trouble(format!("{} with an unreadable problem document: {error}", answer.status)))?;
+    // An unsigned answer is never a refusal (P 8.2); it may come from anyone's mistake, and changes nothing.
+    let Some(jws) = problem.refusal else {
+        let (code, detail) = (printable(&problem.code), printable(&problem.detail));
+        return Err(trouble(format!("{} with an unsigned problem {code}: {detail}", answer.status)));
+    };
+    let given = read_refusal(&jws, identity).map_err(not_ours_or_wrong)?;
+    given.refuses(Some(outstanding), identity).map(Answered::Refusal).map_err(not_ours_or_wrong)
+}
+
+fn not_ours_or_wrong(wrong: Wrong) -> Failure {
+    if wrong.is_for_another() { Failure::RefusalNotOurs(wrong) } else { Failure::RefusalWrong(wrong) }
+}
+
+/// What came from the 8080 role: the payload, or `None` for a 404, to which the same request is sent once more (P 13.5).
+pub(crate) fn interpret_payload(answer: HttpAnswer, size: u64) -> Result<Option<Vec<u8>>, Failure> {
+    match (answer.status, answer.media_type().as_str()) {
+        (404, _) => Ok(None),
+        (200, "application/octet-stream") if answer.content_encoding.is_none() => {
+            if answer.too_long {
+                let found = answer.body.len() as u64;
+                return Err(Failure::PayloadWrong(super::PayloadWrong::Size { found, awaited: size }));
+            }
+            Ok(Some(answer.body))
+        }
+        (500..600, media_type) if media_type != "text/html" => {
+            let found = answer.in_words();
+            Err(Failure::MainServerTrouble { role: Role::Http, at: answer.at, found })
+        }
+        _ => {
+            let found = answer.in_words();
+            Err(Failure::NotTheMainServer { role: Role::Http, at: answer.at, found })
+        }
+    }
+}
+
+impl HttpAnswer {
+    /// The media type without parameters, in lower case.
+    fn media_type(&self) -> String {
+        let full = self.content_type.as_deref().unwrap_or_default();
+        full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// What it looks like, for people.
+    fn in_words(&self) -> String {
+        let content =
+            self.content_type.as_deref().map_or("no content type".to_owned(), |t| format!("{:.60}", printable(t)));
+        let encoding = self.content_encoding.as_deref().map(|e| format!(", encoded as {:.40}", printable(e)));
+        let target = self.location.as_deref().map(|l| format!(", a redirect to {:.100}", printable(l)));
+        format!("status {} with {content}{}{}", self.status, encoding.unwrap_or_default(), target.unwrap_or_default())
+    }
+}

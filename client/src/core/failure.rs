@@ -1,0 +1,181 @@
+//! Why a direct synchronization failed: a closed table of codes, each with its cure (P 13). A failure is never a
+//! refusal, and never touches a license.
+
+use protocol::UtcTime;
+
+use super::check::{PayloadWrong, Wrong};
+
+/// The two ports of the main server (P 13.1). A simulator may listen elsewhere: messages also say where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// TLS: request and receipt.
+    Https,
+    /// Plain HTTP: the sealed payload.
+    Http,
+}
+
+impl Role {
+    /// The port's number in the manual.
+    pub(crate) const fn port(self) -> u16 {
+        match self {
+            Self::Https => 443,
+            Self::Http => 8080,
+        }
+    }
+}
+
+/// Why no connection to a port came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PortFault {
+    /// Something answers that nothing listens there.
+    Refused,
+    /// Nothing answers.
+    TimedOut,
+    /// There is no way there.
+    Unreachable,
+}
+
+/// Why a direct synchronization failed. `at` is the real host and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    NameLookupFailed { host: String, detail: String },
+    Port { role: Role, fault: PortFault, at: String, detail: String },
+    TlsNotSolme { at: String, issuer: String },
+    TlsFailed { at: String, detail: String },
+    LocalClockWrong { at: String, local_clock: UtcTime },
+    NotTheMainServer { role: Role, at: String, found: String },
+    AnswerInterrupted { role: Role, at: String, detail: String },
+    ReceiptWrong(Wrong),
+    PayloadWrong(PayloadWrong),
+    PayloadNotFound { at: String },
+    RefusalWrong(Wrong),
+    RefusalNotOurs(Wrong),
+    MainServerTrouble { role: Role, at: String, found: String },
+}
+
+impl Failure {
+    /// The code, as scripts see it.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::NameLookupFailed { .. } => "name-lookup-failed",
+            Self::Port { role: Role::Https, fault: PortFault::Refused, .. } => "443-refused",
+            Self::Port { role: Role::Https, fault: PortFault::TimedOut, .. } => "443-timed-out",
+            Self::Port { role: Role::Https, fault: PortFault::Unreachable, .. } => "443-unreachable",
+            Self::Port { role: Role::Http, fault: PortFault::Refused, .. } => "8080-refused",
+            Self::Port { role: Role::Http, fault: PortFault::TimedOut, .. } => "8080-timed-out",
+            Self::Port { role: Role::Http, fault: PortFault::Unreachable, .. } => "8080-unreachable",
+            Self::TlsNotSolme { .. } => "tls-not-solme",
+            Self::TlsFailed { .. } => "tls-failed",
+            Self::LocalClockWrong { .. } => "local-clock-wrong",
+            Self::NotTheMainServer { .. } => "not-the-main-server",
+            Self::AnswerInterrupted { .. } => "answer-interrupted",
+            Self::ReceiptWrong(_) => "receipt-wrong",
+            Self::PayloadWrong(_) => "payload-wrong",
+            Self::PayloadNotFound { .. } => "payload-not-found",
+            Self::RefusalWrong(_) => "refusal-wrong",
+            Self::RefusalNotOurs(_) => "refusal-not-ours",
+            Self::MainServerTrouble { .. } => "main-server-trouble",
+        }
+    }
+
+    /// Whether trying again later may help without anyone changing anything.
+    pub(crate) const fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::NameLookupFailed { .. }
+                | Self::Port { .. }
+                | Self::AnswerInterrupted { .. }
+                | Self::PayloadNotFound { .. }
+                | Self::MainServerTrouble { .. }
+        )
+    }
+
+    /// What happened, for people.
+    pub(crate) fn message(&self) -> String {
+        let port = |role: Role| format!("port {} of the main server", role.port());
+        match self {
+            Self::NameLookupFailed { host, detail } => {
+                format!("the name {host} of the main server could not be looked up: {detail}")
+            }
+            Self::Port { role, fault: PortFault::Refused, at, .. } => {
+                format!(
+                    "{} ({at}) refused the connection: nothing listens there, or a firewall rejects it",
+                    port(*role)
+                )
+            }
+            Self::Port { role, fault: PortFault::TimedOut, at, detail } => {
+                format!("{} ({at}) did not answer: {detail}; a firewall may drop it", port(*role))
+            }
+            Self::Port { role, fault: PortFault::Unreachable, at, detail } => {
+                format!("{} ({at}) cannot be reached: {detail}", port(*role))
+            }
+            Self::TlsNotSolme { at, issuer } => format!(
+                "what answers at {at} shows a certificate that is not Solme's; its issuer is {issuer}. Something on the \
+                 way opens encrypted connections"
+            ),
+            Self::TlsFailed { at, detail } => format!("no secure connection to {at}: {detail}"),
+            Self::LocalClockWrong { at, local_clock } => format!(
+                "the certificate of {at} is not valid at {local_clock}, which is what the clock of this computer shows; \
+                 such certificates are valid for very long, so the clock is probably wrong"
+            ),
+            Self::NotTheMainServer { role, at, found } => {
+                format!("what answers on {} ({at}) is not the main server: {found}", port(*role))
+            }
+            Self::AnswerInterrupted { role, at, detail } => {
+                format!("the answer from {} ({at}) broke off: {detail}", port(*role))
+            }
+            Self::ReceiptWrong(wrong) => format!("the receipt was not accepted ({}): {wrong}", wrong.clause()),
+            Self::PayloadWrong(wrong) => format!("the payload was not accepted ({}): {wrong}", wrong.clause()),
+            Self::PayloadNotFound { at } => {
+                format!(
+                    "port 8080 of the main server ({at}) does not have the payload, also not after a second request"
+                )
+            }
+            Self::RefusalWrong(wrong) => {
+                format!("the main server's answer claims to be a refusal, and does not count as one (P 11.10): {wrong}")
+            }
+            Self::RefusalNotOurs(wrong) => format!("the refusal that came is not ours (P 11.10): {wrong}"),
+            Self::MainServerTrouble { role, at, found } => {
+                format!("the main server is in trouble: {} ({at}) answered {found}", port(*role))
+            }
+        }
+    }
+
+    /// What to do next. Synchronization via file is always offered; nothing was lost in any case.
+    pub(crate) fn cure(&self) -> String {
+        let first = match self {
+            Self::NameLookupFailed { .. } => "Check the network and the name server of this computer".to_owned(),
+            Self::Port { role, fault: PortFault::Refused, .. } => {
+                format!("Have port {} to the main server opened in the firewall, or try later", role.port())
+            }
+            Self::Port { role, fault: PortFault::TimedOut, .. } => {
+                format!("Have port {} to the main server opened in the firewall", role.port())
+            }
+            Self::Port { fault: PortFault::Unreachable, .. } => {
+                "Check the network of this computer: cable, routes, firewall".to_owned()
+            }
+            Self::TlsNotSolme { .. } => {
+                "Have the main server's address excepted from the inspection of encrypted connections".to_owned()
+            }
+            Self::TlsFailed { .. } => {
+                "Check that nothing on the way stands in for the main server, and that the trust file is current \
+                 (`license-server init` again with a newer one)"
+                    .to_owned()
+            }
+            Self::LocalClockWrong { .. } => "Set the clock of this computer right, then synchronize again".to_owned(),
+            Self::NotTheMainServer { .. } => {
+                "Log in to the network if it asks for that, or have the main server's address excepted from the filter"
+                    .to_owned()
+            }
+            Self::AnswerInterrupted { .. } => {
+                "Synchronize again: the same request is sent, and nothing is lost".to_owned()
+            }
+            Self::ReceiptWrong(_) | Self::PayloadWrong(_) | Self::RefusalWrong(_) | Self::RefusalNotOurs(_) => {
+                "Nothing was changed. Synchronize again; if it happens again, report it to licensing@solme.se"
+                    .to_owned()
+            }
+            Self::PayloadNotFound { .. } | Self::MainServerTrouble { .. } => "Synchronize again later".to_owned(),
+        };
+        format!("{first}. Or synchronize via file: `license-server export-request FILE`.")
+    }
+}

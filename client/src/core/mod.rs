@@ -1,0 +1,23 @@
+//! The core that decides: no I/O, no clock, no randomness. Times, ids and keys are arguments; what to do is the result.
+
+mod answer;
+mod changes;
+mod check;
+mod failure;
+mod file_failure;
+mod issue;
+mod outstanding;
+mod refused;
+mod state;
+mod times;
+
+pub(crate) use answer::{Answered, HttpAnswer, MAX_ANSWER, interpret_answer, interpret_payload};
+pub(crate) use changes::{Changes, changes_between};
+pub(crate) use check::{CheckedReceipt, CheckedRefusal, PayloadWrong, Wrong, read_receipt, read_refusal};
+pub(crate) use failure::{Failure, PortFault, Role};
+pub(crate) use file_failure::FileFailure;
+pub(crate) use issue::may_issue;
+pub(crate) use outstanding::{Fate, Outstanding, RequestDamaged, fate, new_request};
+pub(crate) use refused::{Carrier, meaning};
+pub(crate) use state::{Applied, Cleared, Identity, LastReceipt, LocalServer, Stored};
+pub(crate) use times::{ClockWrong, Times, in_words, skew};

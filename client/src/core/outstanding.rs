@@ -1,0 +1,109 @@
+//! The outstanding request (P 12): at most one, the same bytes until it ends.
+
+use protocol::{Digest, KeyThumbprint, PublicJwk, RefusalCode, Request, RequestId, RustCrypto, SealingKey, Signed};
+
+use super::{Identity, LastReceipt, Times};
+
+const PRODUCT: &str = "license-server";
+const PRODUCT_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The outstanding request, its stored copy verified, with the one-time key that opens its answer.
+pub(crate) struct Outstanding {
+    /// The whole JWS, as it is sent or exported.
+    pub(crate) jws: String,
+    /// Its content.
+    pub(crate) request: Request,
+    /// The request digest (P 4.8).
+    pub(crate) digest: Digest,
+    /// The private half of the sealing key pair (P 3.4).
+    pub(crate) sealing_key: SealingKey,
+}
+
+/// The stored copy of the request is of no use any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RequestDamaged {
+    #[error("the stored request cannot be read")]
+    Unreadable,
+    #[error("the stored request does not verify with this server's key pair")]
+    NotVerified,
+    #[error("the stored one-time key is not that of the request")]
+    SealingKey,
+}
+
+/// What a refusal means for the outstanding request (P 12.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is sent again next time.
+    Stays,
+    /// The next synchronization makes a new one.
+    Ends,
+}
+
+impl Outstanding {
+    /// The outstanding request as it was signed or stored. One that does not verify could only be refused as
+    /// `invalid-signature`, and would end then (P 12.4).
+    pub(crate) fn restore(jws: &str, sealing_key: SealingKey, key: &KeyThumbprint) -> Result<Self, RequestDamaged> {
+        let signed = Signed::<Request>::parse(jws).map_err(|_| RequestDamaged::Unreadable)?;
+        let digest = signed.digest();
+        let verified = signed.verify(&RustCrypto).map_err(|_| RequestDamaged::NotVerified)?;
+        if verified.thumbprint() != *key {
+            return Err(RequestDamaged::NotVerified);
+        }
+        let request = verified.read().map_err(|_| RequestDamaged::Unreadable)?;
+        if request.sealing_jwk != sealing_key.public_jwk() {
+            return Err(RequestDamaged::SealingKey);
+        }
+        Ok(Self { jws: jws.to_owned(), request, digest, sealing_key })
+    }
+
+    /// Whether the copy at hand verifies (P 12.4).
+    pub(crate) fn verifies(&self) -> bool {
+        Signed::<Request>::parse(&self.jws).is_ok_and(|signed| signed.verify(&RustCrypto).is_ok())
+    }
+}
+
+/// The content of a new request (P 5). The caller gives what is random.
+pub(crate) fn new_request(
+    identity: &Identity,
+    last: Option<&LastReceipt>,
+    times: &Times,
+    request_id: RequestId,
+    sealing_jwk: PublicJwk,
+) -> Request {
+    Request {
+        version: protocol::VERSION,
+        license_server_id: identity.license_server_id.clone(),
+        main_server_id: identity.trust.main_server_id.clone(),
+        request_id,
+        made_at: times.local_clock,
+        sealing_jwk,
+        last_receipt: last.map(|last| last.jws.clone()),
+        high_water_mark: times.high_water_mark,
+        product: PRODUCT.to_owned(),
+        product_version: PRODUCT_VERSION.to_owned(),
+    }
+}
+
+/// Whether a refusal ends the request (P 12.3, 12.4).
+pub(crate) const fn fate(code: RefusalCode, stored_copy_verifies: bool) -> Fate {
+    match code {
+        RefusalCode::InvalidSignature if !stored_copy_verifies => Fate::Ends,
+        other if other.ends_request() => Fate::Ends,
+        _ => Fate::Stays,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_ends_with_the_refusals_that_the_catalogue_marks_and_no_other() {
+        for code in RefusalCode::ALL {
+            let ends = matches!(code, RefusalCode::UnsupportedVersion | RefusalCode::InvalidRequest);
+            assert_eq!(fate(*code, true) == Fate::Ends, ends, "{code}");
+            let ends = ends || *code == RefusalCode::InvalidSignature;
+            assert_eq!(fate(*code, false) == Fate::Ends, ends, "{code}, the stored copy is damaged");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What each refusal of the catalogue (P 10) means to the person who reads it, and what to do next.
+
+use protocol::{InvalidRequestReason, Refusal, RefusalCode};
+
+/// How the answer came: the next step is another one for someone who holds a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// Over the ports 443 and 8080 (P 13).
+    Direct,
+    /// In a file (P 14).
+    File,
+}
+
+/// A refusal in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Meaning {
+    /// What was refused and why.
+    pub(crate) message: String,
+    /// What to do next.
+    pub(crate) cure: String,
+}
+
+/// The meaning of a refusal. It goes by the code; what the main server says beside it is shown, and decides nothing
+/// (P 8.3).
+pub(crate) fn meaning(refusal: &Refusal, carrier: Carrier) -> Meaning {
+    let id = &refusal.license_server_id;
+    let cause = match refusal.code {
+        RefusalCode::InvalidSignature => "the request was damaged on its way to the main server".to_owned(),
+        RefusalCode::UnknownLicenseServerId => format!("the main server does not know the license server id {id}"),
+        RefusalCode::RateLimited => format!("the main server had too many requests for {id}"),
+        RefusalCode::LicenseServerIdDisabled => format!("Solme has disabled the license server id {id}"),
+        RefusalCode::KeyPairCleared => format!(
+            "the key pair of this server was cleared for {id}; it can never synchronize again, and no license may be \
+             issued with it"
+        ),
+        RefusalCode::RequestAlreadyAnswered => {
+            "a newer request of this key pair was answered since: this is a restored or copied local server".to_owned()
+        }
+        RefusalCode::UnsupportedVersion => "the main server does not speak this version of the protocol".to_owned(),
+        RefusalCode::InvalidRequest => format!("the main server refused the request as invalid{}", because(refusal)),
+        RefusalCode::KeyPairInUse => {
+            format!("{id} is in use by another key pair: another server, or this one before it was reinstalled")
+        }
+        RefusalCode::MainServerBehind => {
+            "the main server has forgotten a receipt that it gave: it was restored from a backup".to_owned()
+        }
+        RefusalCode::StateDiverged => {
+            "another local server has synchronized with this key pair since: this one is a copy, or was restored"
+                .to_owned()
+        }
+        RefusalCode::TemporarilyUnavailable => "the main server is in trouble".to_owned(),
+    };
+    let said = printable(&refusal.text);
+    let message = if said.is_empty() { cause } else { format!("{cause}. The main server says: {said}") };
+    Meaning { message, cure: cure(refusal, carrier) }
+}
+
+fn because(refusal: &Refusal) -> String {
+    refusal.reason.map(|reason| format!(" ({}): {}", reason.as_str(), reason_in_words(reason))).unwrap_or_default()
+}
+
+const fn reason_in_words(reason: InvalidRequestReason) -> &'static str {
+    match reason {
+        InvalidRequestReason::MalformedClaims => "a member of the request is missing or of the wrong form",
+        InvalidRequestReason::WrongMainServer => "the request names another main server than the one that got it",
+        InvalidRequestReason::SealingKeyIsSigningKey => "the one-time key of the request is its signing key",
+        InvalidRequestReason::RequestIdReused => "another request with the same request id was accepted before",
+        InvalidRequestReason::LastReceiptNotOurs => "the receipt that the request claims was not given to this server",
+    }
+}
+
+/// What to do next. The next try is another command for each carrier.
+fn cure(refusal: &Refusal, carrier: Carrier) -> String {
+    let by_file = carrier == Carrier::File;
+    let again = if by_file {
+        "run `license-server export-request FILE` and have that file processed"
+    } else {
+        "run `license-server synchronize` again"
+    };
+    let clear =
+        "write to licensing@solme.se to have the key pair cleared (`license-server request-clear` writes the mail)";
+    match refusal.code {
+        RefusalCode::InvalidSignature if by_file => {
+            format!("The request file was damaged: {again}; it is the same request. Send it as an attachment.")
+        }
+        RefusalCode::InvalidSignature => format!("Do it once more: {again}."),
+        RefusalCode::UnknownLicenseServerId => {
+            "Compare the license server id with the one that Solme gave you. If it is mistyped, set up a new state \
+             directory with `license-server --state NEW_DIR init --id ID --trust FILE`."
+                .to_owned()
+        }
+        RefusalCode::RateLimited => format!("Wait a few minutes, then {again}."),
+        RefusalCode::LicenseServerIdDisabled => {
+            format!("Write to licensing@solme.se and ask why; once it is enabled, {again}.")
+        }
+        RefusalCode::KeyPairCleared => {
+            format!("Run `license-server new-key-pair --yes`, then {again}.")
+        }
+        RefusalCode::RequestAlreadyAnswered | RefusalCode::StateDiverged => format!(
+            "Use the other local server and retire this one. Or {clear}, then run `license-server new-key-pair --yes` \
+             here, then {again}."
+        ),
+        RefusalCode::UnsupportedVersion => format!("Update this software, then {again}."),
+        RefusalCode::InvalidRequest => match refusal.reason {
+            Some(InvalidRequestReason::WrongMainServer) if by_file => {
+                "Have the request file processed at the main server of this server's trust file; `license-server \
+                 status` names it."
+                    .to_owned()
+            }
+            Some(InvalidRequestReason::LastReceiptNotOurs) => format!(
+                "Do it once more: {again}. If it is refused again, {clear}, and run `license-server new-key-pair --yes`."
+            ),
+            _ => format!("The next try makes a new request: {again}. If it is refused again, report it."),
+        },
+        RefusalCode::KeyPairInUse => format!(
+            "Use the server that holds the key pair. If it is gone or was reinstalled, {clear}; once it is cleared, {again}."
+        ),
+        RefusalCode::MainServerBehind => {
+            format!(
+                "Write to licensing@solme.se: their main server lost what it had. Until then this server goes on; later {again}."
+            )
+        }
+        RefusalCode::TemporarilyUnavailable => format!("Wait, and later {again}."),
+    }
+}
+
+/// Text of the main server, fit for a terminal (P 8.3).
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect::<String>().trim().trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::testing::refusal;
+
+    #[test]
+    fn one_code_has_one_cause_and_each_carrier_has_a_next_step() {
+        let mut messages = HashSet::new();
+        for code in RefusalCode::ALL {
+            for carrier in [Carrier::Direct, Carrier::File] {
+                let Meaning { message, cure } = meaning(&refusal(*code), carrier);
+                assert!(cure.ends_with('.') && cure.len() > 20, "{code}: {cure}");
+                assert!(carrier == Carrier::Direct || !cure.contains("`license-server synchronize`"), "{code}: {cure}");
+                messages.insert(message);
+            }
+        }
+        assert_eq!(messages.len(), RefusalCode::ALL.len());
+    }
+
+    #[test]
+    fn control_characters_of_the_main_server_do_not_reach_the_terminal() {
+        let mut refusal = refusal(RefusalCode::KeyPairInUse);
+        refusal.text = "\u{1b}[31mred\r\n".to_owned();
+        let message = meaning(&refusal, Carrier::Direct).message;
+        assert!(message.ends_with("The main server says: [31mred"), "{message}");
+    }
+}

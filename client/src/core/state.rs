@@ -1,0 +1,245 @@
+//! The states of a local server, one type each. A transition consumes the state that it leaves.
+
+use protocol::{Allocation, KeyThumbprint, LicenseServerId, Receipt, Refusal, TrustFile};
+
+use super::check::{PayloadWrong, Wrong, read_allocation, read_receipt, read_refusal};
+use super::{CheckedRefusal, Times};
+
+/// Who the local server is, and whom it trusts.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// Its license server id.
+    pub(crate) license_server_id: LicenseServerId,
+    /// The content of its trust file.
+    pub(crate) trust: TrustFile,
+    /// The thumbprint of its key pair.
+    pub(crate) key_thumbprint: KeyThumbprint,
+}
+
+/// A receipt that was applied, with the JWS that proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LastReceipt {
+    /// The whole JWS: the `last_receipt` of the next request (P 5).
+    pub(crate) jws: String,
+    /// Its content.
+    pub(crate) receipt: Receipt,
+}
+
+impl LastReceipt {
+    /// Whether both are one message: signing inputs are compared, never signatures (P 4.6).
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let signing_input = |jws: &str| jws.rsplit_once('.').map(|(input, _)| input.to_owned());
+        signing_input(&self.jws) == signing_input(&other.jws)
+    }
+}
+
+/// A receipt and its allocation, both checked (P 11.1 to 11.8). There is no way to one that was not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Applied {
+    last: LastReceipt,
+    allocation: Allocation,
+    allocation_bytes: Vec<u8>,
+}
+
+impl Applied {
+    pub(super) fn new(last: LastReceipt, allocation_bytes: Vec<u8>) -> Result<Self, PayloadWrong> {
+        let allocation = read_allocation(&last.receipt, &allocation_bytes)?;
+        Ok(Self { last, allocation, allocation_bytes })
+    }
+
+    /// The receipt.
+    pub(crate) const fn receipt(&self) -> &Receipt {
+        &self.last.receipt
+    }
+
+    /// The receipt with its JWS.
+    pub(crate) const fn last(&self) -> &LastReceipt {
+        &self.last
+    }
+
+    /// What is allocated.
+    pub(crate) const fn allocation(&self) -> &Allocation {
+        &self.allocation
+    }
+
+    /// The bytes that the receipt's digest covers.
+    pub(crate) fn allocation_bytes(&self) -> &[u8] {
+        &self.allocation_bytes
+    }
+}
+
+/// A key pair exists; no receipt was applied yet.
+#[derive(Debug)]
+pub(crate) struct Unsynchronized;
+
+/// A receipt was applied, and its `synchronize_by` lies ahead.
+#[derive(Debug)]
+pub(crate) struct Synchronized {
+    pub(crate) applied: Applied,
+}
+
+/// A receipt was applied, and its `synchronize_by` is reached (P 17.1).
+#[derive(Debug)]
+pub(crate) struct Overdue {
+    pub(crate) applied: Applied,
+}
+
+/// The main server has said that this key pair is cleared (P 12.6). The way out is a new key pair.
+#[derive(Debug)]
+pub(crate) struct Cleared {
+    /// The refusal that said so; `None` if the stored copy can no longer be read. The state stays cleared: that is the safe side.
+    pub(crate) refusal: Option<Refusal>,
+    /// What was applied before.
+    pub(crate) applied: Option<Applied>,
+}
+
+/// What is stored does not verify (P 11.12). The way out is a synchronization.
+#[derive(Debug)]
+pub(crate) struct Tampered {
+    pub(crate) found: Tampering,
+    /// The newest receipt that can still be proved: the next request claims it, and that heals the state.
+    pub(crate) last: Option<LastReceipt>,
+}
+
+/// What was found not to verify at the start (P 11.12).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Tampering {
+    #[error("the stored receipt does not verify ({}): {wrong}", .wrong.clause())]
+    Receipt { wrong: Wrong },
+    #[error("the stored allocation is not that of the receipt ({}): {wrong}", .wrong.clause())]
+    Allocation { wrong: PayloadWrong },
+    #[error("the stored receipt is not the newest one that was applied (P 11.12)")]
+    NotTheNewest,
+    #[error("the stored high-water mark is earlier than the receipt (P 17.5)")]
+    HighWaterMark,
+}
+
+/// What storage holds, not verified yet.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    /// The receipt and the allocation that were applied last.
+    pub(crate) applied: Option<(String, Vec<u8>)>,
+    /// The newest receipt that the history keeps for this key pair.
+    pub(crate) evidence: Option<String>,
+    /// The refusal that cleared the key pair.
+    pub(crate) cleared: Option<String>,
+}
+
+/// A local server that has a key pair, in whichever state it is.
+#[derive(Debug)]
+pub(crate) enum LocalServer {
+    Unsynchronized(Unsynchronized),
+    Synchronized(Synchronized),
+    Overdue(Overdue),
+    Cleared(Cleared),
+    Tampered(Tampered),
+}
+
+impl LocalServer {
+    /// The state that storage proves (P 11.12), at these times.
+    pub(crate) fn restore(stored: Stored, identity: &Identity, times: &Times) -> Self {
+        let verified = verify_stored(&stored, identity, times);
+        if let Some(jws) = &stored.cleared {
+            let refusal = read_refusal(jws, identity).ok().map(|given| given.content());
+            return Self::Cleared(Cleared { refusal, applied: verified.ok().flatten() });
+        }
+        match verified {
+            Ok(Some(applied)) => Synchronized { applied }.at(times),
+            Ok(None) => Self::Unsynchronized(Unsynchronized),
+            Err(found) => Self::Tampered(Tampered { found, last: newest_provable(&stored, identity) }),
+        }
+    }
+
+    /// The name of the state.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Unsynchronized(_) => "unsynchronized",
+            Self::Synchronized(_) => "synchronized",
+            Self::Overdue(_) => "overdue",
+            Self::Cleared(_) => "cleared",
+            Self::Tampered(_) => "tampered",
+        }
+    }
+
+    /// What was applied last, as far as it verifies.
+    pub(crate) const fn applied(&self) -> Option<&Applied> {
+        match self {
+            Self::Synchronized(Synchronized { applied }) | Self::Overdue(Overdue { applied }) => Some(applied),
+            Self::Cleared(cleared) => cleared.applied.as_ref(),
+            Self::Unsynchronized(_) | Self::Tampered(_) => None,
+        }
+    }
+
+    /// The newest receipt that can be proved.
+    pub(crate) fn last_receipt(&self) -> Option<&LastReceipt> {
+        match self {
+            Self::Tampered(tampered) => tampered.last.as_ref(),
+            other => other.applied().map(Applied::last),
+        }
+    }
+
+    /// Whether what it has may be used until the deadline (P 17.8).
+    pub(crate) const fn may_go_on(&self) -> bool {
+        matches!(self, Self::Synchronized(_))
+    }
+
+    /// A receipt was applied. It heals a tampered state. A cleared one stays what it is: its key pair is dead for ever
+    /// (P 16.4), whatever was on its way when it was cleared.
+    #[must_use]
+    pub(crate) fn apply(self, applied: Applied, times: &Times) -> Self {
+        match self {
+            Self::Cleared(cleared) => Self::Cleared(cleared),
+            Self::Unsynchronized(Unsynchronized) | Self::Synchronized(_) | Self::Overdue(_) | Self::Tampered(_) => {
+                Synchronized { applied }.at(times)
+            }
+        }
+    }
+
+    /// The main server says that the key pair is cleared (P 12.6).
+    #[must_use]
+    pub(crate) fn clear(self, refusal: CheckedRefusal) -> Self {
+        let applied = match self {
+            Self::Synchronized(Synchronized { applied }) | Self::Overdue(Overdue { applied }) => Some(applied),
+            Self::Cleared(cleared) => cleared.applied,
+            Self::Unsynchronized(_) | Self::Tampered(_) => None,
+        };
+        Self::Cleared(Cleared { refusal: Some(refusal.refusal), applied })
+    }
+}
+
+impl Synchronized {
+    /// The state at these times: only the deadline of the receipt counts (P 17.1).
+    fn at(self, times: &Times) -> LocalServer {
+        if times.effective() < self.applied.receipt().synchronize_by {
+            LocalServer::Synchronized(self)
+        } else {
+            LocalServer::Overdue(Overdue { applied: self.applied })
+        }
+    }
+}
+
+fn verify_stored(stored: &Stored, identity: &Identity, times: &Times) -> Result<Option<Applied>, Tampering> {
+    let Some((jws, bytes)) = &stored.applied else {
+        return if stored.evidence.is_some() { Err(Tampering::NotTheNewest) } else { Ok(None) };
+    };
+    let last = read_receipt(jws, identity)
+        .and_then(|given| given.still_holds(identity))
+        .map_err(|wrong| Tampering::Receipt { wrong })?;
+    if stored.evidence.as_ref() != Some(jws) {
+        return Err(Tampering::NotTheNewest);
+    }
+    let applied = Applied::new(last, bytes.clone()).map_err(|wrong| Tampering::Allocation { wrong })?;
+    // A receipt leaves the mark at its own time or later, so an earlier one was written by someone else.
+    if times.high_water_mark < applied.receipt().main_server_time {
+        return Err(Tampering::HighWaterMark);
+    }
+    Ok(Some(applied))
+}
+
+/// The receipt stands in two places, so that one of them may be damaged. The newer of those that verify is the one.
+fn newest_provable(stored: &Stored, identity: &Identity) -> Option<LastReceipt> {
+    let places = [stored.applied.as_ref().map(|(jws, _)| jws), stored.evidence.as_ref()];
+    let provable =
+        places.into_iter().flatten().filter_map(|jws| read_receipt(jws, identity).ok()?.still_holds(identity).ok());
+    provable.max_by_key(|last| last.receipt.sequence)
+}

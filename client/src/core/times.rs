@@ -1,0 +1,175 @@
+//! The three times (P 17): main server time, the high-water mark, the local clock.
+
+use protocol::UtcTime;
+
+/// By how much the local clock may be set back in sum, and run behind the mark: 24 hours (P 17.4).
+const TOLERANCE: u64 = 86_400;
+
+/// What a local server knows about time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// The latest time seen, from the local clock or from a receipt (P 17.3).
+    pub(crate) high_water_mark: UtcTime,
+    /// The local clock when it was last looked at.
+    pub(crate) local_clock: UtcTime,
+    /// Seconds by which the local clock was set back since the last synchronization, in sum (P 17.4).
+    pub(crate) set_back: u64,
+}
+
+/// The local clock is behind the mark by more than P 17.4 allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockWrong {
+    /// Seconds from the local clock to the mark.
+    pub(crate) behind: u64,
+    /// Seconds that the local clock was set back since the last synchronization.
+    pub(crate) set_back: u64,
+}
+
+impl Times {
+    /// The times of a local server that has seen nothing but this clock.
+    pub(crate) const fn starting_at(clock: UtcTime) -> Self {
+        Self { high_water_mark: clock, local_clock: clock, set_back: 0 }
+    }
+
+    /// The local clock shows `clock`.
+    #[must_use]
+    pub(crate) fn observe(self, clock: UtcTime) -> Self {
+        Self {
+            high_water_mark: self.high_water_mark.max(clock),
+            local_clock: clock,
+            set_back: self.set_back.saturating_add(self.local_clock.since(clock)),
+        }
+    }
+
+    /// A receipt of `main_server_time` was applied. The request that it answers stated `stated_mark` (P 17.5): only a
+    /// mark that was too high when the request was made is lowered, so that holding an old receipt back buys nothing.
+    #[must_use]
+    pub(crate) fn settle(self, stated_mark: UtcTime, main_server_time: UtcTime) -> Self {
+        let lowers = stated_mark > main_server_time;
+        let high_water_mark = if lowers { main_server_time } else { self.high_water_mark.max(main_server_time) };
+        Self { high_water_mark, set_back: 0, ..self }
+    }
+
+    /// The effective time (P 17.2).
+    pub(crate) fn effective(&self) -> UtcTime {
+        self.high_water_mark.max(self.local_clock)
+    }
+
+    /// Whether the local clock may be relied on (P 17.4).
+    pub(crate) fn check_clock(&self) -> Result<(), ClockWrong> {
+        let behind = self.high_water_mark.since(self.local_clock);
+        if behind == 0 || (behind <= TOLERANCE && self.set_back <= TOLERANCE) {
+            Ok(())
+        } else {
+            Err(ClockWrong { behind, set_back: self.set_back })
+        }
+    }
+
+    /// Days until the required synchronization, rounded up; 0 when overdue (P 17.6).
+    pub(crate) fn days_left(&self, synchronize_by: UtcTime) -> u64 {
+        synchronize_by.since(self.effective()).div_ceil(86_400)
+    }
+}
+
+/// Seconds by which the local clock is fast (slow, if negative), as far as a receipt tells. The answer to a request that
+/// was made just now tells it both ways. An older one only proves that the clock was fast: no receipt is older than the
+/// request that it answers.
+pub(crate) fn skew(clock: UtcTime, made_at: UtcTime, main_server_time: UtcTime, just_now: bool) -> Option<i64> {
+    let difference = |time: UtcTime| time.as_secs().cast_signed() - main_server_time.as_secs().cast_signed();
+    if just_now { Some(difference(clock)) } else { Some(difference(made_at)).filter(|fast| *fast > 0) }
+}
+
+/// A number of seconds for people: `2 days 3 h`, `14 min`, `5 s`.
+pub(crate) fn in_words(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let plural = if days == 1 { "" } else { "s" };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        (_, 0, _) => format!("{days} day{plural}"),
+        (_, _, _) => format!("{days} day{plural} {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DAY: u64 = 86_400;
+    const START: UtcTime = UtcTime::from_secs(1_800_000_000);
+
+    fn seen(clocks: &[i64]) -> Times {
+        clocks.iter().fold(Times::starting_at(START), |times, seconds| times.observe(START.offset(*seconds)))
+    }
+
+    #[test]
+    fn the_clock_may_be_set_back_by_24_hours_in_sum_and_no_more() {
+        let day = DAY as i64;
+        let wrong = |behind, set_back| Err(ClockWrong { behind, set_back });
+        let cases: [(&[i64], Result<(), ClockWrong>); 7] = [
+            (&[0, 100], Ok(())),
+            (&[-day], Ok(())),
+            (&[-day - 1], wrong(DAY + 1, DAY + 1)),
+            (&[-day / 2, 0, -day / 2], Ok(())),
+            (&[-day / 2, 0, -day / 2 - 1], wrong(DAY / 2 + 1, DAY + 1)),
+            (&[-10 * day, 0], Ok(())), // the clock is right again
+            (&[-10 * day, 0, -1], wrong(1, 10 * DAY + 1)),
+        ];
+        for (clocks, wanted) in cases {
+            assert_eq!(seen(clocks).check_clock(), wanted, "{clocks:?}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_lowers_the_mark_only_if_the_request_stated_a_later_one() {
+        let fast = seen(&[400 * DAY as i64]);
+        assert_eq!(fast.settle(fast.high_water_mark, START).high_water_mark, START);
+        assert_eq!(fast.settle(START, START), Times { set_back: 0, ..fast }, "held back since START");
+        let later = START.plus(500 * DAY);
+        assert_eq!(fast.settle(START, later).high_water_mark, later);
+    }
+
+    #[test]
+    fn days_left_round_up_and_0_means_overdue() {
+        let times = Times::starting_at(START);
+        let left = |seconds| times.days_left(START.plus(seconds));
+        assert_eq!([0, 1, DAY, DAY + 1, 366 * DAY].map(left), [0, 1, 1, 2, 366]);
+        assert_eq!(times.observe(START.plus(DAY)).days_left(START), 0);
+    }
+
+    #[test]
+    fn durations_are_readable() {
+        let found = [0, 59, 60, 3_600, 7_260, DAY, 2 * DAY + 3_600].map(in_words);
+        assert_eq!(found, ["0 s", "59 s", "1 min", "1 h 0 min", "2 h 1 min", "1 day", "2 days 1 h"]);
+    }
+
+    proptest! {
+        /// However the clock is moved, the time that passes while it counts as right is used up, but for 24 hours.
+        #[test]
+        fn setting_the_clock_back_gains_24_hours_at_most(steps in prop::collection::vec(-3 * DAY as i64..3 * DAY as i64, 1..60)) {
+            let mut times = Times::starting_at(START);
+            let mut used = 0;
+            for step in steps {
+                let before = times;
+                times = before.observe(before.local_clock.offset(step));
+                prop_assert!(times.effective() >= before.effective());
+                if before.check_clock().is_ok() && times.check_clock().is_ok() {
+                    used += times.local_clock.since(before.local_clock);
+                }
+            }
+            prop_assert!(used <= times.effective().since(START) + TOLERANCE);
+        }
+
+        /// A receipt that was made before the mark was reached, and held back, never lowers the effective time.
+        #[test]
+        fn a_receipt_held_back_gains_nothing(stated in 0..400 * DAY, made in 0..400 * DAY, imported in 0..800 * DAY) {
+            let (stated, made) = (stated.min(made), stated.max(made));
+            let times = Times::starting_at(START.plus(stated)).observe(START.plus(imported.max(stated)));
+            let settled = times.settle(START.plus(stated), START.plus(made));
+            prop_assert!(settled.effective() >= times.effective());
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a command says: one JSON object, or text for people that ends with the next step.
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Map, Value, json};
+
+use crate::core::{Changes, FileFailure};
+use crate::store::LocalStateError;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const WARN: Style = AnsiColor::Yellow.on_default();
+const NAME: Style = Style::new().dimmed();
+
+/// How a command ends, as `--help` documents it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Usage = 2,
+    Refused = 10,
+    NotReached = 11,
+    FileNotUsable = 12,
+    LocalState = 13,
+    MayNotIssue = 14,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What a command could not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) exit: Exit,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) cure: String,
+}
+
+impl From<LocalStateError> for Trouble {
+    fn from(error: LocalStateError) -> Self {
+        Self { exit: Exit::LocalState, code: error.code(), message: error.to_string(), cure: error.cure().to_owned() }
+    }
+}
+
+impl From<FileFailure> for Trouble {
+    fn from(failure: FileFailure) -> Self {
+        let (message, cure) = (failure.message(), failure.cure());
+        Self { exit: Exit::FileNotUsable, code: failure.code(), message, cure }
+    }
+}
+
+/// Text for people. Colour reaches only a terminal.
+#[derive(Debug, Default)]
+pub(crate) struct Text(String);
+
+impl Text {
+    pub(crate) fn good(&mut self, text: impl Display) {
+        self.line(format_args!("{GOOD}{text}{GOOD:#}"));
+    }
+
+    pub(crate) fn bad(&mut self, text: impl Display) {
+        self.line(format_args!("{BAD}{text}{BAD:#}"));
+    }
+
+    pub(crate) fn warn(&mut self, text: impl Display) {
+        self.line(format_args!("{WARN}Note: {text}.{WARN:#}"));
+    }
+
+    /// A value with its name.
+    pub(crate) fn value(&mut self, name: &str, value: impl Display) {
+        self.line(format_args!("{NAME}{name:<22}{NAME:#}{value}"));
+    }
+
+    /// The next step.
+    pub(crate) fn next(&mut self, text: impl Display) {
+        self.line(format_args!("Next: {text}"));
+    }
+
+    pub(crate) fn line(&mut self, text: impl Display) {
+        self.0.push_str(&format!("{text}\n"));
+    }
+
+    /// Added, removed and changed licenses.
+    pub(crate) fn changes(&mut self, changes: &Changes) {
+        if changes.is_empty() {
+            self.line("No license was added, removed or changed.");
+        }
+        for number in &changes.added {
+            self.line(format_args!("  {GOOD}+{GOOD:#} {number} added"));
+        }
+        for number in &changes.removed {
+            self.line(format_args!("  {BAD}-{BAD:#} {number} removed"));
+        }
+        for number in &changes.changed {
+            let differences = changes.differences.get(number).map(|lines| lines.join("; ")).unwrap_or_default();
+            self.line(format_args!("  {WARN}~{WARN:#} {number} changed: {differences}"));
+        }
+    }
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) exit: Exit,
+    pub(crate) json: Map<String, Value>,
+    pub(crate) text: Text,
+    /// Standard output carries a file.
+    pub(crate) stdout_is_taken: bool,
+}
+
+impl Report {
+    pub(crate) fn new(exit: Exit, json: Value, text: Text) -> Self {
+        let Value::Object(json) = json else { unreachable!("every report is a JSON object") };
+        Self { exit, json, text, stdout_is_taken: false }
+    }
+
+    /// The report of a command that could not do what it should. `shape` is what its JSON has beside the usual.
+    pub(crate) fn trouble(trouble: Trouble, shape: Value) -> Self {
+        let Trouble { exit, code, message, cure } = trouble;
+        let mut text = Text::default();
+        text.bad(sentence(&message));
+        text.next(&cure);
+        let mut report = Self::new(exit, shape, text);
+        report.json.extend([
+            ("code".to_owned(), json!(code)),
+            ("message".to_owned(), json!(message)),
+            ("cure".to_owned(), json!(cure)),
+        ]);
+        report
+    }
+
+    /// Says it. A reader that has gone away is no reason to fail.
+    pub(crate) fn print(&self, as_json: bool) {
+        if as_json {
+            let _ = writeln!(std::io::stdout(), "{}", Value::Object(self.json.clone()));
+        } else if !self.stdout_is_taken && matches!(self.exit, Exit::Done | Exit::MayNotIssue) {
+            let _ = write!(anstream::stdout(), "{}", self.text.0);
+        } else {
+            let _ = write!(anstream::stderr(), "{}", self.text.0);
+        }
+    }
+}
+
+/// The JSON of changes.
+pub(crate) fn changes_json(changes: &Changes) -> Value {
+    json!({
+        "added": changes.added,
+        "removed": changes.removed,
+        "changed": changes.changed,
+        "differences": changes.differences,
+    })
+}
+
+/// Text as a sentence of its own.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let rest = letters.as_str();
+    if rest.ends_with(['.', '?', '!']) { format!("{first}{rest}") } else { format!("{first}{rest}.") }
+}

@@ -1,0 +1,86 @@
+//! The entry point: reads the command line, runs one verb, says what came of it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use serde_json::json;
+
+use crate::cli::{Cli, Verb};
+use crate::clock::Span;
+use crate::command::{self, Context};
+use crate::output::{Exit, Report, Trouble};
+use crate::seams::Seams;
+
+/// Runs `license-server` with these arguments, the first of which is the program's name.
+///
+/// Standard output carries what the command says, with `--json` exactly one JSON object. The exit codes are in
+/// `license-server --help`.
+pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return wrong_command_line(&error, args.iter().any(|argument| argument == "--json")),
+    };
+    let as_json = cli.json;
+    let report = execute(cli, seams);
+    report.print(as_json);
+    report.exit.into()
+}
+
+/// Runs one verb.
+pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
+    let offset = cli.clock_offset.unwrap_or(Span { seconds: 0 });
+    let shape = error_shape(&cli.verb);
+    let done = match cli.state.or_else(default_state_directory) {
+        None => Err(Trouble {
+            exit: Exit::Usage,
+            code: "usage",
+            message: "there is no default state directory: neither XDG_STATE_HOME nor HOME is set".to_owned(),
+            cure: "Name the state directory with --state.".to_owned(),
+        }),
+        Some(directory) => command::run(&Context::new(directory, offset, seams), cli.verb, cli.json),
+    };
+    let mut report = done.unwrap_or_else(|trouble| Report::trouble(trouble, shape));
+    if offset.seconds != 0 {
+        report.json.insert("clock_offset_seconds".to_owned(), json!(offset.seconds));
+        report.text.warn(format_args!("the local clock was shifted by {} s for simulation", offset.seconds));
+    }
+    report
+}
+
+/// What the JSON of a verb has even when it could not be carried out, so that scripts need to know one shape only.
+fn error_shape(verb: &Verb) -> serde_json::Value {
+    match verb {
+        Verb::Synchronize { .. } | Verb::ImportResponse { .. } => {
+            json!({ "outcome": "failed", "changes": { "added": [], "removed": [], "changed": [] } })
+        }
+        Verb::MayIssue { .. } => json!({ "may_issue": false }),
+        _ => json!({ "outcome": "failed" }),
+    }
+}
+
+fn default_state_directory() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // The XDG specification: a relative path is ignored.
+    let base = set("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    base.or_else(|| set("HOME").map(|home| home.join(".local/state"))).map(|base| base.join("license-server"))
+}
+
+fn wrong_command_line(error: &clap::Error, as_json: bool) -> ExitCode {
+    let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if as_json && !asked_for {
+        let trouble = Trouble {
+            exit: Exit::Usage,
+            code: "usage",
+            message: error.render().to_string().trim().to_owned(),
+            cure: "See `license-server --help`.".to_owned(),
+        };
+        Report::trouble(trouble, json!({ "outcome": "failed" })).print(true);
+    } else {
+        let _ = error.print();
+    }
+    if asked_for { Exit::Done.into() } else { Exit::Usage.into() }
+}

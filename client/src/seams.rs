@@ -1,0 +1,56 @@
+//! What a test, or the harness, may put in place of the ordinary. There is no other way in: no feature, no variable.
+
+use protocol::{TrustFile, UtcTime};
+
+use crate::transport::Transport;
+
+/// The seams of [`crate::run`]. The default is the ordinary program.
+#[derive(Default)]
+pub struct Seams {
+    pub(crate) durable_step: Option<Box<dyn Fn(DurableStep)>>,
+    pub(crate) clock: Option<Box<dyn Fn() -> UtcTime>>,
+    pub(crate) transport: Option<Box<dyn Fn(&TrustFile) -> Box<dyn Transport>>>,
+}
+
+impl Seams {
+    /// Calls `hook` before and after every durable step of storage. It may abort the process there.
+    #[must_use]
+    pub fn on_durable_step(mut self, hook: impl Fn(DurableStep) + 'static) -> Self {
+        self.durable_step = Some(Box::new(hook));
+        self
+    }
+
+    /// Takes `clock` for the local clock. `--clock-offset` is added to it. It never judges TLS.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Fn() -> UtcTime + 'static) -> Self {
+        self.clock = Some(Box::new(clock));
+        self
+    }
+
+    /// Takes what `transport` makes for the way to the main server of a trust file.
+    #[cfg(test)]
+    pub(crate) fn with_transport(mut self, transport: impl Fn(&TrustFile) -> Box<dyn Transport> + 'static) -> Self {
+        self.transport = Some(Box::new(transport));
+        self
+    }
+}
+
+/// A change that outlives a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DurableStep {
+    /// Counted from 1 in each run.
+    pub number: u64,
+    /// What becomes durable.
+    pub name: &'static str,
+    /// Whether it is still to be done.
+    pub moment: Moment,
+}
+
+/// On which side of a durable step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// It is still to be done.
+    Before,
+    /// It is done.
+    After,
+}

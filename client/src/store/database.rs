@@ -1,0 +1,79 @@
+//! The database: its schema, its version, and the pragmas that make "durable" and "erased" true.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::LocalStateError;
+
+/// The version of [`SCHEMA`], in SQLite's `user_version`. 0 is an empty database.
+pub(super) const VERSION: i64 = 1;
+
+/// Tables of one row have the key 1.
+pub(super) const SCHEMA: &str = "
+CREATE TABLE setup (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    license_server_id TEXT NOT NULL,
+    trust_file BLOB NOT NULL,
+    key_thumbprint TEXT NOT NULL
+) STRICT;
+CREATE TABLE times (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    high_water_mark INTEGER NOT NULL,
+    local_clock INTEGER NOT NULL,
+    set_back INTEGER NOT NULL
+) STRICT;
+-- The private half of the sealing key is here only while the request is outstanding (P 3.4).
+CREATE TABLE outstanding (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    request TEXT NOT NULL,
+    sealing_key BLOB NOT NULL
+) STRICT;
+CREATE TABLE applied (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    receipt TEXT NOT NULL,
+    allocation BLOB NOT NULL,
+    applied_at INTEGER NOT NULL,
+    clock_skew INTEGER,
+    changes TEXT NOT NULL
+) STRICT;
+CREATE TABLE cleared (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    refusal TEXT NOT NULL
+) STRICT;
+-- With a receipt that was applied: the signed proof, a second time.
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    key_thumbprint TEXT NOT NULL,
+    receipt TEXT
+) STRICT;
+";
+
+/// Opens or creates the database file.
+pub(super) fn open(file: &Path) -> Result<Connection, LocalStateError> {
+    let db = Connection::open(file)?;
+    // The directory is locked, so SQLite needs neither shared memory nor locks of its own between processes.
+    db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    db.pragma_update(None, "secure_delete", "ON")?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    let found = version(&db)?;
+    if found > VERSION {
+        return Err(LocalStateError::NewerSchema { found, known: VERSION });
+    }
+    Ok(db)
+}
+
+/// Whether the schema is not there yet.
+pub(super) fn is_empty(db: &Connection) -> Result<bool, rusqlite::Error> {
+    Ok(version(db)? == 0)
+}
+
+fn version(db: &Connection) -> Result<i64, rusqlite::Error> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}

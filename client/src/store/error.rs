@@ -1,0 +1,109 @@
+//! What can be wrong with the local state, each with its cure.
+
+use std::io;
+use std::path::PathBuf;
+
+use protocol::{KeyThumbprint, LicenseServerId, MainServerId};
+use rusqlite::ErrorCode;
+
+/// The local state cannot be used as it is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LocalStateError {
+    #[error("{} is not set up as a license server", .directory.display())]
+    NotInitialized { directory: PathBuf },
+    #[error("the state directory {} is in use by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
+    InUse { directory: PathBuf, holder: String },
+    #[error("the state directory {} cannot be used: {error}", .directory.display())]
+    Directory { directory: PathBuf, error: io::Error },
+    #[error("the private key file {} is missing", .file.display())]
+    KeyMissing { file: PathBuf },
+    #[error("the private key file {} is damaged: it is no P-384 key in PKCS #8 PEM", .file.display())]
+    KeyDamaged { file: PathBuf },
+    #[error("the private key file {} holds the key pair {found}; this state belongs to {awaited}", .file.display())]
+    KeyForeign { file: PathBuf, found: KeyThumbprint, awaited: KeyThumbprint },
+    #[error("the private key file {} cannot be used: {error}", .file.display())]
+    KeyFile { file: PathBuf, error: io::Error },
+    #[error("the state database {} is missing, although a private key is there", .file.display())]
+    DatabaseMissing { file: PathBuf },
+    #[error("the state database is damaged: {detail}")]
+    DatabaseDamaged { detail: String },
+    #[error("the state database cannot be used: {detail}")]
+    DatabaseFailed { detail: String },
+    #[error("the state was written by a newer program: its schema has version {found}, this program knows {known}")]
+    NewerSchema { found: i64, known: i64 },
+    #[error("this state belongs to the license server id {own}, not to {asked}")]
+    OtherLicenseServerId { own: LicenseServerId, asked: LicenseServerId },
+    #[error("this state trusts main server {own} (keys {own_keys}); the trust file is of {asked} (keys {asked_keys})")]
+    OtherMainServer { own: MainServerId, own_keys: String, asked: MainServerId, asked_keys: String },
+    #[error("the old state cannot be archived: {error}")]
+    Archive { error: io::Error },
+}
+
+impl LocalStateError {
+    /// The code, as scripts see it.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::NotInitialized { .. } => "not-initialized",
+            Self::InUse { .. } => "state-in-use",
+            Self::Directory { .. } => "state-directory",
+            Self::KeyMissing { .. } => "key-file-missing",
+            Self::KeyDamaged { .. } => "key-file-damaged",
+            Self::KeyForeign { .. } => "key-file-foreign",
+            Self::KeyFile { .. } => "key-file-unusable",
+            Self::DatabaseMissing { .. } => "database-missing",
+            Self::DatabaseDamaged { .. } => "database-damaged",
+            Self::DatabaseFailed { .. } => "database-unusable",
+            Self::NewerSchema { .. } => "state-newer",
+            Self::OtherLicenseServerId { .. } => "other-license-server-id",
+            Self::OtherMainServer { .. } => "other-main-server",
+            Self::Archive { .. } => "archive-failed",
+        }
+    }
+
+    /// What to do next.
+    pub(crate) const fn cure(&self) -> &'static str {
+        match self {
+            Self::NotInitialized { .. } => {
+                "Run `license-server init --id ID --trust FILE`, or name the right state directory with --state."
+            }
+            Self::InUse { .. } => "Wait until that process has ended, then run the command again.",
+            Self::Directory { .. } | Self::KeyFile { .. } | Self::DatabaseFailed { .. } | Self::Archive { .. } => {
+                "Check the owner and the permissions of the state directory and the space on its disk, then run the \
+                 command again."
+            }
+            Self::KeyMissing { .. } | Self::KeyDamaged { .. } | Self::KeyForeign { .. } => {
+                "Put the right file back from a backup. If there is none, run `license-server new-key-pair --yes`, and \
+                 have the old key pair cleared with `license-server request-clear`."
+            }
+            Self::DatabaseMissing { .. } => {
+                "Put the database back from a backup. If there is none, run `license-server init --id ID --trust FILE` \
+                 again: it keeps the key pair."
+            }
+            Self::DatabaseDamaged { .. } => {
+                "Put the database back from a backup. If there is none, move state.sqlite out of the state directory and \
+                 run `license-server init --id ID --trust FILE` again: it keeps the key pair."
+            }
+            Self::NewerSchema { .. } => "Use the newer program, or another state directory.",
+            Self::OtherLicenseServerId { .. } | Self::OtherMainServer { .. } => {
+                "Name another state directory with --state: one state serves one license server id at one main server."
+            }
+        }
+    }
+}
+
+impl From<rusqlite::Error> for LocalStateError {
+    fn from(error: rusqlite::Error) -> Self {
+        let detail = error.to_string();
+        let damaged = match &error {
+            rusqlite::Error::SqliteFailure(failure, _) => {
+                matches!(failure.code, ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)
+            }
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::QueryReturnedNoRows => true,
+            _ => false,
+        };
+        if damaged { Self::DatabaseDamaged { detail } } else { Self::DatabaseFailed { detail } }
+    }
+}

@@ -1,0 +1,89 @@
+//! What happened: for people, and as the second place of every receipt that was applied.
+
+use protocol::{KeyThumbprint, UtcTime};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::read::{signed, time};
+use super::{LocalStateError, Store};
+
+/// So many events are kept, and the newest receipt beyond them.
+const KEPT: i64 = 1_000;
+
+/// Something that happens now.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    /// When, by the local clock.
+    pub(crate) at: UtcTime,
+    /// What, by the name of its command.
+    pub(crate) event: &'static str,
+    /// How it ended.
+    pub(crate) outcome: &'static str,
+    /// The code of the outcome.
+    pub(crate) code: String,
+    /// The outcome in words.
+    pub(crate) message: String,
+    /// The key pair in use.
+    pub(crate) key_thumbprint: KeyThumbprint,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub(crate) struct PastEvent {
+    pub(crate) at: UtcTime,
+    pub(crate) event: String,
+    pub(crate) outcome: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) key_thumbprint: String,
+}
+
+/// Writes an event, and forgets the oldest ones.
+pub(super) fn record(db: &Connection, event: &Event, receipt: Option<&str>) -> Result<(), rusqlite::Error> {
+    db.execute(
+        "INSERT INTO history (at, event, outcome, code, message, key_thumbprint, receipt) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        params![
+            signed(event.at.as_secs()),
+            event.event,
+            event.outcome,
+            event.code,
+            event.message,
+            event.key_thumbprint.to_string(),
+            receipt
+        ],
+    )?;
+    db.execute(
+        "DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?
+         AND id <> ifnull((SELECT max(id) FROM history WHERE receipt IS NOT NULL), 0)",
+        [KEPT],
+    )?;
+    Ok(())
+}
+
+/// The newest receipt that was applied under this key pair.
+pub(super) fn newest_receipt(db: &Connection, key: &KeyThumbprint) -> Result<Option<String>, rusqlite::Error> {
+    db.query_row(
+        "SELECT receipt FROM history WHERE receipt IS NOT NULL AND key_thumbprint = ? ORDER BY id DESC LIMIT 1",
+        [key.to_string()],
+        |row| row.get(0),
+    )
+    .optional()
+}
+
+impl Store {
+    /// All events that are kept, the newest last.
+    pub(crate) fn history(&self) -> Result<Vec<PastEvent>, LocalStateError> {
+        let mut query =
+            self.db.prepare("SELECT at, event, outcome, code, message, key_thumbprint FROM history ORDER BY id")?;
+        let events = query.query_map([], |row| {
+            Ok(PastEvent {
+                at: time(row, 0)?,
+                event: row.get(1)?,
+                outcome: row.get(2)?,
+                code: row.get(3)?,
+                message: row.get(4)?,
+                key_thumbprint: row.get(5)?,
+            })
+        })?;
+        Ok(events.collect::<Result<_, _>>()?)
+    }
+}

@@ -1,0 +1,76 @@
+//! The private signing key: a file of its own, mode 0600, PKCS #8 PEM.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use protocol::{KeyThumbprint, SigningKey};
+use zeroize::Zeroizing;
+
+use super::file::{Readers, rename, write_atomically};
+use super::{LocalStateError, Store};
+
+impl Store {
+    /// The key pair in the key file, or a new one, durably stored before anyone hears of it (P 3.3). A key file without
+    /// a database is what an interrupted `init` left, and is adopted.
+    pub(crate) fn adopt_or_make_key(&self) -> Result<SigningKey, LocalStateError> {
+        let file = self.directory.key_file();
+        match read(&file)? {
+            Some(key) => Ok(key),
+            None => {
+                let key = SigningKey::generate();
+                self.write_key(&file, &key, ["signing key written", "signing key in place"])?;
+                Ok(key)
+            }
+        }
+    }
+
+    /// Stores a new key pair beside the one in use.
+    pub(super) fn write_next_key(&self, key: &SigningKey) -> Result<(), LocalStateError> {
+        let file = self.directory.next_key_file();
+        self.write_key(&file, key, ["next signing key written", "next signing key in place"])
+    }
+
+    /// Reads the key pair that the database says is in use. A change to the next one is completed, if it was
+    /// interrupted after the database said so.
+    pub(crate) fn load_key(&self, awaited: &KeyThumbprint) -> Result<SigningKey, LocalStateError> {
+        let (file, next) = (self.directory.key_file(), self.directory.next_key_file());
+        if let Ok(Some(key)) = read(&next)
+            && key.thumbprint() == *awaited
+        {
+            self.put_next_key_in_place()?;
+            return Ok(key);
+        }
+        let key = read(&file)?.ok_or_else(|| LocalStateError::KeyMissing { file: file.clone() })?;
+        let found = key.thumbprint();
+        if found == *awaited { Ok(key) } else { Err(LocalStateError::KeyForeign { file, found, awaited: *awaited }) }
+    }
+
+    /// Makes the next key file the key file.
+    pub(super) fn put_next_key_in_place(&self) -> Result<(), LocalStateError> {
+        let file = self.directory.key_file();
+        let renamed = self
+            .directory
+            .steps()
+            .take("next signing key is the signing key", || rename(&self.directory.next_key_file(), &file));
+        renamed.map_err(|error| LocalStateError::KeyFile { file, error })
+    }
+
+    fn write_key(&self, file: &Path, key: &SigningKey, names: [&'static str; 2]) -> Result<(), LocalStateError> {
+        let pem = key.expose_secret_pem();
+        write_atomically(file, pem.as_bytes(), Readers::OwnerOnly, self.directory.steps(), names)
+            .map_err(|error| LocalStateError::KeyFile { file: file.to_owned(), error })
+    }
+}
+
+fn read(file: &Path) -> Result<Option<SigningKey>, LocalStateError> {
+    let damaged = || LocalStateError::KeyDamaged { file: file.to_owned() };
+    match fs::read(file).map(Zeroizing::new) {
+        Ok(bytes) => {
+            let pem = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
+            SigningKey::from_pem(pem).map(Some).map_err(|_| damaged())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LocalStateError::KeyFile { file: file.to_owned(), error }),
+    }
+}

@@ -1,0 +1,75 @@
+//! Storage: one SQLite database and one key file in a state directory that one process at a time may use.
+//!
+//! Every change is one transaction, or one rename, and is a numbered durable step: whatever happens between two of
+//! them is healed by running the command again.
+
+mod archive;
+mod database;
+mod directory;
+mod error;
+mod file;
+mod history;
+mod key_file;
+mod read;
+mod steps;
+mod write;
+
+pub(crate) use error::LocalStateError;
+pub(crate) use file::{Readers, read_bounded, write_atomically};
+pub(crate) use history::Event;
+pub(crate) use read::{Loaded, Notes};
+pub(crate) use steps::DurableSteps;
+pub(crate) use write::End;
+
+use std::path::Path;
+
+use directory::StateDirectory;
+use rusqlite::Connection;
+
+/// The open and locked state of one local server.
+pub(crate) struct Store {
+    db: Connection,
+    directory: StateDirectory,
+}
+
+impl Store {
+    /// Opens the state that `init` has made.
+    pub(crate) fn open(path: &Path, verb: &str, steps: DurableSteps) -> Result<Self, LocalStateError> {
+        let directory = StateDirectory::lock(path, verb, steps)?;
+        let file = directory.database_file();
+        if !file.exists() {
+            return Err(if directory.key_file().exists() {
+                LocalStateError::DatabaseMissing { file }
+            } else {
+                LocalStateError::NotInitialized { directory: path.to_owned() }
+            });
+        }
+        let db = database::open(&file)?;
+        if database::is_empty(&db)? {
+            return Err(LocalStateError::NotInitialized { directory: path.to_owned() });
+        }
+        Ok(Self { db, directory })
+    }
+
+    /// Opens the state directory, which may be new, or hold what an interrupted `init` left.
+    pub(crate) fn open_or_create(path: &Path, verb: &str, steps: DurableSteps) -> Result<Self, LocalStateError> {
+        let directory = StateDirectory::create(path, verb, steps)?;
+        let db = database::open(&directory.database_file())?;
+        Ok(Self { db, directory })
+    }
+
+    /// Whether `init` has not completed here yet.
+    pub(crate) fn is_new(&self) -> Result<bool, LocalStateError> {
+        Ok(database::is_empty(&self.db)?)
+    }
+
+    /// The durable steps of this run.
+    pub(crate) const fn steps(&self) -> &DurableSteps {
+        self.directory.steps()
+    }
+
+    /// The state directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}

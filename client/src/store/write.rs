@@ -1,0 +1,140 @@
+//! Changing the state: one transaction for each change.
+
+use protocol::TrustFile;
+use rusqlite::{Connection, Transaction, params};
+
+use super::database::{SCHEMA, VERSION};
+use super::file::sync_directory_of;
+use super::history::record;
+use super::read::signed;
+use super::{Event, LocalStateError, Notes, Store};
+use crate::core::{Applied, Fate, Identity, Outstanding, Times};
+
+/// How an answer leaves the state.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End<'a> {
+    /// What becomes of the outstanding request.
+    pub(crate) fate: Fate,
+    /// The refusal that cleared the key pair.
+    pub(crate) cleared: Option<&'a str>,
+}
+
+impl Store {
+    /// The first thing that the database says: id, trust and key pair, all at once.
+    pub(crate) fn set_up(&mut self, identity: &Identity, times: &Times, event: &Event) -> Result<(), LocalStateError> {
+        self.change("license server set up", |db| {
+            db.execute_batch(SCHEMA)?;
+            db.pragma_update(None, "user_version", VERSION)?;
+            db.execute(
+                "INSERT INTO setup VALUES (1, ?, ?, ?)",
+                params![
+                    identity.license_server_id.as_str(),
+                    identity.trust.to_json(),
+                    identity.key_thumbprint.to_string()
+                ],
+            )?;
+            write_times(db, times)?;
+            record(db, event, None)
+        })?;
+        let synced = sync_directory_of(&self.directory.database_file());
+        synced.map_err(|error| LocalStateError::Directory { directory: self.path().to_owned(), error })
+    }
+
+    /// Takes over addresses, name and CA of a trust file of the same identity (P 15.3).
+    pub(crate) fn update_trust(&mut self, trust: &TrustFile, event: &Event) -> Result<(), LocalStateError> {
+        self.change("trust file replaced", |db| {
+            db.execute("UPDATE setup SET trust_file = ?", [trust.to_json()])?;
+            record(db, event, None)
+        })
+    }
+
+    /// Stores the one outstanding request before the first byte of it leaves (P 12.1).
+    pub(crate) fn begin_request(&mut self, request: &Outstanding, times: &Times) -> Result<(), LocalStateError> {
+        self.change("outstanding request stored", |db| {
+            db.execute(
+                "INSERT OR REPLACE INTO outstanding VALUES (1, ?, ?)",
+                params![request.jws, &request.sealing_key.expose_secret_bytes()[..]],
+            )?;
+            write_times(db, times)
+        })
+    }
+
+    /// Applies an answer: receipt, allocation and the end of the outstanding request at once (P 11.9).
+    pub(crate) fn apply(
+        &mut self,
+        applied: &Applied,
+        notes: &Notes,
+        times: &Times,
+        event: &Event,
+    ) -> Result<(), LocalStateError> {
+        self.change("receipt and allocation applied", |db| {
+            db.execute(
+                "INSERT OR REPLACE INTO applied VALUES (1, ?, ?, ?, ?, ?)",
+                params![
+                    applied.last().jws,
+                    applied.allocation_bytes(),
+                    signed(notes.applied_at.as_secs()),
+                    notes.clock_skew,
+                    serde_json::to_string(&notes.changes).expect("changes have string keys"),
+                ],
+            )?;
+            db.execute("DELETE FROM outstanding", [])?;
+            write_times(db, times)?;
+            record(db, event, Some(&applied.last().jws))
+        })?;
+        self.erase_from_log()
+    }
+
+    /// Notes what happened, and how it left the outstanding request.
+    pub(crate) fn note(&mut self, end: End<'_>, times: &Times, event: &Event) -> Result<(), LocalStateError> {
+        self.change("outcome noted", |db| {
+            if end.fate == Fate::Ends {
+                db.execute("DELETE FROM outstanding", [])?;
+            }
+            if let Some(refusal) = end.cleared {
+                db.execute("INSERT OR REPLACE INTO cleared VALUES (1, ?)", [refusal])?;
+            }
+            write_times(db, times)?;
+            record(db, event, None)
+        })?;
+        if end.fate == Fate::Ends { self.erase_from_log() } else { Ok(()) }
+    }
+
+    /// Stores the times, if the clock has moved (P 17.3).
+    pub(crate) fn save_times(&mut self, times: &Times) -> Result<(), LocalStateError> {
+        if self.times()? == *times {
+            return Ok(());
+        }
+        self.change("times stored", |db| write_times(db, times))
+    }
+
+    /// One change: one transaction, one durable step.
+    pub(super) fn change(
+        &mut self,
+        name: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), LocalStateError> {
+        let steps = self.directory.steps().clone();
+        let transaction = self.db.transaction()?;
+        change(&transaction)?;
+        Ok(steps.take(name, || transaction.commit())?)
+    }
+
+    /// The log of the database still holds what was erased; it is emptied (P 3.4).
+    pub(super) fn erase_from_log(&mut self) -> Result<(), LocalStateError> {
+        let steps = self.directory.steps().clone();
+        Ok(steps.take("one-time key erased from the log", || truncate_log(&self.db))?)
+    }
+}
+
+fn truncate_log(db: &Connection) -> Result<(), rusqlite::Error> {
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+fn write_times(db: &Connection, times: &Times) -> Result<(), rusqlite::Error> {
+    db.execute(
+        "INSERT OR REPLACE INTO times VALUES (1, ?, ?, ?)",
+        params![signed(times.high_water_mark.as_secs()), signed(times.local_clock.as_secs()), signed(times.set_back)],
+    )?;
+    Ok(())
+}

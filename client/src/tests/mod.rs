@@ -1,0 +1,9 @@
+//! Whole commands against a small main server in memory: each test is a sentence of the manual or of the protocol.
+
+mod crash;
+mod direct;
+mod environment;
+mod file;
+mod local_state;
+
+pub(crate) use environment::Environment;

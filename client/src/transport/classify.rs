@@ -1,0 +1,137 @@
+//! Which failure an error of the network is: told by its source, never by its text.
+
+use std::error::Error;
+use std::io;
+
+use protocol::UtcTime;
+use rustls::CertificateError;
+
+use super::TimeLimits;
+use super::tls::Presented;
+use crate::core::{Failure, PortFault, Role};
+
+/// Where an exchange went wrong.
+pub(super) struct Place<'a> {
+    pub(super) role: Role,
+    pub(super) at: &'a str,
+    pub(super) limits: TimeLimits,
+    pub(super) presented: &'a Presented,
+}
+
+impl Place<'_> {
+    /// The failure behind an error of the HTTP client.
+    pub(super) fn classify(&self, error: &reqwest::Error) -> Failure {
+        if let Some(tls) = source::<rustls::Error>(error) {
+            return self.tls(tls);
+        }
+        let io = source::<io::Error>(error);
+        if error.is_connect() {
+            return match io {
+                _ if error.is_timeout() => self.connect_timed_out(),
+                Some(io) => self.connect(io),
+                None => self.port(PortFault::Unreachable, last_cause(error)),
+            };
+        }
+        if error.is_timeout() {
+            return self.interrupted(format!("no complete answer within {} s", self.limits.total.as_secs_f32()));
+        }
+        match source::<hyper::Error>(error) {
+            Some(hyper) if hyper.is_parse() => self.foreign("its answer is no HTTP".to_owned()),
+            _ => self.interrupted(last_cause(error)),
+        }
+    }
+
+    /// The name or the port did not answer in time.
+    pub(super) fn connect_timed_out(&self) -> Failure {
+        self.port(PortFault::TimedOut, format!("no connection within {} s", self.limits.connect.as_secs_f32()))
+    }
+
+    fn connect(&self, error: &io::Error) -> Failure {
+        let detail = error.to_string();
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => self.port(PortFault::Refused, detail),
+            io::ErrorKind::TimedOut => self.port(PortFault::TimedOut, detail),
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof
+                if self.role == Role::Https =>
+            {
+                self.tls_failed(format!("the other side ended the connection before it was secure ({detail})"))
+            }
+            _ => self.port(PortFault::Unreachable, detail),
+        }
+    }
+
+    fn tls(&self, error: &rustls::Error) -> Failure {
+        let presented = self.presented.last();
+        let not_solme = |issuer| Failure::TlsNotSolme { at: self.at.to_owned(), issuer };
+        match (error, presented) {
+            // Whatever else is wrong with a certificate of someone else: it is someone else's.
+            (rustls::Error::InvalidCertificate(_), Some(shown)) if !shown.names_the_trusted_ca => {
+                not_solme(shown.issuer)
+            }
+            (rustls::Error::InvalidCertificate(reason), shown) => match reason {
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => {
+                    Failure::LocalClockWrong { at: self.at.to_owned(), local_clock: real_time() }
+                }
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    self.tls_failed("its certificate is Solme's, for another host".to_owned())
+                }
+                _ => not_solme(shown.map_or("unknown".to_owned(), |shown| shown.issuer)),
+            },
+            (rustls::Error::InvalidMessage(_), _) => {
+                self.tls_failed("what answers there does not speak TLS".to_owned())
+            }
+            (other, _) => self.tls_failed(other.to_string()),
+        }
+    }
+
+    fn port(&self, fault: PortFault, detail: String) -> Failure {
+        Failure::Port { role: self.role, fault, at: self.at.to_owned(), detail }
+    }
+
+    fn tls_failed(&self, detail: String) -> Failure {
+        Failure::TlsFailed { at: self.at.to_owned(), detail }
+    }
+
+    fn interrupted(&self, detail: String) -> Failure {
+        Failure::AnswerInterrupted { role: self.role, at: self.at.to_owned(), detail }
+    }
+
+    fn foreign(&self, found: String) -> Failure {
+        Failure::NotTheMainServer { role: self.role, at: self.at.to_owned(), found }
+    }
+}
+
+/// The clock that judged the certificate: the real one, whatever `--clock-offset` says.
+fn real_time() -> UtcTime {
+    crate::clock::real()
+}
+
+/// The first `E` among an error and its sources, also inside an [`io::Error`], whose `source` skips what it wraps.
+fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// The innermost cause, which says the most to a person.
+fn last_cause(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
