@@ -4,12 +4,15 @@ use protocol::{TrustFile, UtcTime};
 
 use crate::transport::Transport;
 
+/// Makes the way to the main server of a trust file.
+pub(crate) type MakeTransport = Box<dyn Fn(&TrustFile) -> Box<dyn Transport>>;
+
 /// The seams of [`crate::run`]. The default is the ordinary program.
 #[derive(Default)]
 pub struct Seams {
     pub(crate) durable_step: Option<Box<dyn Fn(DurableStep)>>,
     pub(crate) clock: Option<Box<dyn Fn() -> UtcTime>>,
-    pub(crate) transport: Option<Box<dyn Fn(&TrustFile) -> Box<dyn Transport>>>,
+    pub(crate) transport: Option<MakeTransport>,
 }
 
 impl Seams {

@@ -58,28 +58,35 @@ fn read(file: &Path) -> Result<(String, Option<Vec<u8>>), FileFailure> {
 
 /// The checks of P 11; nothing is stored.
 fn check(message: &str, payload: Option<Vec<u8>>, session: &Session) -> Result<Found, FileFailure> {
-    let (identity, outstanding) = (&session.identity, session.outstanding.as_ref());
-    // The payload stands beside a receipt, and only there (P 14.2).
-    let Some(payload) = payload else {
-        if Signed::<Receipt>::parse(message).is_ok() {
-            return Err(FileFailure::Damaged { detail: "its payload is missing".to_owned() });
-        }
-        let refusal = read_refusal(message, identity).and_then(|given| given.refuses(outstanding, identity))?;
-        return Ok(Found::Refused(refusal));
-    };
-    if let Err(Unreadable::Type { .. }) = Signed::<Receipt>::parse(message) {
-        return Err(FileFailure::Damaged { detail: "it has a payload and no receipt".to_owned() });
+    let damaged = |detail: &str| Err(FileFailure::Damaged { detail: detail.to_owned() });
+    // The `typ` tells receipt from refusal; the payload stands beside a receipt, and only there (P 14.2, 14.5).
+    let is_refusal = matches!(Signed::<Receipt>::parse(message), Err(Unreadable::Type { .. }));
+    match payload {
+        None if is_refusal => check_refusal(message, session),
+        None => damaged("its payload is missing"),
+        Some(_) if is_refusal => damaged("it has a payload and no receipt"),
+        Some(payload) => check_receipt(message, &payload, session),
     }
+}
+
+fn check_refusal(message: &str, session: &Session) -> Result<Found, FileFailure> {
+    let given = read_refusal(message, &session.identity)?;
+    Ok(Found::Refused(given.refuses(session.outstanding.as_ref(), &session.identity)?))
+}
+
+fn check_receipt(message: &str, payload: &[u8], session: &Session) -> Result<Found, FileFailure> {
+    let (identity, outstanding) = (&session.identity, session.outstanding.as_ref());
     let given = read_receipt(message, identity)?;
     let receipt = match given.answers(outstanding, session.server.last_receipt(), identity) {
         Ok(receipt) => receipt,
+        // A success that changes nothing (P 11.11), unless what it brought was tampered with since.
         Err(Wrong::AlreadyApplied { sequence }) if session.server.applied().is_some() => {
             return Ok(Found::AlreadyApplied { sequence });
         }
         Err(wrong) => return Err(wrong.into()),
     };
     let Some(outstanding) = outstanding else { unreachable!("a receipt that passed answers the outstanding request") };
-    Ok(Found::Accepted(receipt.open(&payload, &outstanding.sealing_key)?))
+    Ok(Found::Accepted(receipt.open(payload, &outstanding.sealing_key)?))
 }
 
 /// Stores what was found.

@@ -20,7 +20,7 @@ use crate::cli::Verb;
 use crate::clock::{self, Span};
 use crate::core::Failure;
 use crate::output::{Report, Trouble};
-use crate::seams::Seams;
+use crate::seams::{MakeTransport, Seams};
 use crate::store::DurableSteps;
 use crate::transport::{DirectTransport, TimeLimits, Transport};
 
@@ -30,7 +30,7 @@ pub(crate) struct Context {
     offset: Span,
     steps: DurableSteps,
     clock: Option<Box<dyn Fn() -> UtcTime>>,
-    transport: Option<Box<dyn Fn(&TrustFile) -> Box<dyn Transport>>>,
+    transport: Option<MakeTransport>,
 }
 
 impl Context {

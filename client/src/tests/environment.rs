@@ -242,3 +242,8 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) {
         }
     }
 }
+
+/// The key pair that signed a request.
+pub(crate) fn thumbprint(jws: &str) -> protocol::KeyThumbprint {
+    Signed::<Request>::parse(jws).unwrap().verify(&RustCrypto).unwrap().thumbprint()
+}

@@ -1,1 +1,201 @@
+//! The local state: set up once, verified at every start, and never half of anything.
 
+use serde_json::json;
+
+use super::Environment;
+use crate::output::Exit;
+use crate::testing::{MAIN_TIME, MainServer, NUMBERS};
+
+#[test]
+fn init_again_never_replaces_the_key_pair() {
+    let local = Environment::synchronized();
+    let before = local.run("status").json["key_thumbprint"].clone();
+    assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").code(), "already-initialized");
+    let mut trust = local.main.server.trust.clone();
+    trust.https = "https://127.0.0.1:443".to_owned();
+    local.write("trust.json", &trust.to_json());
+    assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").code(), "trust-updated");
+    let status = local.run("status").json;
+    assert_eq!((&status["key_thumbprint"], &status["state"]), (&before, &json!("synchronized")));
+    assert_eq!(status["main_server"]["https"], "https://127.0.0.1:443");
+}
+
+#[test]
+fn another_id_or_another_main_server_is_refused_and_both_are_named() {
+    let local = Environment::new();
+    let other_id = local.run("init --id OTHER --trust trust.json");
+    assert_eq!((other_id.exit, other_id.code()), (Exit::LocalState, "other-license-server-id"));
+    local.write("other.json", &MainServer::new().trust.to_json());
+    let other_main = local.run("init --id DEMO-4711 --trust other.json");
+    assert_eq!((other_main.exit, other_main.code()), (Exit::LocalState, "other-main-server"));
+    let message = other_main.json["message"].as_str().unwrap();
+    assert_eq!(message.matches("SOLME-TEST").count(), 2, "{message}");
+}
+
+#[test]
+fn a_trust_file_that_cannot_be_used_sets_nothing_up() {
+    let local = Environment::empty();
+    let mut broken = local.main.server.trust.clone();
+    broken.ca_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
+    local.write("broken-ca.json", &broken.to_json());
+    local.write("text.json", b"trust me");
+    for file in ["broken-ca.json", "text.json", "missing.json"] {
+        let failed = local.run(&format!("init --id DEMO-4711 --trust {file}"));
+        assert_eq!((failed.exit, failed.code()), (Exit::FileNotUsable, "trust-file-not-usable"), "{file}");
+    }
+    assert!(!local.state().exists());
+}
+
+#[test]
+fn what_is_not_set_up_says_so() {
+    let local = Environment::empty();
+    for verb in ["synchronize", "status", "may-issue", "history", "new-key-pair --yes", "export-request a.json"] {
+        let failed = local.run(verb);
+        assert_eq!((failed.exit, failed.code()), (Exit::LocalState, "not-initialized"), "{verb}");
+    }
+    assert!(!local.state().exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_reads_the_key_and_the_directory() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let local = Environment::new();
+    local.run("new-key-pair --yes");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&local.state()), 0o700);
+    assert_eq!(mode(&local.state().join("signing-key.pem")), 0o600);
+}
+
+#[test]
+fn the_one_time_key_is_on_disk_only_while_its_request_is_outstanding() {
+    let local = Environment::new();
+    local.run("export-request request.json");
+    let secret: Vec<u8> = {
+        let db = rusqlite::Connection::open(local.state().join("state.sqlite")).unwrap();
+        db.query_row("SELECT sealing_key FROM outstanding", [], |row| row.get(0)).unwrap()
+    };
+    let on_disk = |directory: &std::path::Path| {
+        let files =
+            std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+        files.into_iter().any(|path| std::fs::read(path).unwrap().windows(48).any(|window| window == secret))
+    };
+    assert!(on_disk(&local.state()), "the test would see it");
+    local.process("request.json", "response.json");
+    local.run("import-response response.json");
+    assert!(!on_disk(&local.state()));
+}
+
+#[test]
+fn the_archive_holds_the_old_state_without_the_one_time_key() {
+    let local = Environment::synchronized();
+    local.run("export-request request.json");
+    let archive = local.run("new-key-pair --yes").json["archive"].as_str().unwrap().to_owned();
+    let db = rusqlite::Connection::open(format!("{archive}/state.sqlite")).unwrap();
+    let key: Vec<u8> = db.query_row("SELECT sealing_key FROM outstanding", [], |row| row.get(0)).unwrap();
+    assert!(key.is_empty());
+    assert!(std::path::Path::new(&archive).join("signing-key.pem").exists());
+    assert_eq!(local.run("history").json["events"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn a_hand_edited_state_is_named_issues_nothing_and_is_healed_by_a_synchronization() {
+    let edits = [
+        (
+            "UPDATE applied SET allocation = CAST(replace(CAST(allocation AS TEXT), 'DEMO002', 'DEMO009') AS BLOB)",
+            "P 11.7",
+        ),
+        ("UPDATE applied SET receipt = replace(receipt, '.', '.A')", "P 11.1"),
+        ("UPDATE applied SET receipt = ''", "P 11.1"),
+        ("DELETE FROM applied", "P 11.12"),
+        ("UPDATE history SET receipt = NULL", "P 11.12"),
+        ("UPDATE times SET high_water_mark = 0", "P 17.5"),
+    ];
+    for (edit, clause) in edits {
+        let local = Environment::synchronized();
+        if clause == "P 17.5" {
+            *local.clock.borrow_mut() = MAIN_TIME.offset(-3_600);
+        }
+        local.edit_database(edit);
+        let status = local.run("status").json;
+        assert_eq!((&status["state"], &status["licenses"]), (&json!("tampered"), &json!([])), "{edit}");
+        assert!(status["state_detail"].as_str().unwrap().contains(clause), "{edit}: {status}");
+        let no = local.run("may-issue");
+        assert_eq!((no.exit, no.code()), (Exit::MayNotIssue, "tampered"), "{edit}");
+        assert_eq!(local.run("synchronize").exit, Exit::Done, "{edit}");
+        assert_eq!(local.run("may-issue").exit, Exit::Done, "{edit}");
+        assert_eq!(local.run("status").json["sequence"], 2, "{edit}");
+    }
+}
+
+#[test]
+fn an_older_receipt_put_back_by_hand_is_found() {
+    let local = Environment::synchronized();
+    local.edit_database("CREATE TABLE kept AS SELECT * FROM applied");
+    local.run("synchronize");
+    local.edit_database("DELETE FROM applied; INSERT INTO applied SELECT * FROM kept");
+    assert_eq!(local.run("may-issue").code(), "tampered");
+}
+
+#[test]
+fn key_files_that_are_missing_damaged_or_foreign_are_told_apart() {
+    let local = Environment::synchronized();
+    let key = local.state().join("signing-key.pem");
+    let foreign = Environment::new();
+    std::fs::write(&key, foreign.read("state/signing-key.pem")).unwrap();
+    assert_eq!(local.run("may-issue").code(), "key-file-foreign");
+    std::fs::write(&key, "-----BEGIN PRIVATE KEY-----\n").unwrap();
+    assert_eq!(local.run("may-issue").code(), "key-file-damaged");
+    std::fs::remove_file(&key).unwrap();
+    let missing = local.run("may-issue");
+    assert_eq!((missing.exit, missing.code()), (Exit::LocalState, "key-file-missing"));
+    assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").code(), "key-file-missing");
+    assert_eq!(local.run("new-key-pair --yes").exit, Exit::Done);
+    assert_eq!(local.run("status").json["state"], "unsynchronized");
+}
+
+#[test]
+fn databases_that_are_missing_damaged_or_newer_are_told_apart() {
+    let local = Environment::synchronized();
+    let file = local.state().join("state.sqlite");
+    let before = local.run("status").json["key_thumbprint"].clone();
+    local.edit_database("PRAGMA user_version = 99");
+    assert_eq!(local.run("status").code(), "state-newer");
+    std::fs::write(&file, "not a database, and longer than a header of one hundred bytes ".repeat(20)).unwrap();
+    let damaged = local.run("status");
+    assert_eq!((damaged.exit, damaged.code()), (Exit::LocalState, "database-damaged"));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(local.run("status").code(), "database-missing");
+    assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").exit, Exit::Done);
+    assert_eq!(local.run("status").json["key_thumbprint"], before, "the key pair is kept");
+}
+
+#[test]
+fn a_second_process_is_told_who_uses_the_state() {
+    let local = Environment::new();
+    let lock = std::fs::File::open(local.state().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let busy = local.run("status");
+    assert_eq!((busy.exit, busy.code()), (Exit::LocalState, "state-in-use"));
+    assert!(busy.json["message"].as_str().unwrap().contains("license-server init"), "{busy:?}");
+    drop(lock);
+    assert_eq!(local.run("status").exit, Exit::Done);
+}
+
+#[test]
+fn a_stored_request_that_was_damaged_gives_way_to_a_new_one() {
+    for edit in ["UPDATE outstanding SET request = 'x'", "UPDATE outstanding SET sealing_key = zeroblob(48)"] {
+        let local = Environment::new();
+        local.run("export-request request.json");
+        local.edit_database(edit);
+        assert!(local.run("status").json["notes"].to_string().contains("makes a new request"), "{edit}");
+        assert_eq!(local.run("synchronize").exit, Exit::Done, "{edit}");
+    }
+}
+
+#[test]
+fn a_license_about_to_expire_is_worth_a_note() {
+    let local = Environment::synchronized();
+    let notes = local.run("status").json["notes"].to_string();
+    assert!(notes.contains(NUMBERS[1]) && !notes.contains(NUMBERS[0]), "{notes}");
+}
