@@ -6,6 +6,7 @@ mod arbitrary;
 mod bad;
 mod golden;
 mod limits;
+mod peer;
 mod properties;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,249 @@
+"""A License Server that shares no code with the crates: written from protocol/PROTOCOL.md, cited as P. For tests."""
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import re
+import ssl
+import time
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives import hpke
+from jwcrypto import jwk, jws
+from jwcrypto.common import base64url_encode as encode
+
+SUITE = hpke.Suite(hpke.KEM.P384, hpke.KDF.HKDF_SHA384, hpke.AEAD.AES_256_GCM)  # P 7.3
+ENDS = {"unsupported-version", "invalid-request"}  # P 10
+CODES = ENDS | set("""invalid-signature unknown-license-server-id rate-limited license-server-id-disabled state-diverged
+    key-pair-cleared request-already-answered key-pair-in-use main-server-behind temporarily-unavailable""".split())
+REFUSED, FAILED, FILE, STATE, NO = 10, 11, 12, 13, 14  # exit codes, beside 0 done
+FRESH = {"outstanding": None, "receipt": None, "allocation": '{"licenses":[]}', "cleared": False, "mark": 0}
+
+
+class Failed(Exception):
+    """Message, code, exit code, cure."""
+
+
+def require(condition: object, message: str, code: str = "answer-wrong", exit_code: int = FAILED) -> None:
+    if not condition:
+        raise Failed(message, code, exit_code, "Synchronize again, or via file.")
+
+
+def same(found: dict, **expected: object) -> None:
+    for name, value in expected.items():
+        require(found[name] == value and type(found[name]) is type(value), f"{name} is {found[name]!r}, not {value!r}")
+
+
+def distinct(members: list[tuple[str, object]]) -> dict:
+    require(len(dict(members)) == len(members), "a member stands twice")  # P 2.2
+    return dict(members)
+
+
+def parse(data: bytes) -> dict:
+    return json.loads(data.decode(), object_pairs_hook=distinct)
+
+
+def decode(text: str) -> bytes:
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    require(encode(data) == text, "not base64url")  # P 2.4
+    return data
+
+
+def digest(data: bytes | str) -> str:  # P 2.9; of a message it is that of its signing input (P 4.5)
+    return encode(hashlib.sha384(data if isinstance(data, bytes) else data.rpartition(".")[0].encode()).digest())
+
+
+def check_allocation(data: bytes) -> dict:  # P 11.8 and 7
+    allocation = parse(data)
+    for one in allocation["licenses"]:
+        start, end = one["valid_from"], one["expires_at"]
+        users = {part["id"]: part["max_users"] for part in one["components"] if re.fullmatch(r"[\w-]{16}", part["id"])}
+        require(re.fullmatch("([A-Z0-9]{5}-){5}[A-Z0-9]{7}", one["number"]), "not a license number")
+        require(re.fullmatch("[ -~]{2,256}", f"{one['display']}{one['domain']}"), "not printable ASCII")
+        require(all(type(number) is int for number in [start, end or 1, *users.values()]), "not an integer")
+        require(end is None or end > start, "expires before it is valid")
+        require("AQDreDAZcXJjzgAE" in users and all(users.values()), "no Base, or a component without users")
+        require(len(users) == len(one["components"]), "a component twice, or its id of the wrong form")
+    require(len({one["number"] for one in allocation["licenses"]}) == len(allocation["licenses"]), "a license twice")
+    return allocation
+
+
+class Peer:
+    def __init__(self, path: Path, kept: dict | None = None) -> None:
+        require(kept or path.exists(), f"no state in {path.parent}: run init", "not-initialized", STATE)
+        self.path, self.kept, self.clock = path, kept or json.loads(path.read_text()), int(time.time())
+        self.behind = self.kept["mark"] - self.clock > 86_400  # P 17.4
+        self.now = self.kept["mark"] = max(self.kept["mark"], self.clock)  # P 17.2, 17.3
+        self.trust, self.key = self.kept["trust"], jwk.JWK(**self.kept["key"])
+        self.keys = {key.thumbprint(): key for key in (jwk.JWK(**one) for one in self.trust["signing_jwks"])}
+        self.last, self.licenses, self.tampered = {}, {}, False
+        try:  # P 11.12
+            allocation = self.kept["allocation"].encode()
+            if self.kept["receipt"]:
+                self.last = self.answer(self.kept["receipt"], "receipt")
+                same(self.last, allocation_digest=digest(allocation), key_thumbprint=self.key.thumbprint())
+            self.licenses = {one["number"]: one for one in check_allocation(allocation)["licenses"]}
+        except Exception:  # whatever a library says to it
+            self.last, self.tampered = {}, True
+
+    def save(self, **changes: object) -> None:
+        draft = self.path.with_suffix(".new")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(self.kept | changes, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, self.path)
+
+    def answer(self, text: str, kind: str) -> dict:  # P 11.1, 11.2, 11.10: what a trusted key has signed
+        header, claims, signature = map(decode, text.split("."))
+        require(len(text) <= 8192 and len(signature) == 96, "too long, or its signature is not 96 bytes")
+        wanted = {"alg": "ES384", "typ": f"solme-sync-{kind}+jwt", "kid": parse(header).get("kid")}
+        require(parse(header) == wanted, f"not the header of a {kind}")
+        require(wanted["kid"] in self.keys, "signed by a key that is not trusted")
+        jws.JWS().deserialize(text, self.keys[wanted["kid"]], alg="ES384")
+        claims = parse(claims)
+        same(claims, version=1, iss=self.trust["main_server_id"], aud=self.kept["id"])
+        return claims
+
+    def request(self) -> str:
+        """P 12.1, 12.2: the outstanding request, or a new one, stored before it leaves."""
+        if not self.kept["outstanding"]:
+            sealing = jwk.JWK.generate(kty="EC", crv="P-384")
+            claims = {"version": 1, "iss": self.kept["id"], "aud": self.trust["main_server_id"], "iat": self.clock,
+                      "jti": encode(os.urandom(16)), "sealing_jwk": sealing.export_public(as_dict=True),
+                      "last_receipt": self.kept["receipt"], "high_water_mark": self.now,
+                      "product": "license-server-peer", "product_version": "1"}  # fmt: skip
+            header = {"alg": "ES384", "typ": "solme-sync-request+jwt", "jwk": self.key.export_public(as_dict=True)}
+            token = jws.JWS(json.dumps(claims))
+            token.add_signature(self.key, protected=json.dumps(header))
+            self.kept["outstanding"] = claims | {"jws": token.serialize(True), "sealing": sealing.export(as_dict=True)}
+        self.save()
+        return self.kept["outstanding"]["jws"]
+
+    def receive(self, text: str, payload: bytes | None = None) -> None:
+        """P 11.1 to 11.9 and 11.11. A payload that did not come along is fetched."""
+        claims, last, asked = self.answer(text, "receipt"), self.last, self.kept["outstanding"] or {"jti": 0, "jws": ""}
+        if last and digest(text) == digest(self.kept["receipt"]):
+            return
+        require(claims["sequence"] > last.get("sequence", 0), "older than the one applied last")
+        same(claims, request_id=asked["jti"], request_digest=digest(asked["jws"]), key_thumbprint=self.key.thumbprint())
+        if last:
+            same(claims, sequence=last["sequence"] + 1, key_generation=last["key_generation"])
+            require(claims["allocation_revision"] >= last["allocation_revision"], "with an older allocation")
+        require(claims["key_generation"] > 0 and type(claims["iat"]) is int, "no key generation, or no time")
+        same(claims, synchronize_by=claims["iat"] + 366 * 86_400)
+        payload = payload or self.http("8080", "GET", f"/payloads/{encode(decode(claims['payload_name']))}")[2]
+        same(claims, payload_size=len(payload), payload_digest=digest(payload))
+        fields = ("solme-sync-v1 allocation", claims["iss"], claims["aud"], claims["request_digest"], claims["jti"])
+        info = b"".join(len(field).to_bytes(2, "big") + field.encode() for field in fields)  # P 7.4
+        clear = SUITE.decrypt(payload, jwk.JWK(**asked["sealing"]).get_op_key("unwrapKey"), info)
+        same(claims, allocation_digest=digest(clear), allocation_revision=check_allocation(clear)["revision"])
+        mark = claims["iat"] if asked["high_water_mark"] > claims["iat"] else max(claims["iat"], self.now)  # P 17.5
+        self.save(receipt=text, allocation=clear.decode(), outstanding=None, mark=mark)
+
+    def refused(self, text: str) -> None:
+        """P 11.10 and 12.3 to 12.6. The state is whole or not read at all, so the stored request verifies."""
+        refusal, asked = self.answer(text, "refusal"), self.kept["outstanding"] or {"jws": ""}
+        same(refusal, request_digest=digest(asked["jws"]), key_thumbprint=self.key.thumbprint())
+        require((code := refusal["code"]) in CODES, f"a code that is not known: {code}")  # P 10.1
+        cleared = self.kept["cleared"] or code == "key-pair-cleared"  # P 12.6
+        self.save(outstanding=None if code in ENDS else asked, cleared=cleared)
+        text, cure = (re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", refusal[name]) for name in ("text", "cure"))  # P 8.3
+        raise Failed(text, code, REFUSED, cure)
+
+    def http(self, role: str, method: str, path: str, body: str | None = None) -> tuple[int, str, bytes]:  # P 13
+        address = urlsplit(self.trust["https" if role == "443" else "http"])
+        tls = ssl.create_default_context(cadata=self.trust["ca_certificate"])  # trusts nothing else
+        tls.minimum_version = ssl.TLSVersion.TLSv1_3
+        to = {"host": address.hostname, "port": address.port, "timeout": 30}
+        connection = HTTPSConnection(**to, context=tls) if role == "443" else HTTPConnection(**to)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/jose"} if body else {})
+            answer = connection.getresponse()
+            require(role == "443" or answer.status == 200, f"the payload: {answer.status}", "payload-not-found")
+            return answer.status, answer.headers.get_content_type(), answer.read(2**23 + 1)
+        except (OSError, HTTPException) as error:
+            raise Failed(f"port {role}: {error}", f"{role}-failed", FAILED, "Open the port, or use a file.") from error
+
+    def exchange(self, again: bool = True) -> None:
+        status, kind, body = self.http("443", "POST", "/synchronize", self.request())
+        if kind == "application/problem+json":
+            return self.refused(parse(body)["refusal"])
+        require((status, kind) == (200, "application/jose"), f"status {status}, {kind}", "not-the-main-server")
+        try:
+            return self.receive(body.decode())
+        except Failed as failed:
+            require(again and failed.args[1] == "payload-not-found", *failed.args[:3])
+            return self.exchange(again=False)  # P 13.5
+
+    def import_response(self, text: str) -> None:  # P 14.4 and 14.5
+        response, _ = json.JSONDecoder(object_pairs_hook=distinct).raw_decode(text, text.index("{"))
+        same(response, solme_sync_file="response", version=1)
+        message, payload = "".join(response["message"]), response.get("payload")
+        return self.receive(message, decode("".join(payload))) if payload else self.refused(message)
+
+    def status(self) -> dict:
+        by = self.last.get("synchronize_by")
+        state = "unsynchronized" if not by else "synchronized" if self.now < by else "overdue"  # P 17.1
+        state = "tampered" if self.tampered else "cleared" if self.kept["cleared"] else state  # P 17.8
+        shown = {name: self.last.get(name) for name in ("key_generation", "sequence", "synchronize_by")}
+        return shown | {"license_server_id": self.kept["id"], "state": state, "key_thumbprint": self.key.thumbprint(),
+                        "last_synchronized_at": self.last.get("iat"), "licenses": list(self.licenses.values()),
+                        "days_left": by and max(0, -((self.now - by) // 86_400))}  # fmt: skip
+
+    def may_issue(self, number: str | None) -> dict:
+        valid = [one for one in self.licenses.values() if one["valid_from"] <= self.now < (one["expires_at"] or 2**53)]
+        code = "local-clock-wrong" if self.behind else self.status()["state"]
+        if code == "synchronized":
+            code = "may-issue" if any(number in (None, one["number"]) for one in valid) else "no-such-license-valid"
+        return {"may_issue": code == "may-issue", "code": code, "message": code, "cure": "Synchronize."}
+
+
+def run(options: argparse.Namespace) -> dict:
+    path, verb = options.state / "state.json", options.verb
+    if verb == "init":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trust, key = parse(options.trust.read_bytes()), jwk.JWK.generate(kty="EC", crv="P-384").export(as_dict=True)
+        kept = json.loads(path.read_text()) if path.exists() else FRESH | {"id": options.id, "trust": trust, "key": key}
+        same(kept, id=options.id)
+        same(trust, solme_sync_trust=1, **{name: kept["trust"][name] for name in ("main_server_id", "signing_jwks")})
+        Peer(path, kept | {"trust": trust}).save()
+    peer = Peer(path)
+    if verb == "export-request":
+        file = {"solme_sync_file": "request", "version": 1, "message": re.findall(".{1,64}", peer.request())}
+        Path(options.what).write_text(json.dumps(file | {"about": [f"Request of {peer.kept['id']}"]}, indent=2))
+    elif verb == "import-response":
+        peer.import_response(re.sub("[\r\n]", "", Path(options.what).read_text("utf-8-sig")))
+    elif verb == "synchronize":
+        for _ in range(2 if peer.kept["outstanding"] else 1):  # P 12.5
+            Peer(path).exchange()
+    done = {"outcome": "synchronized", "code": None, "message": "Synchronized.", "cure": None}
+    shown = peer.may_issue(options.what) if verb == "may-issue" else peer.status()
+    return done if verb in ("synchronize", "import-response") else shown
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("verb", choices="init synchronize status may-issue export-request import-response".split())
+    parser.add_argument("what", nargs="?", help="a license number, or a file")
+    for name, kind in (("--state", Path), ("--trust", Path), ("--id", str)):
+        parser.add_argument(name, type=kind)
+    options = parser.parse_intermixed_args()
+    try:
+        result = run(options)
+        status = 0 if result.get("may_issue", True) else NO
+    except Exception as error:  # whatever a library says to an answer that is wrong
+        other = (repr(error), "answer-wrong", FAILED, "Synchronize again, or via file.")
+        text, code, status, cure = error.args if isinstance(error, Failed) else other
+        status = FILE if (status, options.verb) == (FAILED, "import-response") else status
+        result = {"outcome": "refused" if status == REFUSED else "failed", "code": code, "message": text, "cure": cure}
+    print(json.dumps(result))
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
