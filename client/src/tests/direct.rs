@@ -143,7 +143,8 @@ fn a_refusal_of_something_else_does_not_count() {
 
 #[test]
 fn a_receipt_that_fails_a_check_is_named_with_it_and_nothing_is_stored() {
-    let edits: [(fn(&mut protocol::Receipt), &str, &str); 11] = [
+    type Edit = fn(&mut protocol::Receipt);
+    let edits: [(Edit, &str, &str); 11] = [
         (|r| r.license_server_id = "OTHER".parse().unwrap(), "receipt-wrong", "P 11.2"),
         (|r| r.main_server_id = "OTHER".parse().unwrap(), "receipt-wrong", "P 11.2"),
         (|r| r.version = 2, "receipt-wrong", "P 11.2"),

@@ -112,19 +112,17 @@ fn real_time() -> UtcTime {
     crate::clock::real()
 }
 
-/// The first `E` among an error and its sources, also inside an [`io::Error`], whose `source` skips what it wraps.
+/// The innermost `E` among an error and its sources, also inside an [`io::Error`], whose `source` skips what it wraps.
 fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
+    let (mut next, mut found) = (Some(error), None);
     while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<E>() {
-            return Some(found);
-        }
+        found = error.downcast_ref::<E>().or(found);
         next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner as &(dyn Error + 'static)),
             None => error.source(),
         };
     }
-    None
+    found
 }
 
 /// The innermost cause, which says the most to a person.

@@ -2,6 +2,8 @@
 
 mod classify;
 mod direct;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::time::Duration;

@@ -1,0 +1,197 @@
+//! Each failure of the network is told apart by its source, over real sockets.
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::{PayloadName, TrustFile};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+
+use super::{DirectTransport, TimeLimits, Transport as _};
+use crate::core::{Failure, PortFault, Role};
+use crate::testing::MainServer;
+
+/// A CA that can be told by its name.
+struct Ca {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Ca {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    fn server(&self, host: &str, last_year: i32) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.not_after = date_time_ymd(last_year, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.der().clone(), PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+    }
+}
+
+/// A server for one connection, in a thread that ends with it.
+fn serve(act: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || act(listener.accept().unwrap().0));
+    address
+}
+
+fn serve_tls(
+    (certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
+    versions: &'static [&'static SupportedProtocolVersion],
+    answer: &'static str,
+) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    serve(move |stream| {
+        let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+        answer_http(&mut stream, answer);
+        stream.conn.send_close_notify();
+        let _ = stream.flush();
+    })
+}
+
+fn answer_http(stream: &mut (impl std::io::Read + std::io::Write), answer: &str) {
+    let mut request = [0; 65_536];
+    if stream.read(&mut request).is_ok() {
+        let _ = stream.write_all(answer.as_bytes());
+        let _ = stream.flush();
+    }
+}
+
+fn trust(https: SocketAddr, http: SocketAddr, ca: &Ca) -> TrustFile {
+    TrustFile {
+        https: format!("https://{https}"),
+        http: format!("http://{http}"),
+        ca_certificate: ca.pem.clone(),
+        ..MainServer::new().trust
+    }
+}
+
+fn nowhere() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn transport(trust: &TrustFile) -> DirectTransport {
+    let limits = TimeLimits { connect: Duration::from_millis(500), total: Duration::from_secs(5) };
+    DirectTransport::new(trust, limits).unwrap()
+}
+
+fn post(https: SocketAddr, ca: &Ca) -> Result<(u16, Vec<u8>), Failure> {
+    let answer = transport(&trust(https, nowhere(), ca)).post_request("request")?;
+    Ok((answer.status, answer.body))
+}
+
+fn get(http: SocketAddr) -> Result<(u16, Vec<u8>, bool), Failure> {
+    let answer = transport(&trust(nowhere(), http, &Ca::new("Solme"))).get_payload(&name(), 10)?;
+    Ok((answer.status, answer.body, answer.too_long))
+}
+
+fn name() -> PayloadName {
+    PayloadName::from_random([7; 16])
+}
+
+const TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+const TLS12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/jose\r\ncontent-length: 2\r\n\r\nhi";
+
+#[test]
+fn what_was_answered_is_passed_on_and_bounded() {
+    let ca = Ca::new("Solme");
+    assert_eq!(post(serve_tls(ca.server("127.0.0.1", 4_000), TLS13, OK), &ca), Ok((200, b"hi".to_vec())));
+    let long = "HTTP/1.1 200 OK\r\ncontent-length: 30\r\n\r\n012345678901234567890123456789";
+    let (_, body, too_long) = get(serve(|mut stream| answer_http(&mut stream, long))).unwrap();
+    assert!(too_long && body.starts_with(b"0123456789"));
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let answer = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(get(serve(|mut stream| answer_http(&mut stream, answer))), Ok((302, Vec::new(), false)));
+}
+
+#[test]
+fn a_closed_port_is_refused_on_either_role() {
+    let refused = |role| {
+        move |failure: Failure| match failure {
+            Failure::Port { role: found, fault: PortFault::Refused, .. } => found == role,
+            _ => false,
+        }
+    };
+    assert!(post(nowhere(), &Ca::new("Solme")).is_err_and(refused(Role::Https)));
+    assert!(get(nowhere()).is_err_and(refused(Role::Http)));
+}
+
+#[test]
+fn a_port_that_says_nothing_times_out() {
+    let (held, release) = std::sync::mpsc::channel::<()>();
+    let silent = serve(move |_stream| {
+        let _ = release.recv();
+    });
+    let failure = post(silent, &Ca::new("Solme")).unwrap_err();
+    drop(held);
+    assert_eq!(failure.code(), "443-timed-out", "{failure:?}");
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_named() {
+    let mut trust = trust(nowhere(), nowhere(), &Ca::new("Solme"));
+    trust.https = "https://main-server.invalid:443".to_owned();
+    let failure = transport(&trust).post_request("request").unwrap_err();
+    assert!(matches!(&failure, Failure::NameLookupFailed { host, .. } if host == "main-server.invalid"), "{failure:?}");
+}
+
+#[test]
+fn a_certificate_of_someone_else_is_named_with_its_issuer_even_if_it_has_expired() {
+    let (ca, inspector) = (Ca::new("Solme"), Ca::new("Inspection Inc."));
+    for last_year in [4_000, 2_000] {
+        let failure = post(serve_tls(inspector.server("127.0.0.1", last_year), TLS13, OK), &ca).unwrap_err();
+        let Failure::TlsNotSolme { issuer, .. } = &failure else { panic!("{failure:?}") };
+        assert_eq!(issuer, "CN=Inspection Inc.");
+    }
+    let impostor = Ca::new("Solme");
+    let failure = post(serve_tls(impostor.server("127.0.0.1", 4_000), TLS13, OK), &ca).unwrap_err();
+    assert_eq!(failure.code(), "tls-not-solme", "the name alone proves nothing: {failure:?}");
+}
+
+#[test]
+fn tls_that_fails_otherwise_is_told_apart() {
+    let ca = Ca::new("Solme");
+    let cases = [
+        (serve_tls(ca.server("127.0.0.2", 4_000), TLS13, OK), "tls-failed"),
+        (serve_tls(ca.server("127.0.0.1", 2_000), TLS13, OK), "local-clock-wrong"),
+        (serve_tls(ca.server("127.0.0.1", 4_000), TLS12, OK), "tls-failed"),
+        (serve(|mut stream| answer_http(&mut stream, "HTTP/1.1 400 Bad Request\r\n\r\n")), "tls-failed"),
+        (serve(drop), "tls-failed"),
+    ];
+    for (n, (address, code)) in cases.into_iter().enumerate() {
+        let failure = post(address, &ca).unwrap_err();
+        assert_eq!(failure.code(), code, "case {n}: {failure:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_off_or_is_no_http_is_told_apart() {
+    let ca = Ca::new("Solme");
+    let short = "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nhi";
+    let tls = |answer| post(serve_tls(ca.server("127.0.0.1", 4_000), TLS13, answer), &ca).unwrap_err();
+    assert_eq!(tls(short).code(), "answer-interrupted");
+    assert_eq!(tls("").code(), "answer-interrupted");
+    assert_eq!(tls("SSH-2.0-x\r\n").code(), "not-the-main-server");
+    let plain = |answer: &'static str| get(serve(move |mut stream| answer_http(&mut stream, answer))).unwrap_err();
+    assert_eq!(plain(short).code(), "answer-interrupted");
+    assert_eq!(plain("SSH-2.0-x\r\n").code(), "not-the-main-server");
+    assert_eq!(get(serve(drop)).unwrap_err().code(), "answer-interrupted");
+}
