@@ -4,7 +4,8 @@
 //! so the answer to a sender ([`Answer::Acknowledged`], [`Answer::NoLicenseServerId`]) is chosen by the form of the
 //! mail alone ([`ReadMail::answer_to_sender`]) and says nothing about what exists here: to ask by mail which license
 //! server ids exist is to get the same answer for each. The *registered contacts* of a license server id get the
-//! others.
+//! others. A sender who is a registered contact needs no acknowledgement beside them: the address is then not one that
+//! a stranger reads.
 //!
 //! Nothing of the mail that is answered goes into the answer but its message id: a forged sender would otherwise have
 //! us carry text of someone else's choice to a stranger.

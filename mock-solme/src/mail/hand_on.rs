@@ -104,6 +104,10 @@ impl MailServer {
             return Err(NotHandedOn::Url("its scheme is neither smtp nor smtps"));
         }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if rest[authority.len()..].contains('@') {
+            // A password with a slash in it: what looks like the host is the user, and the password would be shown.
+            return Err(NotHandedOn::Url("user and password are not percent-encoded"));
+        }
         let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
         if host.is_empty() {
             return Err(NotHandedOn::Url("it names no host"));
@@ -260,6 +264,9 @@ mod tests {
             "smtp://user:s3cret@host:99999",
             "smtp://user:s3cret@host?tls=s3cret",
             "smtp://user:s3cret%ff@host",
+            "smtp://user:1/s3cret@host",
+            "smtp://user:1?s3cret@host",
+            "smtp://user:1#s3cret@host",
         ] {
             let error = MailServer::at(url).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");

@@ -2,7 +2,7 @@
 //!
 //! Every ordinary word has the form of a license server id (P 2.7), so a mail alone cannot say what is one. Reading
 //! gives candidates; [`ReadMail::license_server_ids`] asks which of them are known, and adds what the mail *calls* a
-//! license server id. Everything is bounded: see the constants here and in [`mime`].
+//! license server id. Everything is bounded: ids, candidates, parts and their depth.
 
 mod mime;
 #[cfg(test)]

@@ -83,6 +83,7 @@ mod tests {
                 return Ok(found);
             }
             let room = lines.room();
+            assert!(!room.is_empty());
             let count = step.min(room.len()).min(bytes.len());
             room[..count].copy_from_slice(&bytes[..count]);
             lines.filled(count);

@@ -4,9 +4,10 @@
 //! told is stored. There is no AUTH, no STARTTLS and no relaying: this is a simulator's door on the loopback
 //! interface, and a client that wants more than to leave a mail for these recipients is refused.
 //!
-//! The state machine is `mailin`'s ([`dialogue`]), cut into lines by [`lines`]; [`connection`] gives every wait an
-//! end, and [`slots`] keeps silent clients from holding the door shut. Invariants: no buffer grows beyond [`Limits`];
-//! a mail ends at CR LF . CR LF and nowhere else; nothing is answered with 250 that the sink has not taken.
+//! `lines` cuts the stream, `dialogue` is the state machine (the one of `mailin`, with what it lacks), `connection`
+//! gives every wait an end, and `slots` keeps silent clients from holding the door shut. Invariants: no buffer grows
+//! beyond [`Limits`]; a mail ends at CR LF . CR LF and nowhere else; nothing is answered with 250 that the sink has not
+//! taken. No trace header is added: a mail is kept as it came.
 
 mod connection;
 mod dialogue;
