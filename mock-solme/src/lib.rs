@@ -1,5 +1,30 @@
 //! A simulator of Solme's main license server, for developing and testing License Servers.
 //!
-//! [`registry`] decides; everything else acts.
+//! [`MockSolme::start`] runs it inside a test; [`run`] is the program `mock-solme`. [`registry`] decides; everything
+//! else acts.
 
+mod admin;
+mod cli;
+mod clock;
+mod crypto;
+mod demo;
+mod http;
+mod identity;
+pub mod mail;
+mod main_server;
+mod mock;
 pub mod registry;
+mod running;
+mod seams;
+mod store;
+
+pub use cli::run;
+pub use main_server::{
+    By, Carrier, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile,
+};
+pub use mock::{Builder, MockSolme};
+pub use running::{Listeners, StartError};
+pub use seams::{DurableStep, Moment, Seams};
+pub use store::StoreError;
+pub use store::audit::AuditEntry;
+pub use store::outbox::StoredMail;

@@ -1,2 +1,7 @@
-//! The binary `mock-solme`.
-fn main() {}
+//! The program `mock-solme`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mock_solme::run(std::env::args_os(), mock_solme::Seams::default())
+}

@@ -115,19 +115,22 @@ pub enum ApproveError {
     Clear(#[from] ClearError),
 }
 
-/// A mail that names the id of `record` asks for a clear. It remembers the key pair in use now, so that a late or
-/// second mail cannot clear the next one (P 16.2).
+/// A mail that names the id of `record`, and perhaps key pairs, asks for a clear. It remembers the key pair in use now,
+/// so that a late or second mail cannot clear the next one (P 16.2). Of the key pairs that it names, the first that
+/// could bind the id afterwards is the new one.
 pub fn receive(
     record: &Record,
     sender: String,
     subject: String,
-    new_thumbprint: Option<KeyThumbprint>,
+    named: &[KeyThumbprint],
     received_at: UtcTime,
 ) -> ClearRequest {
+    let in_use = record.bound_thumbprint();
+    let could_bind = |named: &&KeyThumbprint| in_use != Some(**named) && record.cleared(named).is_none();
     ClearRequest {
         license_server_id: record.license_server_id.clone(),
-        thumbprint: record.bound_thumbprint(),
-        new_thumbprint,
+        thumbprint: in_use,
+        new_thumbprint: named.iter().find(could_bind).copied(),
         sender,
         subject,
         received_at,
@@ -229,7 +232,7 @@ mod tests {
     }
 
     fn mail(main_server: &MainServer) -> ClearRequest {
-        receive(&main_server.record, "IT@customer.example".to_owned(), "Clear".to_owned(), None, T0)
+        receive(&main_server.record, "IT@customer.example".to_owned(), "Clear".to_owned(), &[], T0)
     }
 
     /// Long after the last synchronization, so that only the sender can be a reason to look twice.
@@ -316,6 +319,21 @@ mod tests {
             let (_, outcome) = approve(&names_it, &main_server.record, &judgement).unwrap();
             assert!(matches!(outcome, ClearOutcome::Cleared { record, .. } if record.reserved_for == reserved_for));
         }
+    }
+
+    #[test]
+    fn the_new_key_pair_of_a_mail_is_the_first_one_that_could_bind_the_id() {
+        let (mut main_server, dead) = bound();
+        main_server.clear();
+        let mut in_use = LicenseServer::new();
+        in_use.synchronize(&mut main_server).unwrap();
+        let new = LicenseServer::new().key.thumbprint();
+        let named = [dead.key.thumbprint(), in_use.key.thumbprint(), new];
+        let named_by = |named: &[KeyThumbprint]| {
+            receive(&main_server.record, CONTACT.to_owned(), String::new(), named, T0).new_thumbprint
+        };
+        assert_eq!(named_by(&named), Some(new));
+        assert_eq!(named_by(&named[..2]), None);
     }
 
     #[test]

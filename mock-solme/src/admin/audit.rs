@@ -1,0 +1,17 @@
+//! What was changed, by whom and why.
+
+use axum::Json as Out;
+use axum::extract::State;
+
+use super::Admin;
+use super::extract::{Listing, Query};
+use crate::http::problem::ProblemResponse;
+use crate::store::audit::AuditEntry;
+
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Query(listing): Query<Listing>,
+) -> Result<Out<Vec<AuditEntry>>, ProblemResponse> {
+    let (id, limit) = (listing.id()?, listing.limit());
+    Ok(Out(admin.act(move |main_server| main_server.audit(id.as_ref(), listing.before, limit)).await?))
+}

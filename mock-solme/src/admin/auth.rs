@@ -1,0 +1,77 @@
+//! Who may use the admin API: whoever has the token, and no web page that a browser has open.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::Admin;
+use crate::crypto::same_secret;
+use crate::http::problem::ProblemResponse;
+
+/// What is asked of a caller.
+pub(crate) struct Access {
+    /// The token. Not for logs.
+    pub(crate) token: String,
+    /// Where the API listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Access {
+    /// A page that resolves its own name to our address (DNS rebinding) comes with that name: only addresses and
+    /// `localhost` are ours, and only with our port.
+    fn is_ours(&self, authority: &str) -> bool {
+        let Some((host, port)) = authority.rsplit_once(':') else { return false };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let ours = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok();
+        ours && port.parse() == Ok(self.address.port())
+    }
+}
+
+/// The first layer: foreign `Host` or `Origin`.
+pub(crate) async fn refuse_foreign(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    let host = text(request.headers(), HOST.as_str());
+    if !host.is_some_and(|host| admin.access.is_ours(host)) {
+        let detail = format!("This is not the admin API of {}.", host.unwrap_or("(no Host)"));
+        let cure = format!("Use http://{}.", admin.access.address);
+        return ProblemResponse::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", detail, cure).into_response();
+    }
+    if let Some(origin) = request.headers().get(ORIGIN) {
+        let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+        if !origin.is_some_and(|authority| admin.access.is_ours(authority)) {
+            let detail = "Web pages of other origins may not use the admin API.";
+            let cure = "Use mock-solme, curl or a program of your own.";
+            return ProblemResponse::new(StatusCode::FORBIDDEN, "foreign-origin", detail, cure).into_response();
+        }
+    }
+    next.run(request).await
+}
+
+/// The second layer: the token.
+pub(crate) async fn require_token(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    let given = text(request.headers(), AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
+    let Some(given) = given else {
+        let cure =
+            "Send the header Authorization: Bearer TOKEN; the token stands in the ready line of mock-solme serve.";
+        return unauthorized("token-missing", "The admin API needs a token.", cure);
+    };
+    if !same_secret(given.as_bytes(), admin.access.token.as_bytes()) {
+        let cure = "Take the token of this run from the ready line of mock-solme serve.";
+        return unauthorized("token-wrong", "This is not the token of this main server.", cure);
+    }
+    next.run(request).await
+}
+
+fn unauthorized(code: &str, detail: &str, cure: &str) -> Response {
+    let mut response = ProblemResponse::new(StatusCode::UNAUTHORIZED, code, detail, cure).into_response();
+    let challenge = axum::http::HeaderValue::from_static("Bearer");
+    response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
+    response
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,114 @@
+//! License server ids.
+
+use axum::Json as Out;
+use axum::extract::State;
+use axum::http::StatusCode;
+use protocol::LicenseServerId;
+use serde::Deserialize;
+
+use super::Admin;
+use super::extract::{ByBody, Json, Path, Query, by, given, limit};
+use super::view::IdView;
+use crate::crypto;
+use crate::http::problem::ProblemResponse;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewId {
+    license_server_id: Option<LicenseServerId>,
+    name: Option<String>,
+    #[serde(default)]
+    contacts: Vec<String>,
+    operator: Option<String>,
+    reason: Option<String>,
+}
+
+pub(super) async fn add(
+    State(admin): State<Admin>,
+    Json(new): Json<NewId>,
+) -> Result<(StatusCode, Out<IdView>), ProblemResponse> {
+    let id = match new.license_server_id {
+        Some(id) => id,
+        None => made_up().map_err(|_| crate::http::problem::failed())?,
+    };
+    let by = by(new.operator, new.reason);
+    let record = admin.act(move |main_server| main_server.add_id(&id, new.name, new.contacts, &by)).await?;
+    Ok((StatusCode::CREATED, Out(record.into())))
+}
+
+fn made_up() -> Result<LicenseServerId, crypto::CryptoError> {
+    let random = u64::from_be_bytes(crypto::random()?);
+    Ok(format!("LS-{random:016X}").parse().expect("letters, digits and a dash"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pages {
+    /// Only ids after this one.
+    #[serde(default)]
+    after: String,
+    limit: Option<u32>,
+}
+
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Query(pages): Query<Pages>,
+) -> Result<Out<Vec<IdView>>, ProblemResponse> {
+    let records = admin.act(move |main_server| main_server.records(&pages.after, limit(pages.limit))).await?;
+    Ok(Out(records.into_iter().map(IdView::from).collect()))
+}
+
+pub(super) async fn show(
+    State(admin): State<Admin>,
+    Path(id): Path<LicenseServerId>,
+) -> Result<Out<IdView>, ProblemResponse> {
+    let record = admin.act(move |main_server| main_server.record(&id)).await?;
+    Ok(Out(record.into()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdChange {
+    #[serde(default, deserialize_with = "given")]
+    name: Option<Option<String>>,
+    contacts: Option<Vec<String>>,
+    operator: Option<String>,
+    reason: Option<String>,
+}
+
+pub(super) async fn change(
+    State(admin): State<Admin>,
+    Path(id): Path<LicenseServerId>,
+    Json(change): Json<IdChange>,
+) -> Result<Out<IdView>, ProblemResponse> {
+    let by = by(change.operator, change.reason);
+    let record = admin.act(move |main_server| main_server.change_id(&id, change.name, change.contacts, &by)).await?;
+    Ok(Out(record.into()))
+}
+
+pub(super) async fn disable(
+    State(admin): State<Admin>,
+    Path(id): Path<LicenseServerId>,
+    Json(body): Json<ByBody>,
+) -> Result<Out<IdView>, ProblemResponse> {
+    let record = admin.act(move |main_server| main_server.disable(&id, &body.by())).await?;
+    Ok(Out(record.into()))
+}
+
+pub(super) async fn enable(
+    State(admin): State<Admin>,
+    Path(id): Path<LicenseServerId>,
+    Json(body): Json<ByBody>,
+) -> Result<Out<IdView>, ProblemResponse> {
+    let record = admin.act(move |main_server| main_server.enable(&id, &body.by())).await?;
+    Ok(Out(record.into()))
+}
+
+pub(super) async fn reset(
+    State(admin): State<Admin>,
+    Path(id): Path<LicenseServerId>,
+    Json(body): Json<ByBody>,
+) -> Result<Out<IdView>, ProblemResponse> {
+    let record = admin.act(move |main_server| main_server.reset_id(&id, &body.by())).await?;
+    Ok(Out(record.into()))
+}

@@ -1,0 +1,55 @@
+//! The admin API: what an operator does to the simulator, over HTTP with a token. One file per resource.
+
+mod audit;
+mod auth;
+mod clear_requests;
+mod clock;
+mod extract;
+mod ids;
+mod journal;
+mod key_pair;
+mod licenses;
+mod operations;
+mod outbox;
+mod problem;
+mod router;
+mod view;
+
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+pub(crate) use auth::Access;
+pub(crate) use router::router;
+
+use crate::http::problem::ProblemResponse;
+use crate::main_server::MainServer;
+
+/// What every handler has.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    main_server: Arc<MainServer>,
+    access: Arc<Access>,
+    /// The trust file, as it was written.
+    trust_file: Arc<Vec<u8>>,
+}
+
+impl Admin {
+    pub(crate) fn new(main_server: Arc<MainServer>, access: Access, trust_file: Vec<u8>) -> Self {
+        Self { main_server, access: Arc::new(access), trust_file: Arc::new(trust_file) }
+    }
+
+    /// Does something that blocks.
+    async fn act<T, E>(
+        &self,
+        act: impl FnOnce(&MainServer) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ProblemResponse>
+    where
+        T: Send + 'static,
+        E: Into<ProblemResponse> + Send + 'static,
+    {
+        let main_server = Arc::clone(&self.main_server);
+        let done = spawn_blocking(move || act(&main_server)).await;
+        done.map_err(|_| crate::http::problem::failed())?.map_err(Into::into)
+    }
+}

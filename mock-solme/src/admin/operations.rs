@@ -1,0 +1,49 @@
+//! What concerns the simulator as a whole.
+
+use axum::Json as Out;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::response::IntoResponse;
+use protocol::limits;
+use serde_json::{Value, json};
+
+use super::Admin;
+use crate::http::body;
+use crate::http::problem::{self, ProblemResponse};
+
+/// Says `accepted`, or the code of the refusal, beside a response file.
+pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("mock-solme-outcome");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Needs no token: says nothing but that the simulator lives.
+pub(super) async fn health() -> Out<Value> {
+    Out(json!({ "status": "ok" }))
+}
+
+pub(super) async fn metrics(State(admin): State<Admin>) -> Result<impl IntoResponse, ProblemResponse> {
+    let text = admin.main_server.metrics.encode().map_err(|_| problem::failed())?;
+    let open_metrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    Ok(([(CONTENT_TYPE, open_metrics)], text))
+}
+
+pub(super) async fn trust_file(State(admin): State<Admin>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, JSON)], admin.trust_file.as_ref().clone())
+}
+
+/// A request file comes in, its response file goes out (P 14).
+pub(super) async fn process_request(
+    State(admin): State<Admin>,
+    body: Body,
+) -> Result<impl IntoResponse, ProblemResponse> {
+    let file = body::read(body, limits::FILE).await.map_err(|_| problem::broken_body())?;
+    let response = admin.act(move |main_server| main_server.process_request_file(&file)).await?;
+    let outcome = HeaderValue::from_str(&response.outcome).map_err(|_| problem::failed())?;
+    Ok(([(CONTENT_TYPE, JSON), (OUTCOME, outcome)], response.bytes))
+}
+
+pub(super) async fn reset(State(admin): State<Admin>) -> Result<Out<Value>, ProblemResponse> {
+    admin.act(crate::demo::reset).await?;
+    Ok(Out(json!({ "reset": true })))
+}

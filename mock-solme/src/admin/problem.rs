@@ -1,0 +1,100 @@
+//! What the main server does not do for an operator, as problem documents: one code, one cure each.
+
+use axum::http::StatusCode;
+
+use crate::http::problem::ProblemResponse;
+use crate::main_server::{MainServer, OperatorError};
+use crate::registry::{ApproveError, ClearError, LicenseError, ReserveError};
+use crate::store::StoreError;
+
+impl From<OperatorError> for ProblemResponse {
+    fn from(error: OperatorError) -> Self {
+        let detail = format!("{error}.");
+        let (status, code, cure) = match error {
+            OperatorError::Store(error) => return error.into(),
+            OperatorError::UnknownId(_) => {
+                (StatusCode::NOT_FOUND, "unknown-license-server-id", "List them: mock-solme ids list.")
+            }
+            OperatorError::IdExists(_) => {
+                (StatusCode::CONFLICT, "license-server-id-exists", "Choose another id, or change this one.")
+            }
+            OperatorError::Contact(_) => (UNPROCESSABLE, "malformed-contact", "Write it like it@customer.example."),
+            OperatorError::License(error) => license(&error),
+            OperatorError::Clear(ClearError::ReservedForCleared(_)) => {
+                (StatusCode::CONFLICT, "key-pair-cleared", "Reserve the id for the new key pair, or for none.")
+            }
+            OperatorError::Reserve(ReserveError::KeyPairInUse(_)) => {
+                (StatusCode::CONFLICT, "key-pair-in-use", "Clear it: mock-solme key-pair clear ID.")
+            }
+            OperatorError::Reserve(ReserveError::Cleared(_)) => {
+                (StatusCode::CONFLICT, "key-pair-cleared", "Reserve the id for the new key pair, or for none.")
+            }
+            OperatorError::UnknownClearRequest(_) => {
+                (StatusCode::NOT_FOUND, "unknown-clear-request", "List them: mock-solme clear-requests list.")
+            }
+            OperatorError::Approve(error) => approve(&error),
+            OperatorError::UnknownMail(_) => {
+                (StatusCode::NOT_FOUND, "unknown-mail", "List them: mock-solme outbox list.")
+            }
+            OperatorError::File(error) => (
+                StatusCode::BAD_REQUEST,
+                MainServer::file_code(&error),
+                "Ask for the request file again; license-server export-request writes the same one as often as needed.",
+            ),
+            OperatorError::ResponseFile => (
+                StatusCode::BAD_REQUEST,
+                "response-file",
+                "Import it at the License Server; here a request file is needed.",
+            ),
+            OperatorError::UnreadableRequest(_) => (
+                StatusCode::BAD_REQUEST,
+                "unreadable-request",
+                "Ask for the request file again; license-server export-request writes the same one as often as needed.",
+            ),
+            OperatorError::Mail(_) | OperatorError::Random(_) => return crate::http::problem::failed(),
+        };
+        Self::new(status, code, detail, cure)
+    }
+}
+
+const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+
+fn license(error: &LicenseError) -> (StatusCode, &'static str, &'static str) {
+    match error {
+        LicenseError::Unknown(_) => {
+            (StatusCode::NOT_FOUND, "unknown-license", "List them: mock-solme licenses list ID.")
+        }
+        LicenseError::Malformed(_) => (
+            UNPROCESSABLE,
+            "malformed-allocation",
+            "Change what it says and try again; PROTOCOL.md, 7 and 18, has the rules.",
+        ),
+    }
+}
+
+fn approve(error: &ApproveError) -> (StatusCode, &'static str, &'static str) {
+    match error {
+        ApproveError::Closed(_) => {
+            (StatusCode::CONFLICT, "clear-request-closed", "Nothing is left to decide; a new mail makes a new request.")
+        }
+        ApproveError::NeedsEvenSo(_) => (
+            StatusCode::CONFLICT,
+            "needs-even-so",
+            "Make sure that the customer wants it; then approve it with --even-so.",
+        ),
+        ApproveError::NothingToReserveFor => {
+            (StatusCode::CONFLICT, "no-new-key-pair-named", "Approve it without --reserve.")
+        }
+        ApproveError::Clear(ClearError::ReservedForCleared(_)) => {
+            (StatusCode::CONFLICT, "key-pair-cleared", "Approve it without --reserve.")
+        }
+    }
+}
+
+impl From<StoreError> for ProblemResponse {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        let cure = "Try again; if it stays, look at the disk and at the log of mock-solme.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily-unavailable", format!("{error}."), cure)
+    }
+}

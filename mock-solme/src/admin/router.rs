@@ -1,0 +1,45 @@
+//! All routes of the admin API.
+
+use axum::Router;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::routing::{get, patch, post};
+
+use super::{Admin, audit, auth, clear_requests, clock, ids, journal, key_pair, licenses, operations, outbox};
+use crate::http::{no_store, problem};
+
+pub(crate) fn router(admin: Admin) -> Router {
+    let with_token = Router::new()
+        .route("/ids", get(ids::list).post(ids::add))
+        .route("/ids/{id}", get(ids::show).patch(ids::change))
+        .route("/ids/{id}/disable", post(ids::disable))
+        .route("/ids/{id}/enable", post(ids::enable))
+        .route("/ids/{id}/reset", post(ids::reset))
+        .route("/ids/{id}/licenses", get(licenses::list).post(licenses::add))
+        .route("/ids/{id}/licenses/{number}", patch(licenses::change).delete(licenses::remove))
+        .route("/ids/{id}/key-pair", get(key_pair::show))
+        .route("/ids/{id}/key-pair/clear", post(key_pair::clear))
+        .route("/ids/{id}/key-pair/reserve", post(key_pair::reserve))
+        .route("/clear-requests", get(clear_requests::list))
+        .route("/clear-requests/{number}", get(clear_requests::show))
+        .route("/clear-requests/{number}/approve", post(clear_requests::approve))
+        .route("/clear-requests/{number}/reject", post(clear_requests::reject))
+        .route("/outbox", get(outbox::list))
+        .route("/outbox/{number}", get(outbox::show))
+        .route("/process-request", post(operations::process_request))
+        .route("/clock", get(clock::show).put(clock::set))
+        .route("/clock/advance", post(clock::advance))
+        .route("/journal", get(journal::list))
+        .route("/audit", get(audit::list))
+        .route("/trust-file", get(operations::trust_file))
+        .route("/reset", post(operations::reset))
+        .route("/metrics", get(operations::metrics))
+        .route_layer(from_fn_with_state(admin.clone(), auth::require_token));
+    Router::new()
+        .route("/health", get(operations::health))
+        .merge(with_token)
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(from_fn_with_state(admin.clone(), auth::refuse_foreign))
+        .layer(map_response(no_store))
+        .with_state(admin)
+}

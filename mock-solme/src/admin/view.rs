@@ -1,0 +1,163 @@
+//! What goes out, as JSON. Times are seconds since 1970, as on the wire (P 2.6).
+
+use protocol::{KeyThumbprint, License, LicenseServerId, UtcTime};
+use serde::Serialize;
+
+use crate::main_server::NumberedClearRequest;
+use crate::registry::{Caution, ClearOutcome, ClearRequestState, ClearedKeyPair, Disabled, Record};
+
+/// A license server id.
+#[derive(Serialize)]
+pub(super) struct IdView {
+    license_server_id: LicenseServerId,
+    name: Option<String>,
+    contacts: Vec<String>,
+    added_at: UtcTime,
+    disabled: Option<Disabled>,
+    allocation_revision: u64,
+    licenses: usize,
+    key_thumbprint: Option<KeyThumbprint>,
+    key_generation: u64,
+    sequence: u64,
+    last_synchronized_at: Option<UtcTime>,
+    reserved_for: Option<KeyThumbprint>,
+}
+
+impl From<Record> for IdView {
+    fn from(record: Record) -> Self {
+        Self {
+            key_thumbprint: record.bound_thumbprint(),
+            last_synchronized_at: record.key_pair_in_use.map(|in_use| in_use.last_synchronized_at),
+            license_server_id: record.license_server_id,
+            name: record.name,
+            contacts: record.contacts,
+            added_at: record.added_at,
+            disabled: record.disabled,
+            allocation_revision: record.allocation.revision,
+            licenses: record.allocation.licenses.len(),
+            key_generation: record.key_generation,
+            sequence: record.sequence,
+            reserved_for: record.reserved_for,
+        }
+    }
+}
+
+/// The key pair of an id, and those that were cleared.
+#[derive(Serialize)]
+pub(super) struct KeyPairView {
+    license_server_id: LicenseServerId,
+    key_thumbprint: Option<KeyThumbprint>,
+    key_generation: u64,
+    bound_at: Option<UtcTime>,
+    last_synchronized_at: Option<UtcTime>,
+    reserved_for: Option<KeyThumbprint>,
+    cleared: Vec<ClearedKeyPair>,
+}
+
+impl From<Record> for KeyPairView {
+    fn from(record: Record) -> Self {
+        let in_use = record.key_pair_in_use;
+        Self {
+            license_server_id: record.license_server_id,
+            key_thumbprint: in_use.as_ref().map(|in_use| in_use.thumbprint),
+            key_generation: record.key_generation,
+            bound_at: in_use.as_ref().map(|in_use| in_use.bound_at),
+            last_synchronized_at: in_use.as_ref().map(|in_use| in_use.last_synchronized_at),
+            reserved_for: record.reserved_for,
+            cleared: record.cleared_key_pairs,
+        }
+    }
+}
+
+/// What a clear came to.
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub(super) enum ClearView {
+    Cleared { cleared_thumbprint: KeyThumbprint, key_generation: u64, reserved_for: Option<KeyThumbprint> },
+    AlreadyDone { key_thumbprint: Option<KeyThumbprint> },
+}
+
+impl From<ClearOutcome> for ClearView {
+    fn from(outcome: ClearOutcome) -> Self {
+        match outcome {
+            ClearOutcome::Cleared { record, cleared } => Self::Cleared {
+                cleared_thumbprint: cleared.thumbprint,
+                key_generation: record.key_generation,
+                reserved_for: record.reserved_for,
+            },
+            ClearOutcome::AlreadyDone { in_use } => Self::AlreadyDone { key_thumbprint: in_use },
+        }
+    }
+}
+
+/// The licenses of an id.
+#[derive(Serialize)]
+pub(super) struct AllocationView {
+    pub(super) license_server_id: LicenseServerId,
+    pub(super) revision: u64,
+    pub(super) licenses: Vec<License>,
+}
+
+impl From<Record> for AllocationView {
+    fn from(record: Record) -> Self {
+        Self {
+            license_server_id: record.license_server_id,
+            revision: record.allocation.revision,
+            licenses: record.allocation.licenses,
+        }
+    }
+}
+
+/// A request to clear a key pair.
+#[derive(Serialize)]
+pub(super) struct ClearRequestView {
+    id: u64,
+    license_server_id: LicenseServerId,
+    thumbprint: Option<KeyThumbprint>,
+    new_thumbprint: Option<KeyThumbprint>,
+    sender: String,
+    subject: String,
+    received_at: UtcTime,
+    state: &'static str,
+    cautions: Vec<Caution>,
+    last_synchronized_at: Option<UtcTime>,
+    decided_at: Option<UtcTime>,
+    decided_by: Option<String>,
+    reason: Option<String>,
+}
+
+impl From<NumberedClearRequest> for ClearRequestView {
+    fn from(numbered: NumberedClearRequest) -> Self {
+        let NumberedClearRequest { id, request, cautions, last_synchronized_at } = numbered;
+        let state = request.state.as_str();
+        let (decided_at, decided_by, reason) = match request.state {
+            ClearRequestState::Open => (None, None, None),
+            ClearRequestState::Closed { at, by, reason, .. } => (Some(at), Some(by), Some(reason)),
+        };
+        Self {
+            id,
+            license_server_id: request.license_server_id,
+            thumbprint: request.thumbprint,
+            new_thumbprint: request.new_thumbprint,
+            sender: request.sender,
+            subject: request.subject,
+            received_at: request.received_at,
+            state,
+            cautions,
+            last_synchronized_at,
+            decided_at,
+            decided_by,
+            reason,
+        }
+    }
+}
+
+/// The clock of the simulator.
+#[derive(Serialize)]
+pub(super) struct ClockView {
+    pub(super) now: UtcTime,
+    /// The same, for people.
+    pub(super) utc: String,
+    /// Seconds by which it differs from real time.
+    pub(super) offset: i64,
+}

@@ -1,0 +1,332 @@
+//! What can be said on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime};
+use serde_json::Value;
+
+use super::values::{address, component, duration, end, property, time};
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failed or refused by the main server, 2 usage, 3 main server not reached.
+
+Example:
+  mock-solme serve
+  mock-solme ids list --admin-url http://127.0.0.1:15000 --token TOKEN";
+
+/// A simulator of Solme's main license server
+#[derive(Debug, Parser)]
+#[command(name = "mock-solme", version, about, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Admin API of the running simulator: `admin` of its ready line
+    #[arg(long, value_name = "URL", global = true, env = "MOCK_SOLME_ADMIN_URL")]
+    pub(super) admin_url: Option<String>,
+    /// Its token: `admin_token` of its ready line
+    #[arg(long, global = true, env = "MOCK_SOLME_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Who does it, for the audit
+    #[arg(long, value_name = "NAME", global = true, env = "MOCK_SOLME_OPERATOR", default_value = "operator")]
+    pub(super) operator: String,
+    /// Print the answer of the admin API
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Run the simulator
+    Serve(Serve),
+    /// License server ids
+    #[command(subcommand)]
+    Ids(Ids),
+    /// The licenses that are allocated to an id
+    #[command(subcommand)]
+    Licenses(Licenses),
+    /// The key pair in use
+    #[command(subcommand)]
+    KeyPair(KeyPair),
+    /// Requests by e-mail to clear a key pair
+    #[command(subcommand)]
+    ClearRequests(ClearRequests),
+    /// Mails that the licensing desk has answered with
+    #[command(subcommand)]
+    Outbox(Outbox),
+    /// Turn a request file into a response file
+    #[command(after_help = "A refusal makes a response file too, for the customer to read; the exit code is 0.
+
+Example: mock-solme process-request site.request --out site.response")]
+    ProcessRequest {
+        /// The request file
+        file: PathBuf,
+        /// Where the response file goes
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// The virtual clock of the simulator
+    #[command(subcommand)]
+    Clock(Clock),
+    /// Every exchange with a License Server, and the clause that decided it
+    Journal(Listing),
+    /// What was changed, by whom and why
+    Audit(Listing),
+    /// Forget everything, or the key pairs and requests of one id
+    #[command(after_help = "Example: mock-solme reset DEMO-4711")]
+    Reset {
+        /// Only of this id; what is allocated to it stays
+        #[arg(required_unless_present = "all")]
+        id: Option<LicenseServerId>,
+        /// Everything, as at the first start
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// The trust file that License Servers are set up with
+    TrustFile,
+}
+
+const SERVE_HELP: &str = "When it is ready it prints one line of JSON, and nothing else, to stdout: https, http, admin,
+smtp, admin_token, trust_file, seed, main_server_id, demo_license_server_id. It logs to
+stderr (RUST_LOG=info), and ends with SIGTERM or Ctrl-C.
+
+Example: mock-solme serve --https 14443 --http 18080 --data /var/lib/mock-solme";
+
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_HELP)]
+pub(super) struct Serve {
+    /// Where the 443 role listens: an address, or a port of the loopback interface; 0 is any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
+    pub(super) https: SocketAddr,
+    /// Where the 8080 role listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
+    pub(super) http: SocketAddr,
+    /// Where the admin API listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
+    pub(super) admin: SocketAddr,
+    /// Where mail to licensing@solme.se is taken
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
+    pub(super) smtp: SocketAddr,
+    /// Keep everything in this directory; without it all is gone at the end
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Seed of what is made up, such as license numbers; random without it, and always printed
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u32>,
+    /// Without the demo license server id
+    #[arg(long)]
+    pub(super) empty: bool,
+    /// Token of the admin API; random without it
+    #[arg(long, value_name = "TOKEN", env = "MOCK_SOLME_ADMIN_TOKEN", hide_env_values = true)]
+    pub(super) admin_token: Option<String>,
+    /// Approve clear requests as their mails arrive
+    #[arg(long)]
+    pub(super) auto_approve: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Ids {
+    /// Add an id; one is made up where none is named
+    #[command(after_help = "Example: mock-solme ids add SITE-1 --contact it@customer.example")]
+    Add {
+        id: Option<LicenseServerId>,
+        /// Whose License Server it is
+        #[arg(long)]
+        name: Option<String>,
+        /// Who may ask for a clear by e-mail, and hears the answer; repeat for more
+        #[arg(long = "contact", value_name = "MAIL")]
+        contacts: Vec<String>,
+    },
+    /// Change name or contacts
+    Change {
+        id: LicenseServerId,
+        /// The new name; an empty one removes it
+        #[arg(long)]
+        name: Option<String>,
+        /// All contacts from now on; repeat for more
+        #[arg(long = "contact", value_name = "MAIL")]
+        contacts: Option<Vec<String>>,
+    },
+    /// Show one id
+    Show { id: LicenseServerId },
+    /// List all ids
+    List {
+        /// Only ids after this one
+        #[arg(long, value_name = "ID", default_value = "")]
+        after: String,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Refuse every request with this id
+    Disable {
+        id: LicenseServerId,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Accept them again
+    Enable {
+        id: LicenseServerId,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Licenses {
+    /// Add a license: without more, five users of Base for ten years
+    #[command(after_help = "Example: mock-solme licenses add SITE-1 --component Base=10 --component Ergo=2")]
+    Add {
+        id: LicenseServerId,
+        /// License number; made up without it
+        #[arg(long, value_name = "NUMBER")]
+        number: Option<LicenseNumber>,
+        #[command(flatten)]
+        terms: Terms,
+    },
+    /// Change a license; what is not named stays
+    #[command(after_help = "Example: mock-solme licenses change SITE-1 NUMBER --component Base=20")]
+    Change {
+        id: LicenseServerId,
+        number: LicenseNumber,
+        #[command(flatten)]
+        terms: Terms,
+    },
+    /// Take a license back
+    Remove { id: LicenseServerId, number: LicenseNumber },
+    /// List the licenses of an id
+    List { id: LicenseServerId },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Terms {
+    /// A component and its users; repeat for more. Base has to be among them
+    #[arg(long = "component", value_name = "NAME=USERS", value_parser = component)]
+    pub(super) components: Option<Vec<Value>>,
+    /// Shown instead of the number; an empty one removes it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) display: Option<String>,
+    /// License domain; an empty one removes it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) domain: Option<String>,
+    /// Start of the validity: 2027-01-31, or 2027-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) valid_from: Option<UtcTime>,
+    /// End of the validity, or `never`
+    #[arg(long, value_name = "TIME", value_parser = end)]
+    pub(super) expires_at: Option<End>,
+    /// For people; repeat for more
+    #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
+    pub(super) properties: Option<Vec<(String, String)>>,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+/// The end of a validity: a name, because clap takes a bare `Option` in an `Option` for something else.
+pub(super) type End = Option<UtcTime>;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyPair {
+    /// Show the key pair in use, and those that were cleared
+    Show { id: LicenseServerId },
+    /// Clear the key pair in use, so that another one can bind the id
+    #[command(after_help = "Example: mock-solme key-pair clear SITE-1 --reason \"server was reinstalled\"")]
+    Clear {
+        id: LicenseServerId,
+        /// Only if this one is in use
+        #[arg(long, allow_hyphen_values = true)]
+        thumbprint: Option<KeyThumbprint>,
+        /// Why, for the audit
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Let only this key pair bind the id next
+        #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
+        reserve_for: Option<KeyThumbprint>,
+    },
+    /// Reserve a free id for one key pair, or lift the reservation
+    Reserve {
+        id: LicenseServerId,
+        /// The key pair; without it the reservation is lifted
+        #[arg(long = "for", value_name = "THUMBPRINT", allow_hyphen_values = true)]
+        reserve_for: Option<KeyThumbprint>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ClearRequests {
+    /// List them
+    List(Listing),
+    /// Show one
+    Show { number: u64 },
+    /// Clear the key pair that was in use when the mail arrived
+    #[command(after_help = "Example: mock-solme clear-requests approve 1 --even-so --reason \"called back\"")]
+    Approve {
+        number: u64,
+        /// Although there are reasons to look twice
+        #[arg(long)]
+        even_so: bool,
+        /// Reserve the id for the new key pair that the mail names
+        #[arg(long)]
+        reserve: bool,
+        /// Why, for the audit
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Leave the key pair in use
+    Reject {
+        number: u64,
+        /// Why, for the audit and the answer
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Outbox {
+    /// List the mails
+    List {
+        /// At most so many, the newest
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show one
+    Show { number: u64 },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Clock {
+    /// Show main server time
+    Show,
+    /// Set it: 2027-01-31T12:00:00Z
+    Set {
+        #[arg(value_parser = time)]
+        now: UtcTime,
+    },
+    /// Move it: 366d, 12h, or -1d to go back
+    #[command(after_help = "Example: mock-solme clock advance 366d")]
+    Advance {
+        #[arg(value_parser = duration, allow_hyphen_values = true)]
+        by: i64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Listing {
+    /// Only of this license server id
+    #[arg(long, value_name = "ID")]
+    pub(super) id: Option<LicenseServerId>,
+    /// Only what has a lower number
+    #[arg(long, value_name = "N")]
+    pub(super) before: Option<u64>,
+    /// At most so many, the newest
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) limit: u32,
+}

@@ -1,0 +1,147 @@
+//! What people read: the same answers, as short tables.
+
+use anstyle::Style;
+use protocol::UtcTime;
+use serde_json::Value;
+
+/// Components in a line of a table; `--json` shows all.
+const COMPONENTS_SHOWN: usize = 3;
+
+/// Turns an answer of the admin API into text.
+pub(super) type Render = fn(&Value) -> String;
+
+/// An object, a member a line.
+pub(super) fn object(answer: &Value) -> String {
+    let Some(members) = answer.as_object() else { return plain(answer) };
+    let width = members.keys().map(String::len).max().unwrap_or(0);
+    let lines = members.iter().map(|(name, value)| format!("{:width$}  {}", words(name), shown(name, value)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+pub(super) fn ids(answer: &Value) -> String {
+    let columns = ["license_server_id", "name", "licenses", "key_generation", "key_thumbprint", "last_synchronized_at"];
+    table(answer, &columns, "There are no license server ids. Next: mock-solme ids add ID")
+}
+
+pub(super) fn licenses(answer: &Value) -> String {
+    let licenses = answer["licenses"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows: Vec<Value> = licenses.iter().cloned().map(with_component_summary).collect();
+    let columns = ["number", "display", "domain", "components", "valid_from", "expires_at"];
+    let none = "There are no licenses. Next: mock-solme licenses add ID";
+    format!("revision {}\n{}", plain(&answer["revision"]), table(&Value::from(rows), &columns, none))
+}
+
+fn with_component_summary(mut license: Value) -> Value {
+    let components = license["components"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let each = |component: &Value| format!("{}={}", plain(&component["name"]), component["max_users"]);
+    let mut summary = components.iter().take(COMPONENTS_SHOWN).map(each).collect::<Vec<_>>().join(", ");
+    if let Some(more) = components.len().checked_sub(COMPONENTS_SHOWN).filter(|more| *more > 0) {
+        summary = format!("{summary}, {more} more");
+    }
+    license["components"] = Value::from(summary);
+    license
+}
+
+pub(super) fn key_pair(answer: &Value) -> String {
+    let mut head = answer.clone();
+    let cleared = head.as_object_mut().and_then(|members| members.remove("cleared")).unwrap_or_default();
+    let columns =
+        ["key_generation", "thumbprint", "bound_at", "last_synchronized_at", "cleared_at", "cleared_by", "reason"];
+    format!("{}\n\nCleared key pairs:\n{}", object(&head), table(&cleared, &columns, "none"))
+}
+
+pub(super) fn cleared(answer: &Value) -> String {
+    match (answer["outcome"].as_str(), answer["key_thumbprint"].as_str()) {
+        (Some("cleared"), _) => format!(
+            "Cleared {}. The next key pair that synchronizes has generation {}.",
+            plain(&answer["cleared_thumbprint"]),
+            answer["key_generation"]
+        ),
+        (_, Some(in_use)) => format!("Already done: another key pair is in use by now, {in_use}. Nothing was changed."),
+        (_, None) => "Already done: no key pair is in use. Nothing was changed.".to_owned(),
+    }
+}
+
+pub(super) fn clear_requests(answer: &Value) -> String {
+    let columns = ["id", "license_server_id", "thumbprint", "sender", "received_at", "state"];
+    table(answer, &columns, "There are no clear requests.")
+}
+
+pub(super) fn mails(answer: &Value) -> String {
+    table(answer, &["id", "at", "to", "subject"], "There are no mails.")
+}
+
+/// A mail as a mail program shows it.
+pub(super) fn mail(answer: &Value) -> String {
+    let to = shown("to", &answer["to"]);
+    format!("To: {to}\nSubject: {}\n\n{}", plain(&answer["subject"]), plain(&answer["text"]))
+}
+
+pub(super) fn clock(answer: &Value) -> String {
+    format!("{}, {} s from real time", plain(&answer["utc"]), answer["offset"])
+}
+
+pub(super) fn journal(answer: &Value) -> String {
+    let columns = ["number", "at", "carrier", "license_server_id", "verdict", "clause", "detail", "judgements"];
+    table(answer, &columns, "Nothing has happened yet.")
+}
+
+pub(super) fn audit(answer: &Value) -> String {
+    let columns = ["number", "at", "license_server_id", "action", "operator", "reason", "thumbprint", "detail"];
+    table(answer, &columns, "Nothing has been changed yet.")
+}
+
+/// What became of a request file.
+pub(super) fn outcome(answer: &Value) -> String {
+    let out = plain(&answer["out"]);
+    match answer["outcome"].as_str() {
+        Some("accepted") => format!("Accepted. The response file is {out}; next: give it back to the customer."),
+        Some(code) => format!("Refused, {code}. The response file {out} says so; next: give it back to the customer."),
+        None => format!("The response file is {out}."),
+    }
+}
+
+fn table(rows: &Value, columns: &[&str], none: &str) -> String {
+    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    if rows.is_empty() {
+        return none.to_owned();
+    }
+    let head = columns.iter().map(|column| words(column)).collect();
+    let cells = rows.iter().map(|row| columns.iter().map(|column| shown(column, &row[*column])).collect());
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
+    let widths: Vec<usize> =
+        (0..columns.len()).map(|at| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0)).collect();
+    let bold = Style::new().bold();
+    let mut text = lines.iter().enumerate().map(|(number, line)| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ").trim_end().to_owned();
+        if number == 0 { format!("{bold}{line}{bold:#}") } else { line }
+    });
+    let first = text.next().unwrap_or_default();
+    text.fold(first, |all, line| all + "\n" + &line)
+}
+
+fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+/// A member for people: times as times, nothing as a dash.
+fn shown(name: &str, value: &Value) -> String {
+    let is_time = name.ends_with("_at") || name == "at" || name == "valid_from";
+    match value {
+        Value::Number(number) if is_time => {
+            number.as_u64().map_or_else(|| number.to_string(), |seconds| UtcTime::from_secs(seconds).to_string())
+        }
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => plain(other),
+    }
+}
+
+/// Control characters of a stranger's text do not reach the terminal.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.chars().filter(|c| *c == '\n' || !c.is_control()).collect(),
+        other => other.to_string(),
+    }
+}

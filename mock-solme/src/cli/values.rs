@@ -1,0 +1,103 @@
+//! Values on the command line.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use protocol::UtcTime;
+use serde_json::{Value, json};
+
+/// An address, or a port of the loopback interface.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    port.or_else(|_| text.parse()).map_err(|_| "write it like 127.0.0.1:14443; port 0 is any free one".to_owned())
+}
+
+/// `366d`, `-12h`, `1d12h`: seconds.
+pub(super) fn duration(text: &str) -> Result<i64, String> {
+    let wrong = || "write it like 366d, 12h, 90m, 30s, 1d12h; with a - in front it goes back".to_owned();
+    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let mut seconds = 0_i64;
+    while !rest.is_empty() {
+        let unit_at = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (count, unit) = rest.split_at(unit_at);
+        let (unit, after) = unit.split_at(unit.chars().next().map_or(0, char::len_utf8));
+        let unit = match unit {
+            "d" => 86_400,
+            "h" => 3_600,
+            "m" => 60,
+            "s" => 1,
+            _ => return Err(wrong()),
+        };
+        let part = count.parse().ok().and_then(|count: i64| count.checked_mul(unit));
+        seconds = part.and_then(|part| seconds.checked_add(part)).ok_or_else(wrong)?;
+        rest = after;
+    }
+    if text.is_empty() || text == "-" { Err(wrong()) } else { Ok(sign * seconds) }
+}
+
+/// A time in UTC, or the beginning of a day.
+pub(super) fn time(text: &str) -> Result<UtcTime, String> {
+    let day = format!("{text}T00:00:00Z");
+    text.parse().or_else(|error: protocol::TimeError| day.parse().map_err(|_| error.to_string()))
+}
+
+/// A time, or `never`.
+pub(super) fn end(text: &str) -> Result<Option<UtcTime>, String> {
+    if text == "never" { Ok(None) } else { time(text).map(Some) }
+}
+
+/// `Base=5`: a component, by name or by id, and its users.
+pub(super) fn component(text: &str) -> Result<Value, String> {
+    let wrong = || "write it like Base=5: a component, an equals sign, and how many users".to_owned();
+    let (component, users) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let max_users: u64 = users.parse().map_err(|_| wrong())?;
+    if protocol::component_id(component).is_some() {
+        return Ok(json!({ "name": component, "max_users": max_users }));
+    }
+    match component.parse::<protocol::ComponentId>() {
+        Ok(id) => Ok(json!({ "id": id, "max_users": max_users })),
+        Err(_) => Err(format!("{component:?} is none of the published components, and no component id")),
+    }
+}
+
+/// `key=value`.
+pub(super) fn property(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "write it like customer=ACME".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("366d"), Ok(366 * 86_400));
+        assert_eq!(duration("1d12h"), Ok(129_600));
+        assert_eq!(duration("-90m"), Ok(-5_400));
+        for wrong in ["", "-", "366", "d", "1y", "1d2", "9999999999999999999d", "9223372036854775807d", "1ä"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_utc_and_a_day_begins_at_midnight() {
+        assert_eq!(time("2027-01-31"), time("2027-01-31T00:00:00Z"));
+        assert_eq!(end("never"), Ok(None));
+        assert!(time("tomorrow").is_err());
+    }
+
+    #[test]
+    fn a_component_has_a_name_or_an_id() {
+        assert_eq!(component("Ergo SAM=3"), Ok(json!({ "name": "Ergo SAM", "max_users": 3 })));
+        assert_eq!(component("AQDreDAZcXJjzgAE=3"), Ok(json!({ "id": "AQDreDAZcXJjzgAE", "max_users": 3 })));
+        for wrong in ["Base", "Base=", "Base=x", "Nothing=3"] {
+            assert!(component(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_one_of_the_loopback_interface() {
+        assert_eq!(address("14443"), address("127.0.0.1:14443"));
+        assert!(address("14443x").is_err());
+    }
+}

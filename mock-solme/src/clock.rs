@@ -1,0 +1,45 @@
+//! The virtual clock of the whole simulator: the real one, shifted.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use protocol::UtcTime;
+
+/// The real clock plus an offset that the operator sets. The time in TLS is never this one.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    offset: AtomicI64,
+}
+
+impl Clock {
+    pub(crate) fn new(offset: i64) -> Self {
+        Self { offset: AtomicI64::new(offset) }
+    }
+
+    /// Main server time.
+    pub(crate) fn now(&self) -> UtcTime {
+        real_now().offset(self.offset())
+    }
+
+    /// Seconds by which main server time differs from real time.
+    pub(crate) fn offset(&self) -> i64 {
+        self.offset.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_offset(&self, seconds: i64) {
+        self.offset.store(seconds, Ordering::SeqCst);
+    }
+
+    /// The offset that would make it `time` now.
+    pub(crate) fn offset_for(time: UtcTime) -> i64 {
+        signed(time).saturating_sub(signed(real_now()))
+    }
+}
+
+fn real_now() -> UtcTime {
+    UtcTime::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+fn signed(time: UtcTime) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}

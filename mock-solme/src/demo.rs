@@ -1,0 +1,69 @@
+//! The demo license server id, so that a newcomer has something to synchronize with.
+
+use std::collections::BTreeMap;
+
+use protocol::{COMPONENTS, Component, LicenseServerId};
+
+use crate::main_server::{By, MainServer, NewLicense, OperatorError, base};
+
+/// The demo license server id.
+const ID: &str = "DEMO-4711";
+/// Who may ask for a clear of its key pair.
+const CONTACT: &str = "it@customer.example";
+
+/// The id, if there is one.
+pub(crate) fn id(main_server: &MainServer) -> Result<Option<LicenseServerId>, OperatorError> {
+    let id: LicenseServerId = ID.parse().expect("of the form of an id");
+    match main_server.record(&id) {
+        Ok(_) => Ok(Some(id)),
+        Err(OperatorError::UnknownId(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Adds the id and its licenses, unless they are there from an earlier run.
+pub(crate) fn add(main_server: &MainServer) -> Result<LicenseServerId, OperatorError> {
+    if let Some(id) = id(main_server)? {
+        return Ok(id);
+    }
+    let id: LicenseServerId = ID.parse().expect("of the form of an id");
+    let by = By { operator: "mock-solme".to_owned(), reason: "demo".to_owned() };
+    // The id comes last: whoever finds it finds its licenses too.
+    main_server.add_id_with(&id, Some("Demo customer".to_owned()), vec![CONTACT.to_owned()], licenses(), &by)?;
+    Ok(id)
+}
+
+/// As at the first start.
+pub(crate) fn reset(main_server: &MainServer) -> Result<(), OperatorError> {
+    main_server.reset()?;
+    if main_server.has_demo() {
+        add(main_server)?;
+    }
+    Ok(())
+}
+
+/// Between them all 19 components; one with a display string, one with a domain.
+fn licenses() -> Vec<NewLicense> {
+    let named = |names: &[&str], users: u64| {
+        let chosen = COMPONENTS.iter().filter(|(name, _)| names.contains(name));
+        chosen.map(|(name, id)| component(name, id, users)).collect::<Vec<_>>()
+    };
+    let all = COMPONENTS.iter().map(|(name, id)| component(name, id, 3)).collect();
+    vec![
+        NewLicense {
+            components: Some(named(&["Base", "Method", "Balance", "Ergo", "SMED", "FMEA"], 10)),
+            properties: BTreeMap::from([("customer".to_owned(), "Demo customer".to_owned())]),
+            ..NewLicense::default()
+        },
+        NewLicense {
+            display: Some("Engineering, all components".to_owned()),
+            components: Some(all),
+            ..NewLicense::default()
+        },
+        NewLicense { domain: Some("training".to_owned()), components: Some(vec![base(2)]), ..NewLicense::default() },
+    ]
+}
+
+fn component(name: &str, id: &str, max_users: u64) -> Component {
+    Component { id: id.parse().expect("published ids have the form of one"), name: name.to_owned(), max_users }
+}

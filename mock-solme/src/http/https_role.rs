@@ -1,0 +1,42 @@
+//! The 443 role (P 13.2): a request, and its receipt or refusal.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use protocol::limits;
+use tokio::task::spawn_blocking;
+
+use super::{body, no_store, problem};
+use crate::main_server::{Carrier, MainServer};
+
+pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
+    Router::new()
+        .route("/synchronize", post(synchronize))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(map_response(no_store))
+        .with_state(main_server)
+}
+
+async fn synchronize(State(main_server): State<Arc<MainServer>>, headers: HeaderMap, body: Body) -> Response {
+    let Ok(request) = body::read(body, limits::REQUEST).await else { return problem::broken_body().into_response() };
+    let judgements = judge(&headers);
+    // Durable transactions block: they must not hold up the other connections of this thread.
+    match spawn_blocking(move || main_server.answer(&request, Carrier::Https, judgements)).await {
+        Ok(answer) => answer.into_response(),
+        Err(_) => problem::failed().into_response(),
+    }
+}
+
+/// What the carrier can see of the client's mistakes. They go into the journal; the request is answered all the same.
+fn judge(headers: &HeaderMap) -> Vec<String> {
+    let jose = headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/jose");
+    if jose { Vec::new() } else { vec!["Content-Type is not application/jose: violates 13.2".to_owned()] }
+}

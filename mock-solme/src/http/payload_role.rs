@@ -1,0 +1,57 @@
+//! The 8080 role (P 13.4): sealed payloads, by their opaque names.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use protocol::PayloadName;
+use tokio::task::spawn_blocking;
+
+use super::no_store;
+use super::problem::{self, ProblemResponse};
+use crate::main_server::MainServer;
+
+pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
+    Router::new()
+        .route("/payloads/{payload_name}", get(payload))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(map_response(no_store))
+        .with_state(main_server)
+}
+
+async fn payload(State(main_server): State<Arc<MainServer>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let Ok(name) = name.parse::<PayloadName>() else { return no_such_payload().into_response() };
+    let judgements = judge(&headers);
+    match spawn_blocking(move || main_server.payload(&name, judgements)).await {
+        Ok(Ok(Some(payload))) => {
+            ([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))], payload).into_response()
+        }
+        Ok(Ok(None)) => no_such_payload().into_response(),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a payload could not be read");
+            problem::failed().into_response()
+        }
+        Err(_) => problem::failed().into_response(),
+    }
+}
+
+fn no_such_payload() -> ProblemResponse {
+    let detail = "There is no such payload: only that of the newest receipt of each license server id is kept.";
+    ProblemResponse::new(StatusCode::NOT_FOUND, "no-such-payload", detail, "Send the same request again, once.")
+}
+
+/// P 13.5, as far as this port can see it.
+fn judge(headers: &HeaderMap) -> Vec<String> {
+    let encoding = headers.get(ACCEPT_ENCODING).is_some_and(|value| value != "identity");
+    [(headers.contains_key(RANGE), "asked for a range"), (encoding, "accepts a content encoding")]
+        .into_iter()
+        .filter(|(violated, _)| *violated)
+        .map(|(_, what)| format!("{what}: violates 13.5"))
+        .collect()
+}

@@ -1,0 +1,78 @@
+//! The one place where a refusal or a problem becomes an HTTP response (P 13.6).
+
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use protocol::Problem;
+
+use crate::main_server::Answer;
+
+/// A problem document on its way out.
+pub(crate) struct ProblemResponse(Box<Problem>);
+
+impl ProblemResponse {
+    /// A problem that is none of the protocol's own: of the admin API, or of HTTP itself.
+    pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self(Box::new(Problem {
+            kind: format!("urn:solme-sync:problem:{code}"),
+            title: code.replace('-', " "),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: code.to_owned(),
+            cure: cure.into(),
+            refusal: None,
+        }))
+    }
+}
+
+impl IntoResponse for ProblemResponse {
+    fn into_response(self) -> Response {
+        let Self(problem) = self;
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&problem).expect("a problem document has no failing serializers");
+        (status, [(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))], body).into_response()
+    }
+}
+
+/// The answer over the 443 role (P 13.3).
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Accepted { receipt, .. } => {
+                ([(CONTENT_TYPE, HeaderValue::from_static("application/jose"))], receipt).into_response()
+            }
+            Self::Refused { refused, refusal, .. } => {
+                let problem = Problem::carrying(refused.code, refused.text, refused.cure, refusal);
+                ProblemResponse(Box::new(problem)).into_response()
+            }
+            Self::Problem { code, detail, cure } => {
+                ProblemResponse(Box::new(Problem::unsigned(code, detail, cure.to_owned()))).into_response()
+            }
+        }
+    }
+}
+
+/// For every path that there is not.
+pub(crate) async fn no_such_path(uri: Uri) -> ProblemResponse {
+    let detail = format!("There is nothing at {}.", uri.path());
+    ProblemResponse::new(StatusCode::NOT_FOUND, "no-such-path", detail, "Compare port and path with PROTOCOL.md, 13.")
+}
+
+/// For every method that a path does not know.
+pub(crate) async fn no_such_method(method: Method, uri: Uri) -> ProblemResponse {
+    let detail = format!("{} does not know {method}.", uri.path());
+    let cure = "Compare method and path with PROTOCOL.md, 13.";
+    ProblemResponse::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail, cure)
+}
+
+/// For a body that did not come whole.
+pub(crate) fn broken_body() -> ProblemResponse {
+    let cure = "Send it again, on a new connection.";
+    ProblemResponse::new(StatusCode::REQUEST_TIMEOUT, "body-not-whole", "The body did not come whole in time.", cure)
+}
+
+/// For a thread of ours that has panicked.
+pub(crate) fn failed() -> ProblemResponse {
+    let cure = "Try again; the log of mock-solme says more.";
+    ProblemResponse::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "The main server has failed.", cure)
+}

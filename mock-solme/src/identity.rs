@@ -1,0 +1,160 @@
+//! Who this main server is: its id, its signing key, and the throw-away CA for the 443 role.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::{MainServerId, base64url};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::version::TLS13;
+
+use crate::crypto::{self, CryptoError, MainServerKey};
+use crate::seams::DurableSteps;
+
+const SIGNING_KEY: &str = "signing-key.pk8";
+const CA_KEY: &str = "ca-key.pem";
+const CA_CERTIFICATE: &str = "ca.pem";
+
+/// Why a main server has no identity.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IdentityError {
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error("the certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Who this main server is, but for its id, which lies in the store.
+pub(crate) struct Identity {
+    pub(crate) key: MainServerKey,
+    pub(crate) ca: Ca,
+}
+
+/// The CA that the trust file names. It certifies this main server, and is of no use elsewhere.
+pub(crate) struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its certificate, PEM.
+    pub(crate) certificate: String,
+}
+
+impl Identity {
+    /// A new identity, kept nowhere.
+    pub(crate) fn generate() -> Result<Self, IdentityError> {
+        let (ca, _) = Ca::generate()?;
+        Ok(Self { key: MainServerKey::generate()?, ca })
+    }
+
+    /// The identity in a data directory, made there if there is none. Each file is whole or absent, and whatever is
+    /// absent after a crash was not used for anything yet.
+    pub(crate) fn in_directory(directory: &Path, steps: &DurableSteps) -> Result<Self, IdentityError> {
+        let signing_key = directory.join(SIGNING_KEY);
+        let key = match read(&signing_key)? {
+            Some(pkcs8) => MainServerKey::from_pkcs8(&pkcs8)?,
+            None => {
+                let key = MainServerKey::generate()?;
+                steps.step("signing key", || create(&signing_key, key.expose_secret_pkcs8()?.as_ref(), SECRET))?;
+                key
+            }
+        };
+        Ok(Self { key, ca: Ca::in_directory(directory, steps)? })
+    }
+}
+
+impl Ca {
+    fn generate() -> Result<(Self, String), IdentityError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let key_pem = key.serialize_pem();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "mock-solme throw-away CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let certified = CertifiedIssuer::self_signed(params.clone(), &key)?;
+        let certificate = certified.pem();
+        Ok((Self { issuer: Issuer::new(params, key), certificate }, key_pem))
+    }
+
+    /// The certificate is written last: a key alone is replaced.
+    fn in_directory(directory: &Path, steps: &DurableSteps) -> Result<Self, IdentityError> {
+        let (key_file, certificate_file) = (directory.join(CA_KEY), directory.join(CA_CERTIFICATE));
+        if let (Some(key), Some(certificate)) = (read(&key_file)?, read(&certificate_file)?) {
+            let key = KeyPair::from_pem(&String::from_utf8_lossy(&key))?;
+            let certificate = String::from_utf8_lossy(&certificate).into_owned();
+            return Ok(Self { issuer: Issuer::from_ca_cert_pem(&certificate, key)?, certificate });
+        }
+        let (ca, key_pem) = Self::generate()?;
+        steps.step("CA key", || create(&key_file, key_pem.as_bytes(), SECRET))?;
+        steps.step("CA certificate", || create(&certificate_file, ca.certificate.as_bytes(), PUBLIC))?;
+        Ok(ca)
+    }
+
+    /// What the 443 role speaks: TLS 1.3 with a certificate for the loopback addresses and `host` (P 13.2).
+    pub(crate) fn tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        let mut names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned).to_vec();
+        if !host.is_unspecified() && !host.is_loopback() {
+            names.push(host.to_string());
+        }
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, "mock-solme");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], private)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+/// A main server id that no other instance has. The prefix is there because an id may not begin with - or _.
+pub(crate) fn new_main_server_id() -> Result<MainServerId, CryptoError> {
+    let random: [u8; 16] = crypto::random()?;
+    Ok(format!("solme-{}", base64url::encode(random)).parse().expect("a letter, then base64url, 28 characters"))
+}
+
+const SECRET: u32 = 0o600;
+const PUBLIC: u32 = 0o644;
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, IdentityError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(IdentityError::File { path: path.to_owned(), error }),
+    }
+}
+
+fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), IdentityError> {
+    write_durably(path, bytes, mode).map_err(|error| IdentityError::File { path: path.to_owned(), error })
+}
+
+/// Writes a file so that it is there whole or not at all, whenever the power fails.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = options.open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    match path.parent() {
+        Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,162 @@
+//! The journal: every exchange with a License Server, its bytes, the verdict and the clause that decided it.
+//!
+//! It lies in memory and is bounded; the audit is what lasts. It also judges the client.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use protocol::{Digest, KeyThumbprint, LicenseServerId, UtcTime};
+use serde::{Deserialize, Serialize};
+
+/// Exchanges that are kept.
+const ENTRIES: usize = 10_000;
+/// Bytes of requests and answers that are kept.
+const BYTES: usize = 64 << 20;
+
+/// What carried an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carrier {
+    /// The 443 role.
+    Https,
+    /// The 8080 role.
+    Http,
+    /// A request file.
+    File,
+}
+
+impl Carrier {
+    /// The carrier as it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+            Self::File => "file",
+        }
+    }
+}
+
+/// One exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// Raised by one with each exchange since the start.
+    pub number: u64,
+    /// Main server time.
+    pub at: UtcTime,
+    /// What carried it.
+    pub carrier: Carrier,
+    /// Who asked, as the request says, when it could be read.
+    pub license_server_id: Option<LicenseServerId>,
+    /// The key in the request.
+    pub thumbprint: Option<KeyThumbprint>,
+    /// The request digest.
+    pub request_digest: Option<Digest>,
+    /// `accepted`, `answered-again`, `payload`, or the code of a refusal or problem.
+    pub verdict: String,
+    /// The clause that decided.
+    pub clause: String,
+    /// More about the verdict, for people: why a signature failed, what cannot be read.
+    pub detail: String,
+    /// What the client did that the protocol forbids, each with its clause.
+    pub judgements: Vec<String>,
+    /// The request as it came.
+    pub request: String,
+    /// The answer; of a payload, its size and digest.
+    pub answer: String,
+}
+
+/// An exchange that is to be recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct Exchange {
+    pub(crate) carrier: Carrier,
+    pub(crate) license_server_id: Option<LicenseServerId>,
+    pub(crate) thumbprint: Option<KeyThumbprint>,
+    pub(crate) request_digest: Option<Digest>,
+    /// Of the one-time key in a verified request.
+    pub(crate) sealing_thumbprint: Option<KeyThumbprint>,
+    pub(crate) verdict: String,
+    pub(crate) clause: String,
+    pub(crate) detail: String,
+    pub(crate) judgements: Vec<String>,
+    pub(crate) request: String,
+    pub(crate) answer: String,
+}
+
+#[derive(Default)]
+struct Inner {
+    entries: VecDeque<JournalEntry>,
+    bytes: usize,
+    last_number: u64,
+    /// Which request first had a one-time key, as long as that request is in the journal.
+    sealing_keys: HashMap<KeyThumbprint, (Digest, u64)>,
+}
+
+#[derive(Default)]
+pub(crate) struct Journal {
+    inner: Mutex<Inner>,
+}
+
+impl Journal {
+    pub(crate) fn record(&self, at: UtcTime, exchange: Exchange) {
+        self.lock().record(at, exchange);
+    }
+
+    /// The newest `limit` entries before `before`, oldest first; of one id, or of all.
+    pub(crate) fn list(&self, id: Option<&LicenseServerId>, before: Option<u64>, limit: usize) -> Vec<JournalEntry> {
+        let inner = self.lock();
+        let wanted = |entry: &&JournalEntry| {
+            before.is_none_or(|before| entry.number < before)
+                && id.is_none_or(|id| entry.license_server_id.as_ref() == Some(id))
+        };
+        let mut entries: Vec<_> = inner.entries.iter().rev().filter(wanted).take(limit).cloned().collect();
+        entries.reverse();
+        entries
+    }
+
+    pub(crate) fn clear(&self) {
+        *self.lock() = Inner::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn record(&mut self, at: UtcTime, mut exchange: Exchange) {
+        self.last_number += 1;
+        let number = self.last_number;
+        exchange.judgements.extend(self.judge_sealing_key(&exchange, number));
+        let entry = JournalEntry {
+            number,
+            at,
+            carrier: exchange.carrier,
+            license_server_id: exchange.license_server_id,
+            thumbprint: exchange.thumbprint,
+            request_digest: exchange.request_digest,
+            verdict: exchange.verdict,
+            clause: exchange.clause,
+            detail: exchange.detail,
+            judgements: exchange.judgements,
+            request: exchange.request,
+            answer: exchange.answer,
+        };
+        self.bytes += size(&entry);
+        self.entries.push_back(entry);
+        while self.entries.len() > ENTRIES || self.bytes > BYTES {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.bytes -= size(&oldest);
+            self.sealing_keys.retain(|_, (_, number)| *number > oldest.number);
+        }
+    }
+
+    fn judge_sealing_key(&mut self, exchange: &Exchange, number: u64) -> Option<String> {
+        let (key, digest) = (exchange.sealing_thumbprint?, exchange.request_digest?);
+        let (first, _) = *self.sealing_keys.entry(key).or_insert((digest, number));
+        (first != digest).then(|| "reused a one-time sealing key: violates 5.4".to_owned())
+    }
+}
+
+fn size(entry: &JournalEntry) -> usize {
+    entry.request.len() + entry.answer.len() + entry.detail.len()
+}

@@ -1,0 +1,278 @@
+//! The licensing desk: mails become clear requests, operators decide on them, answers go into the outbox (P 16.1).
+
+use std::cell::Cell;
+use std::slice;
+
+use protocol::{LicenseServerId, UtcTime, base64url};
+use rusqlite::Connection;
+use serde::Serialize;
+
+use super::operator::{Note, load};
+use super::{By, MainServer, OperatorError};
+use crate::crypto;
+use crate::mail::answers::{Addressing, Answer, OutboxMail, compose};
+use crate::mail::reading::ReadMail;
+use crate::mail::{Address, MessageId, ReceivedMail};
+use crate::registry::{self, Caution, ClearOutcome, ClearRequest, Judgement, Record};
+use crate::store::audit::AuditAction;
+use crate::store::outbox::StoredMail;
+use crate::store::{StoreError, audit, clear_requests, outbox, records};
+
+/// A clear request, its number, and what an operator has to know to decide on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberedClearRequest {
+    /// Its number.
+    pub id: u64,
+    /// The request.
+    pub request: ClearRequest,
+    /// Reasons to look twice, as things stand now; none once it is closed.
+    pub cautions: Vec<Caution>,
+    /// When the key pair in use last synchronized.
+    pub last_synchronized_at: Option<UtcTime>,
+}
+
+/// A mail in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NumberedMail {
+    /// Its number.
+    pub id: u64,
+    /// When it was written.
+    pub at: UtcTime,
+    /// The mail.
+    #[serde(flatten)]
+    pub mail: StoredMail,
+}
+
+impl MainServer {
+    /// Takes a mail in. One clear request for each known id that it names; the sender hears the same whether an id is
+    /// known or not.
+    pub(crate) fn receive_mail(&self, mail: &ReceivedMail) -> Result<(), OperatorError> {
+        let read = ReadMail::read(mail);
+        let now = self.now();
+        self.store.write("receive a mail", |store| {
+            // A machine's mail is no customer's wish.
+            let named = if read.automatic { Vec::new() } else { known_ids(store, &read)? };
+            for id in &named {
+                self.receive_clear_request(store, id, &read, now)?;
+            }
+            if let Some((sender, answer)) = read.answer_to_sender() {
+                self.write_mail(store, slice::from_ref(sender), read.message_id.as_ref(), &answer, now)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn receive_clear_request(
+        &self,
+        store: &Connection,
+        id: &LicenseServerId,
+        read: &ReadMail,
+        now: UtcTime,
+    ) -> Result<(), OperatorError> {
+        let record = load(store, id)?;
+        let sender = read.from.as_ref().map(ToString::to_string).unwrap_or_default();
+        let subject = read.subject.clone().unwrap_or_default();
+        let request = registry::receive(&record, sender.clone(), subject, &read.thumbprints, now);
+        let number = clear_requests::insert(store, &request)?;
+        let by = By { operator: format!("mail from {sender}"), reason: String::new() };
+        let detail = format!("clear request {number}");
+        let note = Note::of_key_pair(AuditAction::ClearRequestReceived, request.thumbprint, &detail);
+        audit::append(store, &note.entry(id, &by, now))?;
+        let contacts = addresses(&record.contacts);
+        if !contacts.is_empty() {
+            let answer = Answer::ClearRequestReceived { license_server_id: id, sender: read.from.as_ref() };
+            self.write_mail(store, &contacts, None, &answer, now)?;
+        }
+        if self.settings.auto_approve {
+            let by = By { operator: "auto-approve".to_owned(), reason: "mock-solme serve --auto-approve".to_owned() };
+            let reserve = request.new_thumbprint.is_some();
+            self.approve_in(store, number, &judgement(&by, true, reserve, now), &by)?;
+        }
+        Ok(())
+    }
+
+    /// Approves a clear request: clears the key pair that it remembers, or finds that this is done already.
+    pub(crate) fn approve_clear_request(
+        &self,
+        number: u64,
+        even_so: bool,
+        reserve: bool,
+        by: &By,
+    ) -> Result<NumberedClearRequest, OperatorError> {
+        let judgement = judgement(by, even_so, reserve, self.now());
+        self.store.write("approve a clear request", |store| self.approve_in(store, number, &judgement, by))
+    }
+
+    fn approve_in(
+        &self,
+        store: &Connection,
+        number: u64,
+        judgement: &Judgement,
+        by: &By,
+    ) -> Result<NumberedClearRequest, OperatorError> {
+        let (request, before) = request_and_record(store, number)?;
+        let id = &before.license_server_id;
+        let (closed, outcome) = registry::approve(&request, &before, judgement)?;
+        clear_requests::update(store, number, &closed)?;
+        let detail = format!("clear request {number}");
+        let note = |action| Note::of_key_pair(action, request.thumbprint, &detail).entry(id, by, judgement.now);
+        let mut after = before.clone();
+        match &outcome {
+            ClearOutcome::Cleared { record, cleared } => {
+                records::save(store, Some(&before), record)?;
+                audit::append(store, &note(AuditAction::ClearRequestApproved))?;
+                audit::append(store, &note(AuditAction::KeyPairCleared))?;
+                let answer = Answer::KeyPairCleared {
+                    license_server_id: id,
+                    thumbprint: &cleared.thumbprint,
+                    reserved_for: record.reserved_for.as_ref(),
+                };
+                self.answer_contacts(store, &request, &before, &answer, judgement.now)?;
+                after.clone_from(record);
+            }
+            ClearOutcome::AlreadyDone { .. } => {
+                audit::append(store, &note(AuditAction::ClearRequestAlreadyDone))?;
+                self.answer_contacts(
+                    store,
+                    &request,
+                    &before,
+                    &Answer::AlreadyDone { license_server_id: id },
+                    judgement.now,
+                )?;
+            }
+        }
+        Ok(numbered(number, closed, &after, judgement.now))
+    }
+
+    /// Rejects a clear request.
+    pub(crate) fn reject_clear_request(&self, number: u64, by: &By) -> Result<NumberedClearRequest, OperatorError> {
+        let judgement = judgement(by, false, false, self.now());
+        self.store.write("reject a clear request", |store| {
+            let (request, record) = request_and_record(store, number)?;
+            let id = &record.license_server_id;
+            let closed = registry::reject(&request, &judgement)?;
+            clear_requests::update(store, number, &closed)?;
+            let detail = format!("clear request {number}");
+            let note = Note::of_key_pair(AuditAction::ClearRequestRejected, request.thumbprint, &detail);
+            audit::append(store, &note.entry(id, by, judgement.now))?;
+            let answer = Answer::ClearRequestRejected { license_server_id: id, reason: &by.reason };
+            self.answer_contacts(store, &request, &record, &answer, judgement.now)?;
+            Ok(numbered(number, closed, &record, judgement.now))
+        })
+    }
+
+    /// One clear request.
+    pub(crate) fn clear_request(&self, number: u64) -> Result<NumberedClearRequest, OperatorError> {
+        let now = self.now();
+        let mut found = Err(OperatorError::UnknownClearRequest(number));
+        self.store.read(|store| {
+            found = request_and_record(store, number);
+            Ok(())
+        })?;
+        found.map(|(request, record)| numbered(number, request, &record, now))
+    }
+
+    /// The newest `limit` clear requests, of one id or of all, in the order of their arrival.
+    pub(crate) fn clear_requests(
+        &self,
+        id: Option<&LicenseServerId>,
+        limit: u32,
+    ) -> Result<Vec<NumberedClearRequest>, StoreError> {
+        let now = self.now();
+        self.store.read(|store| {
+            let requests = clear_requests::list(store, id, limit)?.into_iter();
+            let with_records = requests.map(|(number, request)| {
+                let record = records::load(store, &request.license_server_id)?;
+                let record = record.ok_or_else(|| StoreError::no_record(&request.license_server_id))?;
+                Ok(numbered(number, request, &record, now))
+            });
+            with_records.collect()
+        })
+    }
+
+    /// The newest `limit` mails in the outbox, in the order in which they were written.
+    pub(crate) fn outbox(&self, limit: u32) -> Result<Vec<NumberedMail>, StoreError> {
+        let mails = self.store.read(|store| outbox::list(store, limit))?;
+        Ok(mails.into_iter().map(|(id, at, mail)| NumberedMail { id, at, mail }).collect())
+    }
+
+    /// One mail in the outbox.
+    pub(crate) fn outbox_mail(&self, number: u64) -> Result<NumberedMail, OperatorError> {
+        let found = self.store.read(|store| outbox::load(store, number))?;
+        let (at, mail) = found.ok_or(OperatorError::UnknownMail(number))?;
+        Ok(NumberedMail { id: number, at, mail })
+    }
+
+    /// The answer goes to the registered contacts. Only where there are none it goes to the sender, whom nobody knows:
+    /// it says nothing there that the mail did not say itself.
+    fn answer_contacts(
+        &self,
+        store: &Connection,
+        request: &ClearRequest,
+        record: &Record,
+        answer: &Answer<'_>,
+        now: UtcTime,
+    ) -> Result<(), OperatorError> {
+        let contacts = addresses(&record.contacts);
+        let to = if contacts.is_empty() { addresses(slice::from_ref(&request.sender)) } else { contacts };
+        if to.is_empty() { Ok(()) } else { self.write_mail(store, &to, None, answer, now) }
+    }
+
+    fn write_mail(
+        &self,
+        store: &Connection,
+        to: &[Address],
+        in_reply_to: Option<&MessageId>,
+        answer: &Answer<'_>,
+        now: UtcTime,
+    ) -> Result<(), OperatorError> {
+        let random: [u8; 16] = crypto::random()?;
+        let message_id = format!("{}@mock-solme.invalid", base64url::encode(random));
+        let message_id: MessageId = message_id.parse().expect("base64url, an at sign and a name");
+        let mail = compose(answer, &Addressing { to, in_reply_to, message_id: &message_id, date: now })?;
+        outbox::insert(store, now, &stored(mail))?;
+        Ok(())
+    }
+}
+
+fn known_ids(store: &Connection, read: &ReadMail) -> Result<Vec<LicenseServerId>, StoreError> {
+    let failed = Cell::new(None);
+    let ids = read.license_server_ids(|id| {
+        records::exists(store, id).unwrap_or_else(|error| {
+            failed.set(Some(error));
+            false
+        })
+    });
+    failed.into_inner().map_or(Ok(ids.known), Err)
+}
+
+fn request_and_record(store: &Connection, number: u64) -> Result<(ClearRequest, Record), OperatorError> {
+    let request = clear_requests::load(store, number)?.ok_or(OperatorError::UnknownClearRequest(number))?;
+    let record = load(store, &request.license_server_id)?;
+    Ok((request, record))
+}
+
+fn numbered(id: u64, request: ClearRequest, record: &Record, now: UtcTime) -> NumberedClearRequest {
+    let open = request.state == registry::ClearRequestState::Open;
+    let cautions = if open { registry::cautions(&request, record, now) } else { Vec::new() };
+    let last_synchronized_at = record.key_pair_in_use.as_ref().map(|in_use| in_use.last_synchronized_at);
+    NumberedClearRequest { id, request, cautions, last_synchronized_at }
+}
+
+fn judgement(by: &By, even_so: bool, reserve: bool, now: UtcTime) -> Judgement {
+    Judgement { by: by.operator.clone(), reason: by.reason.clone(), even_so, reserve, now }
+}
+
+fn addresses(texts: &[String]) -> Vec<Address> {
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+fn stored(mail: OutboxMail) -> StoredMail {
+    StoredMail {
+        to: mail.to.iter().map(ToString::to_string).collect(),
+        subject: mail.subject,
+        message_id: mail.message_id.to_string(),
+        text: mail.text,
+        raw: String::from_utf8_lossy(&mail.raw).into_owned(),
+    }
+}

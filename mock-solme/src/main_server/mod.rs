@@ -1,0 +1,195 @@
+//! The main server: carries out what the registry decides, on the store, with the main server's keys and clock.
+//!
+//! It knows nothing of HTTP, SMTP or the command line; those call it.
+
+mod files;
+mod journal;
+mod licenses;
+mod mails;
+mod metrics;
+mod operator;
+mod synchronize;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use protocol::{MainServerId, SignEs384 as _, TrustFile, UtcTime};
+
+pub use files::ResponseFile;
+pub use journal::{Carrier, JournalEntry};
+pub use licenses::NewLicense;
+pub use mails::{NumberedClearRequest, NumberedMail};
+pub use operator::{By, OperatorError};
+
+pub(crate) use licenses::base;
+pub(crate) use synchronize::Answer;
+
+use crate::clock::Clock;
+use crate::crypto::CryptoError;
+use crate::identity::{Identity, IdentityError, new_main_server_id};
+use crate::seams::DurableSteps;
+use crate::store::{Store, StoreError, meta};
+
+const STATE: &str = "state.sqlite";
+const LOCK: &str = "lock";
+const MAIN_SERVER_ID: &str = "main_server_id";
+const CLOCK_OFFSET: &str = "clock_offset";
+
+/// Why a main server could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("{}: {error}", path.display())]
+    Directory { path: PathBuf, error: io::Error },
+    #[error("{} is in use by another mock-solme: stop that one, or name another --data", .0.display())]
+    InUse(PathBuf),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error("starting up failed")]
+    Panicked,
+}
+
+/// The main server.
+pub(crate) struct MainServer {
+    id: MainServerId,
+    identity: Identity,
+    store: Store,
+    clock: Clock,
+    pub(crate) journal: journal::Journal,
+    pub(crate) metrics: metrics::Metrics,
+    settings: Settings,
+    /// Holds the lock of the data directory.
+    _lock: Option<File>,
+}
+
+/// What a main server is told when it starts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    /// Approve clear requests as they arrive.
+    pub(crate) auto_approve: bool,
+    /// Have the demo license server id.
+    pub(crate) demo: bool,
+    /// Seed of what is made up: license numbers.
+    pub(crate) seed: u32,
+}
+
+impl MainServer {
+    /// A main server that is gone when it is dropped.
+    pub(crate) fn in_memory(settings: Settings) -> Result<Self, OpenError> {
+        Self::assemble(Identity::generate, Store::in_memory, settings, None)
+    }
+
+    /// The main server in a data directory; made there if there is none.
+    pub(crate) fn open(directory: &Path, steps: &DurableSteps, settings: Settings) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::Directory { path: directory.to_owned(), error };
+        fs::create_dir_all(directory).map_err(failed)?;
+        let lock = File::create(directory.join(LOCK)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
+            Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let identity = || Identity::in_directory(directory, steps);
+        let store = || Store::open(&directory.join(STATE), steps.clone());
+        Self::assemble(identity, store, settings, Some(lock))
+    }
+
+    /// The first random number of a process takes 20 ms, and the identity needs one: the store opens meanwhile.
+    fn assemble(
+        identity: impl FnOnce() -> Result<Identity, IdentityError> + Send,
+        store: impl FnOnce() -> Result<Store, StoreError>,
+        settings: Settings,
+        lock: Option<File>,
+    ) -> Result<Self, OpenError> {
+        let (identity, store) = std::thread::scope(|scope| {
+            let identity = scope.spawn(identity);
+            let store = store();
+            (identity.join(), store)
+        });
+        let (identity, store) = (identity.map_err(|_| OpenError::Panicked)??, store?);
+        let (stored_id, offset) =
+            store.read(|store| Ok((meta::get(store, MAIN_SERVER_ID)?, meta::get(store, CLOCK_OFFSET)?)))?;
+        let id = match stored_id {
+            Some(id) => id.parse().map_err(StoreError::damaged)?,
+            None => {
+                let id = new_main_server_id()?;
+                store.write("main server id", |store| meta::set(store, MAIN_SERVER_ID, id.as_str()))?;
+                id
+            }
+        };
+        let offset = offset.map_or(Ok(0), |offset| offset.parse()).map_err(StoreError::damaged)?;
+        Ok(Self {
+            id,
+            identity,
+            store,
+            clock: Clock::new(offset),
+            journal: journal::Journal::default(),
+            metrics: metrics::Metrics::default(),
+            settings,
+            _lock: lock,
+        })
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &MainServerId {
+        &self.id
+    }
+
+    pub(crate) fn has_demo(&self) -> bool {
+        self.settings.demo
+    }
+
+    pub(crate) fn seed(&self) -> u32 {
+        self.settings.seed
+    }
+
+    /// Main server time.
+    pub(crate) fn now(&self) -> UtcTime {
+        self.clock.now()
+    }
+
+    /// Seconds by which main server time differs from real time.
+    pub(crate) fn clock_offset(&self) -> i64 {
+        self.clock.offset()
+    }
+
+    /// Makes it `time` now, for the whole simulator.
+    pub(crate) fn set_clock(&self, time: UtcTime) -> Result<(), StoreError> {
+        self.set_clock_offset(Clock::offset_for(time))
+    }
+
+    /// Moves main server time by `seconds`.
+    pub(crate) fn advance_clock(&self, seconds: i64) -> Result<(), StoreError> {
+        self.set_clock_offset(self.clock.offset().saturating_add(seconds))
+    }
+
+    fn set_clock_offset(&self, seconds: i64) -> Result<(), StoreError> {
+        self.store.write("clock", |store| {
+            meta::set(store, CLOCK_OFFSET, &seconds.to_string())?;
+            self.clock.set_offset(seconds);
+            Ok(())
+        })
+    }
+
+    /// What the 443 role speaks.
+    pub(crate) fn tls(&self, host: std::net::IpAddr) -> Result<std::sync::Arc<rustls::ServerConfig>, IdentityError> {
+        self.identity.ca.tls(host)
+    }
+
+    /// What a local server is to trust (P 15).
+    pub(crate) fn trust_file(&self, https: String, http: String) -> TrustFile {
+        TrustFile {
+            solme_sync_trust: 1,
+            main_server_id: self.id.clone(),
+            name: "mock-solme, a simulator of Solme's main license server".to_owned(),
+            https,
+            http,
+            ca_certificate: self.identity.ca.certificate.clone(),
+            signing_jwks: vec![*self.identity.key.public_jwk()],
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What an operator does to the registry: each one transaction, its audit row inside.
+
+use protocol::{FileError, KeyThumbprint, LicenseServerId, UtcTime};
+use rusqlite::Connection;
+
+use super::{MainServer, NewLicense};
+use crate::crypto::CryptoError;
+use crate::mail::Address;
+use crate::mail::answers::NotComposed;
+use crate::registry::{
+    self, ApproveError, Clear, ClearError, ClearOutcome, Disabled, LicenseError, Record, ReserveError,
+};
+use crate::store::audit::{AuditAction, AuditEntry, NewAuditEntry};
+use crate::store::{StoreError, audit, records};
+
+/// Who does it, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    /// The operator.
+    pub operator: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+impl Default for By {
+    fn default() -> Self {
+        Self { operator: "operator".to_owned(), reason: String::new() }
+    }
+}
+
+/// Why the main server does not do what an operator asks. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// There is no such license server id.
+    #[error("there is no license server id {0}")]
+    UnknownId(LicenseServerId),
+    /// It was added before.
+    #[error("the license server id {0} is there already")]
+    IdExists(LicenseServerId),
+    /// Not a mail address.
+    #[error("{0:?} is no mail address")]
+    Contact(String),
+    /// The licenses cannot be changed so.
+    #[error(transparent)]
+    License(#[from] LicenseError),
+    /// The key pair cannot be cleared so.
+    #[error(transparent)]
+    Clear(#[from] ClearError),
+    /// The id cannot be reserved so.
+    #[error(transparent)]
+    Reserve(#[from] ReserveError),
+    /// There is no such clear request.
+    #[error("there is no clear request {0}")]
+    UnknownClearRequest(u64),
+    /// The clear request cannot be decided so.
+    #[error(transparent)]
+    Approve(#[from] ApproveError),
+    /// There is no such mail.
+    #[error("there is no mail {0} in the outbox")]
+    UnknownMail(u64),
+    /// The answer cannot be written.
+    #[error(transparent)]
+    Mail(#[from] NotComposed),
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A response file where a request file is wanted.
+    #[error("this is a response file, not a request file")]
+    ResponseFile,
+    /// The request in the file cannot be read (P 14.5).
+    #[error("the file holds no request that can be read: {0}")]
+    UnreadableRequest(String),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system has no random numbers.
+    #[error("{0}")]
+    Random(String),
+}
+
+impl From<CryptoError> for OperatorError {
+    fn from(error: CryptoError) -> Self {
+        Self::Random(error.to_string())
+    }
+}
+
+/// What the audit says of a change.
+pub(super) struct Note {
+    pub(super) action: AuditAction,
+    pub(super) thumbprint: Option<KeyThumbprint>,
+    pub(super) detail: String,
+}
+
+impl Note {
+    pub(super) fn new(action: AuditAction, detail: impl Into<String>) -> Self {
+        Self { action, thumbprint: None, detail: detail.into() }
+    }
+
+    pub(super) fn of_key_pair(action: AuditAction, thumbprint: Option<KeyThumbprint>, detail: &str) -> Self {
+        Self { action, thumbprint, detail: detail.to_owned() }
+    }
+
+    pub(super) fn entry(self, id: &LicenseServerId, by: &By, at: UtcTime) -> NewAuditEntry {
+        NewAuditEntry {
+            at,
+            license_server_id: id.clone(),
+            action: self.action,
+            operator: Some(by.operator.clone()),
+            reason: Some(by.reason.clone()).filter(|reason| !reason.is_empty()),
+            thumbprint: self.thumbprint,
+            detail: self.detail,
+        }
+    }
+}
+
+impl MainServer {
+    /// Adds an id.
+    pub(crate) fn add_id(
+        &self,
+        id: &LicenseServerId,
+        name: Option<String>,
+        contacts: Vec<String>,
+        by: &By,
+    ) -> Result<Record, OperatorError> {
+        self.add_id_with(id, name, contacts, Vec::new(), by)
+    }
+
+    /// Adds an id together with its licenses.
+    pub(crate) fn add_id_with(
+        &self,
+        id: &LicenseServerId,
+        name: Option<String>,
+        contacts: Vec<String>,
+        licenses: Vec<NewLicense>,
+        by: &By,
+    ) -> Result<Record, OperatorError> {
+        check_contacts(&contacts)?;
+        let now = self.now();
+        let mut record = Record { name, contacts, ..Record::new(id.clone(), now) };
+        for license in licenses {
+            record = registry::add_license(&record, self.license(&record, license, now))?;
+        }
+        self.store.write("add an id", |store| {
+            if records::exists(store, id)? {
+                return Err(OperatorError::IdExists(id.clone()));
+            }
+            records::save(store, None, &record)?;
+            audit::append(store, &Note::new(AuditAction::IdAdded, "").entry(id, by, now))?;
+            Ok(record)
+        })
+    }
+
+    /// Changes name and contacts; what is `None` stays.
+    pub(crate) fn change_id(
+        &self,
+        id: &LicenseServerId,
+        name: Option<Option<String>>,
+        contacts: Option<Vec<String>>,
+        by: &By,
+    ) -> Result<Record, OperatorError> {
+        check_contacts(contacts.as_deref().unwrap_or_default())?;
+        self.change(id, "change an id", by, |record| {
+            let mut changed = record.clone();
+            changed.name = name.unwrap_or(changed.name);
+            changed.contacts = contacts.unwrap_or(changed.contacts);
+            Ok((changed, Note::new(AuditAction::IdChanged, "")))
+        })
+    }
+
+    /// The record of an id.
+    pub(crate) fn record(&self, id: &LicenseServerId) -> Result<Record, OperatorError> {
+        self.store.read(|store| records::load(store, id))?.ok_or_else(|| OperatorError::UnknownId(id.clone()))
+    }
+
+    /// The records whose id comes after `after`, in the order of their ids.
+    pub(crate) fn records(&self, after: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
+        self.store.read(|store| records::list(store, after, limit))
+    }
+
+    /// Disables an id (P 9.5).
+    pub(crate) fn disable(&self, id: &LicenseServerId, by: &By) -> Result<Record, OperatorError> {
+        let disabled = Disabled { at: self.now(), by: by.operator.clone(), reason: by.reason.clone() };
+        self.change(id, "disable an id", by, |record| {
+            Ok((registry::disable(record, disabled), Note::new(AuditAction::IdDisabled, "")))
+        })
+    }
+
+    /// Enables it again.
+    pub(crate) fn enable(&self, id: &LicenseServerId, by: &By) -> Result<Record, OperatorError> {
+        self.change(id, "enable an id", by, |record| {
+            Ok((registry::enable(record), Note::new(AuditAction::IdEnabled, "")))
+        })
+    }
+
+    /// Clears the key pair in use (P 16), or the one named.
+    pub(crate) fn clear_key_pair(
+        &self,
+        id: &LicenseServerId,
+        thumbprint: Option<KeyThumbprint>,
+        reserve_for: Option<KeyThumbprint>,
+        by: &By,
+    ) -> Result<ClearOutcome, OperatorError> {
+        let now = self.now();
+        let (operator, reason) = (by.operator.clone(), by.reason.clone());
+        let clear = Clear { thumbprint, by: operator, reason, reserve_for, now };
+        self.store.write("clear a key pair", |store| {
+            let before = load(store, id)?;
+            let outcome = registry::clear_key_pair(&before, &clear)?;
+            if let ClearOutcome::Cleared { record, cleared } = &outcome {
+                records::save(store, Some(&before), record)?;
+                let note = Note::of_key_pair(AuditAction::KeyPairCleared, Some(cleared.thumbprint), "");
+                audit::append(store, &note.entry(id, by, now))?;
+            }
+            Ok(outcome)
+        })
+    }
+
+    /// Sets or lifts the reservation of a free id (P 16.6).
+    pub(crate) fn reserve(
+        &self,
+        id: &LicenseServerId,
+        reserve_for: Option<KeyThumbprint>,
+        by: &By,
+    ) -> Result<Record, OperatorError> {
+        self.change(id, "reserve an id", by, |record| {
+            let changed = registry::reserve(record, reserve_for)?;
+            let detail = if reserve_for.is_some() { "reserved" } else { "reservation lifted" };
+            Ok((changed, Note::of_key_pair(AuditAction::ReservationChanged, reserve_for, detail)))
+        })
+    }
+
+    /// For tests: forgets key pairs, receipts and requests of an id, as if it had just been added. What is allocated to
+    /// it stays. A License Server that was bound to it is refused from then on.
+    pub(crate) fn reset_id(&self, id: &LicenseServerId, by: &By) -> Result<Record, OperatorError> {
+        let now = self.now();
+        self.store.write("reset an id", |store| {
+            let Record { name, contacts, allocation, .. } = load(store, id)?;
+            let record = Record { name, contacts, allocation, ..Record::new(id.clone(), now) };
+            records::delete(store, id)?;
+            records::save(store, None, &record)?;
+            audit::append(store, &Note::new(AuditAction::Reset, "").entry(id, by, now))?;
+            Ok(record)
+        })
+    }
+
+    /// For tests: forgets everything but who this main server is. The clock is real time again.
+    pub(crate) fn reset(&self) -> Result<(), StoreError> {
+        self.store.write("reset", records::delete_all)?;
+        self.set_clock_offset(0)?;
+        self.journal.clear();
+        Ok(())
+    }
+
+    /// The newest `limit` rows of the audit before `before`, oldest first; of one id, or of all.
+    pub(crate) fn audit(
+        &self,
+        id: Option<&LicenseServerId>,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.store.read(|store| audit::list(store, id, before, limit))
+    }
+
+    /// Changes a record, and says so in the audit, unless nothing has changed.
+    pub(super) fn change(
+        &self,
+        id: &LicenseServerId,
+        step: &'static str,
+        by: &By,
+        change: impl FnOnce(&Record) -> Result<(Record, Note), OperatorError>,
+    ) -> Result<Record, OperatorError> {
+        let now = self.now();
+        self.store.write(step, |store| {
+            let before = load(store, id)?;
+            let (record, note) = change(&before)?;
+            if record != before {
+                records::save(store, Some(&before), &record)?;
+                audit::append(store, &note.entry(id, by, now))?;
+            }
+            Ok(record)
+        })
+    }
+}
+
+pub(super) fn load(store: &Connection, id: &LicenseServerId) -> Result<Record, OperatorError> {
+    records::load(store, id)?.ok_or_else(|| OperatorError::UnknownId(id.clone()))
+}
+
+fn check_contacts(contacts: &[String]) -> Result<(), OperatorError> {
+    let wrong = contacts.iter().find(|contact| contact.parse::<Address>().is_err());
+    wrong.map_or(Ok(()), |wrong| Err(OperatorError::Contact(wrong.clone())))
+}

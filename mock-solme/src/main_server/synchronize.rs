@@ -1,0 +1,271 @@
+//! One request, one answer (P 9), whatever carries them.
+
+use protocol::{
+    Digest, LicenseServerId, MainServerId, PayloadName, ProblemCode, PublicJwk, Receipt, Refusal, Request, RequestId,
+    SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
+};
+use rusqlite::Connection;
+
+use super::MainServer;
+use super::journal::{Carrier, Exchange};
+use crate::crypto::{self, AwsLc, CryptoError};
+use crate::registry::{Acceptance, Clause, Decision, Facts, Fresh, Record, Refused, decide};
+use crate::store::audit::{AuditAction, NewAuditEntry};
+use crate::store::{StoreError, answers, audit, records};
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Accepted now, or answered again.
+    Accepted { license_server_id: LicenseServerId, receipt: String, payload: Vec<u8> },
+    /// Signed.
+    Refused { license_server_id: LicenseServerId, refused: Refused, refusal: String },
+    /// Not tied to a request, and not signed (P 8.2).
+    Problem { code: ProblemCode, detail: String, cure: &'static str },
+}
+
+/// The main server is in trouble (P 9.14).
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+/// What was decided, and carried out if it was to be.
+enum Outcome {
+    Accepted { clause: Clause, receipt: String, payload: Vec<u8> },
+    AnsweredAgain { receipt: String, payload: Vec<u8> },
+    Refused(Refused),
+}
+
+/// An acceptance, sealed and signed, and the record that it was planned over.
+struct Prepared {
+    acceptance: Acceptance,
+    before: Record,
+    fresh: Fresh,
+    payload: Vec<u8>,
+    receipt: Signed<Receipt>,
+}
+
+impl MainServer {
+    /// Answers a request by the rules of P 9, and records the exchange. `judgements` is what the carrier saw already.
+    pub(crate) fn answer(&self, text: &[u8], carrier: Carrier, judgements: Vec<String>) -> Answer {
+        let mut exchange = Exchange::new(carrier, text, judgements);
+        let answer = self.answer_by_the_rules(text, &mut exchange);
+        self.metrics.count(carrier, &exchange.verdict);
+        self.journal.record(self.now(), exchange);
+        answer
+    }
+
+    fn answer_by_the_rules(&self, text: &[u8], exchange: &mut Exchange) -> Answer {
+        let signed = match readable(text) {
+            Ok(signed) => signed,
+            Err((code, detail, cure)) => {
+                exchange.decided(code.as_str(), "9.1", &detail);
+                return Answer::Problem { code, detail, cure };
+            }
+        };
+        exchange.asked_by(&signed);
+        let request = match signed.clone().verify(&AwsLc) {
+            Ok(request) => request,
+            Err(why) => {
+                let refused = Refused::invalid_signature();
+                exchange.decided(refused.code.as_str(), refused.clause, &why.to_string());
+                return self.refuse(&signed, refused, exchange);
+            }
+        };
+        exchange.sealing_thumbprint = request.read().ok().map(|content| content.sealing_jwk.thumbprint());
+        let (verdict, clause, receipt, payload) = match self.decide_and_carry_out(&request) {
+            Ok(Outcome::Accepted { clause, receipt, payload }) => ("accepted", clause, receipt, payload),
+            Ok(Outcome::AnsweredAgain { receipt, payload }) => ("answered-again", "9.7", receipt, payload),
+            Ok(Outcome::Refused(refused)) => {
+                exchange.decided(refused.code.as_str(), refused.clause, &refused.text);
+                return self.refuse(&signed, refused, exchange);
+            }
+            Err(trouble) => {
+                tracing::error!(%trouble, "a request could not be answered");
+                let refused = Refused::temporarily_unavailable();
+                exchange.decided(refused.code.as_str(), refused.clause, &trouble.to_string());
+                return self.refuse(&signed, refused, exchange);
+            }
+        };
+        exchange.decided(verdict, clause, "");
+        exchange.answer.clone_from(&receipt);
+        Answer::Accepted { license_server_id: signed.unverified_frame().issuer.clone(), receipt, payload }
+    }
+
+    fn refuse(&self, request: &Signed<Request>, refused: Refused, exchange: &mut Exchange) -> Answer {
+        let refusal = refused.refusal(&self.id, request, self.now());
+        let refusal = Signed::<Refusal>::sign(&refusal, &self.identity.key).as_str().to_owned();
+        exchange.answer.clone_from(&refusal);
+        Answer::Refused { license_server_id: request.unverified_frame().issuer.clone(), refused, refusal }
+    }
+
+    /// Decides, seals and signs outside of the transaction, and decides again inside it. Where another request was
+    /// faster, the record is another one by then, and it begins anew: somebody has made progress each time.
+    fn decide_and_carry_out(&self, request: &Verified<Request>) -> Result<Outcome, Trouble> {
+        let id = &request.frame().issuer;
+        loop {
+            let (before, decision, payload) = self.store.read(|store| {
+                let before = records::load(store, id)?;
+                let decision = decide(before.as_ref(), request, &self.facts(store, id))?;
+                let resend = matches!(decision, Decision::Resend(_));
+                let payload = if resend { answers::newest_payload(store, id)? } else { Vec::new() };
+                Ok((before, decision, payload))
+            })?;
+            let prepared = match (decision, before) {
+                (Decision::Accept(acceptance), Some(before)) => self.prepare(acceptance, before)?,
+                (Decision::Accept(_), None) => return Err(StoreError::no_record(id).into()),
+                (Decision::Refuse(refused), _) => return Ok(Outcome::Refused(refused)),
+                (Decision::Resend(answer), _) => {
+                    return Ok(Outcome::AnsweredAgain { receipt: answer.receipt, payload });
+                }
+            };
+            if self.store.write("accept a request", |store| self.commit(store, request, &prepared))? {
+                let Prepared { acceptance, receipt, payload, .. } = prepared;
+                let receipt = receipt.as_str().to_owned();
+                return Ok(Outcome::Accepted { clause: acceptance.clause(), receipt, payload });
+            }
+        }
+    }
+
+    fn prepare(&self, acceptance: Acceptance, before: Record) -> Result<Prepared, CryptoError> {
+        let fresh = Fresh {
+            now: self.now(),
+            sync_id: SyncId::from_random(crypto::random()?),
+            payload_name: PayloadName::from_random(crypto::random()?),
+        };
+        let info = acceptance.sealing_info(&fresh);
+        let payload = crypto::seal(acceptance.sealing_jwk(), &info, acceptance.allocation())?;
+        let receipt = Signed::sign(&acceptance.receipt(&fresh, &payload), &self.identity.key);
+        Ok(Prepared { acceptance, before, fresh, payload, receipt })
+    }
+
+    /// The transaction of P 9.13. False where the rules, evaluated inside it, come to something else than was prepared.
+    fn commit(&self, store: &Connection, request: &Verified<Request>, prepared: &Prepared) -> Result<bool, Trouble> {
+        let Prepared { acceptance, before, fresh, payload, receipt } = prepared;
+        let id = &before.license_server_id;
+        let Some(record) = records::load(store, id)? else { return Ok(false) };
+        let decision = decide(Some(&record), request, &self.facts(store, id))?;
+        if record != *before || !matches!(&decision, Decision::Accept(now) if now == acceptance) {
+            return Ok(false);
+        }
+        records::save(store, Some(before), &acceptance.record(before, fresh, receipt))?;
+        let names = (&acceptance.request().request_id, acceptance.request_digest());
+        answers::save(store, id, names, (&fresh.payload_name, payload))?;
+        audit::append(store, &audit_entry(acceptance, id, fresh.now))?;
+        Ok(true)
+    }
+
+    fn facts<'a>(&'a self, store: &'a Connection, id: &'a LicenseServerId) -> StoredFacts<'a> {
+        StoredFacts { store, id, main_server_id: &self.id, key: self.identity.key.public_jwk() }
+    }
+
+    /// The payload of this name, for the 8080 role (P 13.4).
+    pub(crate) fn payload(&self, name: &PayloadName, judgements: Vec<String>) -> Result<Option<Vec<u8>>, StoreError> {
+        let payload = self.store.read(|store| answers::payload(store, name))?;
+        let mut exchange = Exchange::new(Carrier::Http, name.as_str().as_bytes(), judgements);
+        match &payload {
+            Some(payload) => {
+                exchange.decided("payload", "13.4", "");
+                exchange.answer = format!("{} bytes, digest {}", payload.len(), Digest::of(payload));
+            }
+            None => exchange.decided("no-such-payload", "13.4", ""),
+        }
+        self.metrics.count(Carrier::Http, &exchange.verdict);
+        self.journal.record(self.now(), exchange);
+        Ok(payload)
+    }
+}
+
+fn audit_entry(acceptance: &Acceptance, id: &LicenseServerId, at: UtcTime) -> NewAuditEntry {
+    let action = if acceptance.binds() { AuditAction::KeyPairBound } else { AuditAction::Synchronized };
+    NewAuditEntry {
+        at,
+        license_server_id: id.clone(),
+        action,
+        operator: None,
+        reason: None,
+        thumbprint: Some(acceptance.thumbprint()),
+        detail: format!("request {}", acceptance.request_digest()),
+    }
+}
+
+/// What the rules ask the store.
+struct StoredFacts<'a> {
+    store: &'a Connection,
+    id: &'a LicenseServerId,
+    main_server_id: &'a MainServerId,
+    key: &'a PublicJwk,
+}
+
+impl Facts for StoredFacts<'_> {
+    type Error = StoreError;
+
+    fn main_server_id(&self) -> &MainServerId {
+        self.main_server_id
+    }
+
+    /// There are no rate limits yet: every request is within them.
+    fn within_rate_limit(&self) -> bool {
+        true
+    }
+
+    fn was_accepted(&self, request_digest: &Digest) -> Result<bool, StoreError> {
+        answers::was_accepted(self.store, self.id, request_digest)
+    }
+
+    fn request_id_was_used(&self, request_id: &RequestId) -> Result<bool, StoreError> {
+        answers::request_id_was_used(self.store, self.id, request_id)
+    }
+
+    fn verify_receipt(&self, claimed: Signed<Receipt>) -> Option<Verified<Receipt>> {
+        claimed.verify(&AwsLc, &[*self.key]).ok()
+    }
+}
+
+/// 9.1.
+fn readable(text: &[u8]) -> Result<Signed<Request>, (ProblemCode, String, &'static str)> {
+    if text.len() > limits::REQUEST {
+        let detail = format!("A request has at most {} bytes.", limits::REQUEST);
+        return Err((ProblemCode::RequestTooLarge, detail, "Send one request, and nothing else."));
+    }
+    let unreadable = |detail| {
+        let cure = "Send the request as it was made: a JWS of section 4 of the protocol, with nothing before or after.";
+        (ProblemCode::UnreadableRequest, detail, cure)
+    };
+    let text = std::str::from_utf8(text).map_err(|_| unreadable("This is not text.".to_owned()))?;
+    Signed::parse(text).map_err(|why| unreadable(format!("This is not a request: {why}.")))
+}
+
+impl Exchange {
+    fn new(carrier: Carrier, request: &[u8], judgements: Vec<String>) -> Self {
+        Self {
+            carrier,
+            license_server_id: None,
+            thumbprint: None,
+            request_digest: None,
+            sealing_thumbprint: None,
+            verdict: String::new(),
+            clause: String::new(),
+            detail: String::new(),
+            judgements,
+            request: String::from_utf8_lossy(&request[..request.len().min(limits::REQUEST)]).into_owned(),
+            answer: String::new(),
+        }
+    }
+
+    fn asked_by(&mut self, request: &Signed<Request>) {
+        self.license_server_id = Some(request.unverified_frame().issuer.clone());
+        self.thumbprint = Some(request.header().jwk.thumbprint());
+        self.request_digest = Some(request.digest());
+    }
+
+    fn decided(&mut self, verdict: &str, clause: &str, detail: &str) {
+        self.verdict = verdict.to_owned();
+        self.clause = clause.to_owned();
+        self.detail = detail.to_owned();
+    }
+}

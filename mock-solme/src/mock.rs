@@ -1,0 +1,351 @@
+//! The simulator inside a test: one line starts it, dropping it tears it down, and many run side by side.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use protocol::{KeyThumbprint, License, LicenseNumber, LicenseServerId, MainServerId, TrustFile, UtcTime};
+use tokio::sync::oneshot;
+
+use crate::mail::ReceivedMail;
+use crate::main_server::{
+    By, JournalEntry, MainServer, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile,
+};
+use crate::registry::{ClearOutcome, LicenseChange, Record};
+use crate::running::{self, Listeners, Options, Ready, StartError};
+use crate::seams::{DurableSteps, Seams};
+use crate::store::audit::AuditEntry;
+
+/// A running simulator. It listens on the loopback interface until it is dropped.
+///
+/// Its methods act on the registry directly, without HTTP; everything they do is in the audit as done by `operator`.
+///
+/// ```
+/// let mock = mock_solme::MockSolme::start();
+/// println!("license-server init --id {} --trust {}", mock.demo_id(), mock.trust_file().display());
+/// ```
+pub struct MockSolme {
+    main_server: Arc<MainServer>,
+    ready: Ready,
+    trust: TrustFile,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a [`MockSolme`] is to be like. The default: in memory, free ports, one demo license server id.
+#[derive(Default)]
+pub struct Builder {
+    listeners: Option<Listeners>,
+    options: Options,
+    seams: Seams,
+    empty: bool,
+}
+
+impl Builder {
+    /// No demo license server id.
+    #[must_use]
+    pub fn empty(mut self) -> Self {
+        self.empty = true;
+        self
+    }
+
+    /// Keeps everything in this directory, and goes on with what is there.
+    #[must_use]
+    pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.options.data = Some(directory.into());
+        self
+    }
+
+    /// Listens there.
+    #[must_use]
+    pub fn listeners(mut self, listeners: Listeners) -> Self {
+        self.listeners = Some(listeners);
+        self
+    }
+
+    /// Seed of the license numbers that are made up.
+    #[must_use]
+    pub fn seed(mut self, seed: u32) -> Self {
+        self.options.settings.seed = seed;
+        self
+    }
+
+    /// Approves clear requests as their mails arrive.
+    #[must_use]
+    pub fn auto_approve(mut self) -> Self {
+        self.options.settings.auto_approve = true;
+        self
+    }
+
+    /// See [`Seams`].
+    #[must_use]
+    pub fn seams(mut self, seams: Seams) -> Self {
+        self.seams = seams;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn try_start(self) -> Result<MockSolme, StartError> {
+        let listeners = self.listeners.map_or_else(Listeners::ephemeral, Ok)?;
+        let mut options = self.options;
+        options.settings.demo = !self.empty;
+        let opened = running::open(listeners, options, &DurableSteps::new(self.seams))?;
+        let (main_server, ready) = (Arc::clone(&opened.main_server), opened.ready.clone());
+        let trust = opened.trust.clone();
+        // A runtime and a thread of its own: it works the same in a plain test and in an asynchronous one.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let running = runtime.block_on(async { opened.serve() })?;
+        let thread = std::thread::Builder::new().name("mock-solme".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                // Dropping the sender stops it just as well.
+                let _ = stopped.await;
+                drop(running);
+            });
+        })?;
+        Ok(MockSolme { main_server, ready, trust, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Starts it, in a test.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn start(self) -> MockSolme {
+        self.try_start().unwrap_or_else(|error| panic!("mock-solme: {error}"))
+    }
+}
+
+impl MockSolme {
+    /// In memory, on free ports, with one demo license server id.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// Something else than the default.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Address of the 443 role, `https://127.0.0.1:PORT`.
+    pub fn https(&self) -> &str {
+        &self.ready.https
+    }
+
+    /// Address of the 8080 role, `http://127.0.0.1:PORT`.
+    pub fn http(&self) -> &str {
+        &self.ready.http
+    }
+
+    /// Address of the admin API, `http://127.0.0.1:PORT`.
+    pub fn admin(&self) -> &str {
+        &self.ready.admin
+    }
+
+    /// Where it takes mail, `127.0.0.1:PORT`.
+    pub fn smtp(&self) -> &str {
+        &self.ready.smtp
+    }
+
+    /// The token of the admin API.
+    pub fn admin_token(&self) -> &str {
+        &self.ready.admin_token
+    }
+
+    /// What a License Server is to trust.
+    pub fn trust(&self) -> &TrustFile {
+        &self.trust
+    }
+
+    /// The same, on disk.
+    pub fn trust_file(&self) -> &Path {
+        &self.ready.trust_file
+    }
+
+    /// Its id.
+    pub fn main_server_id(&self) -> &MainServerId {
+        &self.ready.main_server_id
+    }
+
+    /// The demo license server id.
+    ///
+    /// # Panics
+    /// Where it was built [`Builder::empty`].
+    pub fn demo_id(&self) -> &LicenseServerId {
+        self.ready.demo_license_server_id.as_ref().expect("this mock-solme was built without the demo id")
+    }
+
+    /// Main server time.
+    pub fn now(&self) -> UtcTime {
+        self.main_server.now()
+    }
+
+    /// Makes it `time` now, for the whole simulator.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn set_clock(&self, time: UtcTime) -> Result<(), OperatorError> {
+        Ok(self.main_server.set_clock(time)?)
+    }
+
+    /// Moves main server time by `seconds`; back, where they are negative.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn advance_clock(&self, seconds: i64) -> Result<(), OperatorError> {
+        Ok(self.main_server.advance_clock(seconds)?)
+    }
+
+    /// Adds an id with nothing allocated.
+    ///
+    /// # Errors
+    /// [`OperatorError::IdExists`], [`OperatorError::Contact`].
+    pub fn add_id(&self, id: &LicenseServerId, contacts: &[&str]) -> Result<Record, OperatorError> {
+        let contacts = contacts.iter().map(|&contact| contact.to_owned()).collect();
+        self.main_server.add_id(id, None, contacts, &By::default())
+    }
+
+    /// What is known of an id.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownId`].
+    pub fn record(&self, id: &LicenseServerId) -> Result<Record, OperatorError> {
+        self.main_server.record(id)
+    }
+
+    /// Disables an id.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownId`].
+    pub fn disable(&self, id: &LicenseServerId) -> Result<Record, OperatorError> {
+        self.main_server.disable(id, &By::default())
+    }
+
+    /// Enables it again.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownId`].
+    pub fn enable(&self, id: &LicenseServerId) -> Result<Record, OperatorError> {
+        self.main_server.enable(id, &By::default())
+    }
+
+    /// Allocates a license; `NewLicense::default()` will do.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownId`], [`OperatorError::License`].
+    pub fn add_license(&self, id: &LicenseServerId, license: NewLicense) -> Result<License, OperatorError> {
+        self.main_server.add_license(id, license, &By::default())
+    }
+
+    /// Changes a license.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownId`], [`OperatorError::License`].
+    pub fn change_license(
+        &self,
+        id: &LicenseServerId,
+        number: &LicenseNumber,
+        change: LicenseChange,
+    ) -> Result<License, OperatorError> {
+        self.main_server.change_license(id, number, change, &By::default())
+    }
+
+    /// Takes a license back.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownId`], [`OperatorError::License`].
+    pub fn remove_license(&self, id: &LicenseServerId, number: &LicenseNumber) -> Result<Record, OperatorError> {
+        self.main_server.remove_license(id, number, &By::default())
+    }
+
+    /// Clears the key pair in use, or the one named.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownId`], [`OperatorError::Clear`].
+    pub fn clear_key_pair(
+        &self,
+        id: &LicenseServerId,
+        thumbprint: Option<KeyThumbprint>,
+        reserve_for: Option<KeyThumbprint>,
+    ) -> Result<ClearOutcome, OperatorError> {
+        self.main_server.clear_key_pair(id, thumbprint, reserve_for, &By::default())
+    }
+
+    /// Processes a request file into a response file.
+    ///
+    /// # Errors
+    /// [`OperatorError::File`], [`OperatorError::ResponseFile`], [`OperatorError::UnreadableRequest`].
+    pub fn process_request_file(&self, file: &[u8]) -> Result<ResponseFile, OperatorError> {
+        self.main_server.process_request_file(file)
+    }
+
+    /// Takes a mail in, as if it had come by SMTP.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn receive_mail(&self, mail: &ReceivedMail) -> Result<(), OperatorError> {
+        self.main_server.receive_mail(mail)
+    }
+
+    /// The newest clear requests, in the order of their arrival.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn clear_requests(&self) -> Result<Vec<NumberedClearRequest>, OperatorError> {
+        Ok(self.main_server.clear_requests(None, ALL)?)
+    }
+
+    /// Approves a clear request.
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownClearRequest`], [`OperatorError::Approve`].
+    pub fn approve_clear_request(
+        &self,
+        number: u64,
+        even_so: bool,
+        reserve: bool,
+    ) -> Result<NumberedClearRequest, OperatorError> {
+        self.main_server.approve_clear_request(number, even_so, reserve, &By::default())
+    }
+
+    /// The newest mails in the outbox, in the order in which they were written.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn outbox(&self) -> Result<Vec<NumberedMail>, OperatorError> {
+        Ok(self.main_server.outbox(ALL)?)
+    }
+
+    /// The newest exchanges, oldest first.
+    pub fn journal(&self) -> Vec<JournalEntry> {
+        self.main_server.journal.list(None, None, usize::MAX)
+    }
+
+    /// The newest rows of the audit, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn audit(&self) -> Result<Vec<AuditEntry>, OperatorError> {
+        Ok(self.main_server.audit(None, None, ALL)?)
+    }
+}
+
+/// More than a test has.
+const ALL: u32 = 10_000;
+
+impl Drop for MockSolme {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in it was reported where it happened; a second one here would abort the test program.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! A main server that is listening: four listeners, four routers, and the trust file that names two of them.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use protocol::{LicenseServerId, MainServerId, TrustFile, base64url};
+use serde::Serialize;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use crate::admin::{self, Access, Admin};
+use crate::crypto::{self, CryptoError};
+use crate::http::{https_role, payload_role};
+use crate::identity::{IdentityError, write_durably};
+use crate::mail::smtp::{self, Smtp, Temporary};
+use crate::main_server::{MainServer, OpenError, OperatorError, Settings};
+use crate::seams::DurableSteps;
+
+const TRUST_FILE: &str = "trust.json";
+/// How long exchanges that are under way may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long a client may take to send the head of a request.
+const HEADER: Duration = Duration::from_secs(30);
+
+/// Why the simulator did not get ready.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; name another address, or port 0 for any free one")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// A file or folder cannot be used.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// The main server could not be opened.
+    #[error("{0}")]
+    MainServer(String),
+    /// The operating system gave no thread, timer or listener.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::MainServer(error.to_string())
+    }
+}
+
+impl From<IdentityError> for StartError {
+    fn from(error: IdentityError) -> Self {
+        Self::MainServer(error.to_string())
+    }
+}
+
+impl From<CryptoError> for StartError {
+    fn from(error: CryptoError) -> Self {
+        Self::MainServer(error.to_string())
+    }
+}
+
+impl From<OperatorError> for StartError {
+    fn from(error: OperatorError) -> Self {
+        Self::MainServer(error.to_string())
+    }
+}
+
+/// The four listeners. They are bound before anything else, so that their ports are known.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The 443 role.
+    pub https: TcpListener,
+    /// The 8080 role.
+    pub http: TcpListener,
+    /// The admin API.
+    pub admin: TcpListener,
+    /// Mail to licensing@solme.se.
+    pub smtp: TcpListener,
+}
+
+impl Listeners {
+    /// Four free ports of the loopback interface.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`].
+    pub fn ephemeral() -> Result<Self, StartError> {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Ok(Self { https: bind(any)?, http: bind(any)?, admin: bind(any)?, smtp: bind(any)? })
+    }
+}
+
+/// Listens on `address`.
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|error| StartError::Listen { address, error })
+}
+
+/// What to start.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) settings: Settings,
+    pub(crate) admin_token: Option<String>,
+}
+
+/// What a caller has to know of a running main server: the ready line.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Ready {
+    pub(crate) https: String,
+    pub(crate) http: String,
+    pub(crate) admin: String,
+    pub(crate) smtp: String,
+    pub(crate) admin_token: String,
+    pub(crate) trust_file: PathBuf,
+    pub(crate) seed: u32,
+    pub(crate) main_server_id: MainServerId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) demo_license_server_id: Option<LicenseServerId>,
+}
+
+/// A main server that was opened, with its trust file on disk. It listens once it is served.
+pub(crate) struct Opened {
+    pub(crate) main_server: Arc<MainServer>,
+    pub(crate) ready: Ready,
+    pub(crate) trust: TrustFile,
+    tls: Arc<rustls::ServerConfig>,
+    listeners: Listeners,
+    /// Where the trust file lies when there is no data directory; removed on drop.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// Opens the main server that is to listen there.
+pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps) -> Result<Opened, StartError> {
+    let main_server = match &options.data {
+        Some(directory) => MainServer::open(directory, steps, options.settings)?,
+        None => MainServer::in_memory(options.settings)?,
+    };
+    let demo_license_server_id = if main_server.has_demo() { Some(crate::demo::add(&main_server)?) } else { None };
+    let address = |listener: &TcpListener| listener.local_addr();
+    let (https, http) = (address(&listeners.https)?, address(&listeners.http)?);
+    let tls = main_server.tls(https.ip())?;
+    let trust = main_server.trust_file(format!("https://{}", reachable(https)), format!("http://{}", reachable(http)));
+    let (trust_file, temporary) = write_trust_file(&trust, options.data.as_deref(), steps)?;
+    let ready = Ready {
+        https: trust.https.clone(),
+        http: trust.http.clone(),
+        admin: format!("http://{}", reachable(address(&listeners.admin)?)),
+        smtp: reachable(address(&listeners.smtp)?).to_string(),
+        admin_token: match options.admin_token {
+            Some(token) => token,
+            None => base64url::encode(crypto::random::<24>()?),
+        },
+        trust_file,
+        seed: main_server.seed(),
+        main_server_id: main_server.id().clone(),
+        demo_license_server_id,
+    };
+    let main_server = Arc::new(main_server);
+    Ok(Opened { main_server, ready, trust, tls, listeners, _temporary: temporary })
+}
+
+/// Nobody can connect to `0.0.0.0`; from this machine the loopback address is the same.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
+        _ => address,
+    }
+}
+
+fn write_trust_file(
+    trust: &TrustFile,
+    data: Option<&Path>,
+    steps: &DurableSteps,
+) -> Result<(PathBuf, Option<tempfile::TempDir>), StartError> {
+    let failed = |path: &Path, error| StartError::File { path: path.to_owned(), error };
+    match data {
+        Some(directory) => {
+            let directory = std::path::absolute(directory)?;
+            let path = directory.join(TRUST_FILE);
+            steps
+                .step("trust file", || write_durably(&path, &trust.to_json(), 0o644))
+                .map_err(|error| failed(&path, error))?;
+            Ok((path, None))
+        }
+        None => {
+            let directory = tempfile::Builder::new().prefix("mock-solme-").tempdir()?;
+            let path = directory.path().join(TRUST_FILE);
+            std::fs::write(&path, trust.to_json()).map_err(|error| failed(&path, error))?;
+            Ok((path, Some(directory)))
+        }
+    }
+}
+
+/// The servers of a main server, within a tokio runtime.
+pub(crate) struct Running {
+    handles: Vec<Handle<SocketAddr>>,
+    servers: JoinSet<io::Result<()>>,
+    smtp: Smtp,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Opened {
+    /// Starts to serve. From now on every connection is answered; those made since the listeners were bound as well.
+    pub(crate) fn serve(self) -> Result<Running, StartError> {
+        let Self { main_server, ready, trust, tls, listeners, _temporary } = self;
+        let access = Access { token: ready.admin_token, address: listeners.admin.local_addr()? };
+        let admin = Admin::new(Arc::clone(&main_server), access, trust.to_json());
+        let (mut handles, mut servers) = (Vec::new(), JoinSet::new());
+        let mut handle = || {
+            handles.push(Handle::new());
+            handles[handles.len() - 1].clone()
+        };
+
+        let tls = RustlsAcceptor::new(RustlsConfig::from_config(tls)).acceptor(NoDelayAcceptor::new());
+        let mut https = axum_server::from_tcp(listeners.https)?.acceptor(tls).handle(handle()).http1_only();
+        https.http_builder().http1().header_read_timeout(HEADER);
+        servers.spawn(https.serve(https_role::router(Arc::clone(&main_server)).into_make_service()));
+
+        let plain: [(TcpListener, Router); 2] =
+            [(listeners.http, payload_role::router(Arc::clone(&main_server))), (listeners.admin, admin::router(admin))];
+        for (listener, router) in plain {
+            let server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new());
+            let mut server = server.handle(handle()).http1_only();
+            server.http_builder().http1().header_read_timeout(HEADER);
+            servers.spawn(server.serve(router.into_make_service()));
+        }
+        let smtp = serve_mail(listeners.smtp, main_server)?;
+        Ok(Running { handles, servers, smtp, _temporary })
+    }
+}
+
+fn serve_mail(listener: TcpListener, main_server: Arc<MainServer>) -> Result<Smtp, StartError> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let sink = move |mail| {
+        let main_server = Arc::clone(&main_server);
+        async move {
+            let taken = spawn_blocking(move || main_server.receive_mail(&mail)).await;
+            taken.map_err(|error| Temporary(error.to_string()))?.map_err(|error| Temporary(error.to_string()))
+        }
+    };
+    Ok(Smtp::start(listener, smtp::Settings::default(), sink)?)
+}
+
+impl Running {
+    /// Takes no new connections, lets what is under way end, and returns within a second.
+    pub(crate) async fn shut_down(self) {
+        let Self { handles, mut servers, smtp, _temporary } = self;
+        for handle in &handles {
+            handle.graceful_shutdown(Some(GRACE));
+        }
+        let http = async { while servers.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(GRACE + GRACE / 2, async { tokio::join!(http, smtp.shut_down()) }).await;
+    }
+}

@@ -1,0 +1,49 @@
+//! Accepted requests, kept for ever, and the payload of each id's newest answer.
+
+use protocol::{Digest, LicenseServerId, PayloadName, RequestId};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::StoreError;
+
+/// Whether a request with this digest was accepted for the id (P 9.7).
+pub(crate) fn was_accepted(connection: &Connection, id: &LicenseServerId, digest: &Digest) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM accepted_request WHERE license_server_id = ?1 AND request_digest = ?2";
+    Ok(connection.prepare_cached(sql)?.exists(params![id.as_str(), digest.as_bytes().as_slice()])?)
+}
+
+/// Whether an accepted request of the id had this request id (P 9.8).
+pub(crate) fn request_id_was_used(
+    connection: &Connection,
+    id: &LicenseServerId,
+    request_id: &RequestId,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM accepted_request WHERE license_server_id = ?1 AND request_id = ?2";
+    Ok(connection.prepare_cached(sql)?.exists([id.as_str(), request_id.as_str()])?)
+}
+
+/// Keeps the request for ever, and its payload in place of the one before (P 13.4).
+pub(crate) fn save(
+    connection: &Connection,
+    id: &LicenseServerId,
+    (request_id, request_digest): (&RequestId, &Digest),
+    (payload_name, payload): (&PayloadName, &[u8]),
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO accepted_request (license_server_id, request_id, request_digest) VALUES (?1, ?2, ?3)";
+    let digest = request_digest.as_bytes().as_slice();
+    connection.prepare_cached(sql)?.execute(params![id.as_str(), request_id.as_str(), digest])?;
+    let sql = "INSERT OR REPLACE INTO payload (license_server_id, name, payload) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![id.as_str(), payload_name.as_str(), payload])?;
+    Ok(())
+}
+
+/// The payload of this name, if it is the newest of its id.
+pub(crate) fn payload(connection: &Connection, name: &PayloadName) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT payload FROM payload WHERE name = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([name.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// The payload of the newest answer for the id.
+pub(crate) fn newest_payload(connection: &Connection, id: &LicenseServerId) -> Result<Vec<u8>, StoreError> {
+    let sql = "SELECT payload FROM payload WHERE license_server_id = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0))?)
+}

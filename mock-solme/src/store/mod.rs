@@ -1,0 +1,188 @@
+//! What the main server keeps, in SQLite: in memory, or durable in a data directory. Rows are per id, so the cost of a
+//! synchronization does not depend on how many ids there are.
+//!
+//! Every change is one transaction, audit row included. The modules below are the tables; they decide nothing.
+
+pub(crate) mod answers;
+pub(crate) mod audit;
+pub(crate) mod clear_requests;
+pub(crate) mod meta;
+pub(crate) mod outbox;
+pub(crate) mod records;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::seams::DurableSteps;
+
+/// Prepared statements that are kept: more than there are.
+const STATEMENTS: usize = 64;
+
+/// Raised with every change of the tables.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE license_server (
+    id TEXT PRIMARY KEY,
+    name TEXT,
+    contacts TEXT NOT NULL,
+    added_at INTEGER NOT NULL,
+    disabled TEXT,
+    key_generation INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    reserved_for TEXT,
+    thumbprint TEXT,
+    bound_at INTEGER,
+    last_synchronized_at INTEGER,
+    request_digest BLOB,
+    receipt TEXT
+) WITHOUT ROWID;
+CREATE TABLE allocation (license_server_id TEXT PRIMARY KEY, allocation BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE cleared_key_pair (
+    license_server_id TEXT NOT NULL,
+    key_generation INTEGER NOT NULL,
+    thumbprint TEXT NOT NULL,
+    bound_at INTEGER NOT NULL,
+    last_synchronized_at INTEGER NOT NULL,
+    cleared_at INTEGER NOT NULL,
+    cleared_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (license_server_id, key_generation)
+) WITHOUT ROWID;
+CREATE TABLE payload (license_server_id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, payload BLOB NOT NULL);
+CREATE TABLE accepted_request (
+    license_server_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    request_digest BLOB NOT NULL,
+    PRIMARY KEY (license_server_id, request_id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX accepted_request_digest ON accepted_request (license_server_id, request_digest);
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    license_server_id TEXT,
+    action TEXT NOT NULL,
+    operator TEXT,
+    reason TEXT,
+    thumbprint TEXT,
+    detail TEXT NOT NULL
+);
+CREATE INDEX audit_license_server_id ON audit (license_server_id, number);
+CREATE TABLE clear_request (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    license_server_id TEXT NOT NULL,
+    request TEXT NOT NULL
+);
+CREATE INDEX clear_request_license_server_id ON clear_request (license_server_id, id);
+CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, mail TEXT NOT NULL);
+";
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite could not.
+    #[error("the store: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A stored row is not what this program wrote.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// Written by another version of this program.
+    #[error("the store has schema version {found}, this program understands {SCHEMA_VERSION}")]
+    SchemaVersion {
+        /// Its version.
+        found: i64,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn damaged(error: impl std::fmt::Display) -> Self {
+        Self::Damaged(error.to_string())
+    }
+
+    pub(crate) fn no_record(id: &protocol::LicenseServerId) -> Self {
+        Self::Damaged(format!("no record of {id}"))
+    }
+}
+
+/// The store: one connection, so that there is one writer.
+pub(crate) struct Store {
+    connection: Mutex<Connection>,
+    /// Counts and reports commits; `None` in memory, where nothing is durable.
+    steps: Option<DurableSteps>,
+}
+
+impl Store {
+    /// A store that is gone when it is dropped.
+    pub(crate) fn in_memory() -> Result<Self, StoreError> {
+        let mut connection = Connection::open_in_memory()?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        create_tables(&mut connection)?;
+        Ok(Self { connection: Mutex::new(connection), steps: None })
+    }
+
+    /// The store in this file. What was committed survives SIGKILL and power failure.
+    pub(crate) fn open(file: &Path, steps: DurableSteps) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(file)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        if !has_tables(&connection)? {
+            steps.step("tables", || create_tables(&mut connection))?;
+        }
+        Ok(Self { connection: Mutex::new(connection), steps: Some(steps) })
+    }
+
+    /// Reads.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        read(&self.lock())
+    }
+
+    /// Carries out one transaction. On any error nothing has changed.
+    pub(crate) fn write<T, E: From<StoreError>>(
+        &self,
+        name: &'static str,
+        write: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut connection = self.lock();
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let done = write(&transaction)?;
+        let commit = || transaction.commit().map_err(StoreError::from);
+        match &self.steps {
+            Some(steps) => steps.step(name, commit)?,
+            None => commit()?,
+        }
+        Ok(done)
+    }
+
+    /// A panic while the lock was held rolled its transaction back: what is there is sound.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn has_tables(connection: &Connection) -> Result<bool, StoreError> {
+    match connection.pragma_query_value(None, "user_version", |row| row.get(0))? {
+        SCHEMA_VERSION => Ok(true),
+        0 => Ok(false),
+        found => Err(StoreError::SchemaVersion { found }),
+    }
+}
+
+fn create_tables(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(SCHEMA)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(transaction.commit()?)
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(StoreError::damaged)
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(StoreError::damaged)
+}

@@ -1,0 +1,211 @@
+//! The record of each id: a row, its allocation, its cleared key pairs.
+
+use protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{StoreError, from_json, to_json};
+use crate::registry::{ClearedKeyPair, KeyPairInUse, NewestAnswer, Record};
+
+const COLUMNS: &str = "id, name, contacts, added_at, disabled, key_generation, sequence, reserved_for, thumbprint, \
+                       bound_at, last_synchronized_at, request_digest, receipt";
+
+/// The record of an id.
+pub(crate) fn load(connection: &Connection, id: &LicenseServerId) -> Result<Option<Record>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM license_server WHERE id = ?1");
+    let row = connection.prepare_cached(&sql)?.query_row([id.as_str()], read_columns).optional()?;
+    row.map(|columns| assemble(connection, columns)).transpose()
+}
+
+/// Whether there is such an id.
+pub(crate) fn exists(connection: &Connection, id: &LicenseServerId) -> Result<bool, StoreError> {
+    Ok(connection.prepare_cached("SELECT 1 FROM license_server WHERE id = ?1")?.exists([id.as_str()])?)
+}
+
+/// The records whose id comes after `after`, in the order of their ids.
+pub(crate) fn list(connection: &Connection, after: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM license_server WHERE id > ?1 ORDER BY id LIMIT ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![after, limit], read_columns)?.collect::<Result<Vec<_>, _>>()?;
+    rows.into_iter().map(|columns| assemble(connection, columns)).collect()
+}
+
+/// Stores a record. Of what lies beside its row, only what differs from `before` is written: an allocation can have
+/// 8 MB, and a synchronization does not change it.
+pub(crate) fn save(connection: &Connection, before: Option<&Record>, record: &Record) -> Result<(), StoreError> {
+    let in_use = record.key_pair_in_use.as_ref();
+    let sql = format!(
+        "INSERT OR REPLACE INTO license_server ({COLUMNS})
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+    );
+    connection.prepare_cached(&sql)?.execute(params![
+        record.license_server_id.as_str(),
+        record.name,
+        to_json(&record.contacts)?,
+        record.added_at.as_secs(),
+        record.disabled.as_ref().map(to_json).transpose()?,
+        record.key_generation,
+        record.sequence,
+        record.reserved_for.map(String::from),
+        in_use.map(|in_use| in_use.thumbprint.to_string()),
+        in_use.map(|in_use| in_use.bound_at.as_secs()),
+        in_use.map(|in_use| in_use.last_synchronized_at.as_secs()),
+        in_use.map(|in_use| in_use.newest_answer.request_digest.as_bytes().as_slice()),
+        in_use.map(|in_use| in_use.newest_answer.receipt.as_str()),
+    ])?;
+    if before.is_none_or(|before| before.allocation != record.allocation) {
+        let sql = "INSERT OR REPLACE INTO allocation (license_server_id, allocation) VALUES (?1, ?2)";
+        let allocation = record.allocation.to_json();
+        connection.prepare_cached(sql)?.execute(params![record.license_server_id.as_str(), allocation])?;
+    }
+    // The history only grows.
+    let stored = before.map_or(0, |before| before.cleared_key_pairs.len());
+    for cleared in record.cleared_key_pairs.iter().skip(stored) {
+        save_cleared(connection, &record.license_server_id, cleared)?;
+    }
+    Ok(())
+}
+
+/// Forgets all that was stored of an id, so that it can be stored anew (reset).
+pub(crate) fn delete(connection: &Connection, id: &LicenseServerId) -> Result<(), StoreError> {
+    for (table, column) in [
+        ("license_server", "id"),
+        ("allocation", "license_server_id"),
+        ("cleared_key_pair", "license_server_id"),
+        ("payload", "license_server_id"),
+        ("accepted_request", "license_server_id"),
+        ("clear_request", "license_server_id"),
+    ] {
+        connection.execute(&format!("DELETE FROM {table} WHERE {column} = ?1"), [id.as_str()])?;
+    }
+    Ok(())
+}
+
+/// Forgets everything but the identity and the clock (reset).
+pub(crate) fn delete_all(connection: &Connection) -> Result<(), StoreError> {
+    for table in [
+        "license_server",
+        "allocation",
+        "cleared_key_pair",
+        "payload",
+        "accepted_request",
+        "clear_request",
+        "audit",
+        "outbox",
+    ] {
+        connection.execute(&format!("DELETE FROM {table}"), [])?;
+    }
+    Ok(())
+}
+
+fn save_cleared(connection: &Connection, id: &LicenseServerId, cleared: &ClearedKeyPair) -> Result<(), StoreError> {
+    let sql = "INSERT INTO cleared_key_pair
+               (license_server_id, key_generation, thumbprint, bound_at, last_synchronized_at, cleared_at, cleared_by,
+                reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    connection.prepare_cached(sql)?.execute(params![
+        id.as_str(),
+        cleared.key_generation,
+        cleared.thumbprint.to_string(),
+        cleared.bound_at.as_secs(),
+        cleared.last_synchronized_at.as_secs(),
+        cleared.cleared_at.as_secs(),
+        cleared.cleared_by,
+        cleared.reason,
+    ])?;
+    Ok(())
+}
+
+/// The columns as SQLite has them.
+struct Columns {
+    id: String,
+    name: Option<String>,
+    contacts: String,
+    added_at: u64,
+    disabled: Option<String>,
+    key_generation: u64,
+    sequence: u64,
+    reserved_for: Option<String>,
+    thumbprint: Option<String>,
+    bound_at: Option<u64>,
+    last_synchronized_at: Option<u64>,
+    request_digest: Option<[u8; 48]>,
+    receipt: Option<String>,
+}
+
+fn read_columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+    Ok(Columns {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        contacts: row.get(2)?,
+        added_at: row.get(3)?,
+        disabled: row.get(4)?,
+        key_generation: row.get(5)?,
+        sequence: row.get(6)?,
+        reserved_for: row.get(7)?,
+        thumbprint: row.get(8)?,
+        bound_at: row.get(9)?,
+        last_synchronized_at: row.get(10)?,
+        request_digest: row.get(11)?,
+        receipt: row.get(12)?,
+    })
+}
+
+fn assemble(connection: &Connection, columns: Columns) -> Result<Record, StoreError> {
+    let license_server_id: LicenseServerId = columns.id.parse().map_err(StoreError::damaged)?;
+    let bound =
+        (columns.thumbprint, columns.bound_at, columns.last_synchronized_at, columns.request_digest, columns.receipt);
+    let key_pair_in_use = match bound {
+        (Some(thumbprint), Some(bound_at), Some(last_synchronized_at), Some(request_digest), Some(receipt)) => {
+            Some(KeyPairInUse {
+                thumbprint: parse_thumbprint(&thumbprint)?,
+                bound_at: UtcTime::from_secs(bound_at),
+                last_synchronized_at: UtcTime::from_secs(last_synchronized_at),
+                newest_answer: NewestAnswer { request_digest: Digest::from_bytes(request_digest), receipt },
+            })
+        }
+        (None, None, None, None, None) => None,
+        _ => return Err(StoreError::Damaged(format!("half a key pair is in use for {license_server_id}"))),
+    };
+    Ok(Record {
+        name: columns.name,
+        contacts: from_json(&columns.contacts)?,
+        added_at: UtcTime::from_secs(columns.added_at),
+        disabled: columns.disabled.as_deref().map(from_json).transpose()?,
+        allocation: allocation(connection, &license_server_id)?,
+        key_generation: columns.key_generation,
+        sequence: columns.sequence,
+        key_pair_in_use,
+        cleared_key_pairs: cleared_key_pairs(connection, &license_server_id)?,
+        reserved_for: columns.reserved_for.as_deref().map(parse_thumbprint).transpose()?,
+        license_server_id,
+    })
+}
+
+fn allocation(connection: &Connection, id: &LicenseServerId) -> Result<Allocation, StoreError> {
+    let sql = "SELECT allocation FROM allocation WHERE license_server_id = ?1";
+    let json: Vec<u8> = connection.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0))?;
+    serde_json::from_slice(&json).map_err(StoreError::damaged)
+}
+
+fn cleared_key_pairs(connection: &Connection, id: &LicenseServerId) -> Result<Vec<ClearedKeyPair>, StoreError> {
+    let sql = "SELECT thumbprint, key_generation, bound_at, last_synchronized_at, cleared_at, cleared_by, reason
+               FROM cleared_key_pair WHERE license_server_id = ?1 ORDER BY key_generation";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([id.as_str()])?;
+    let mut cleared = Vec::new();
+    while let Some(row) = rows.next()? {
+        cleared.push(ClearedKeyPair {
+            thumbprint: parse_thumbprint(&row.get::<_, String>(0)?)?,
+            key_generation: row.get(1)?,
+            bound_at: UtcTime::from_secs(row.get(2)?),
+            last_synchronized_at: UtcTime::from_secs(row.get(3)?),
+            cleared_at: UtcTime::from_secs(row.get(4)?),
+            cleared_by: row.get(5)?,
+            reason: row.get(6)?,
+        });
+    }
+    Ok(cleared)
+}
+
+pub(super) fn parse_thumbprint(text: &str) -> Result<KeyThumbprint, StoreError> {
+    text.parse().map_err(StoreError::damaged)
+}
