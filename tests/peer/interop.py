@@ -15,11 +15,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hpke
 from jwcrypto import jwk, jws
 from jwcrypto.common import base64url_decode, base64url_encode
+from license_server_peer import FRESH
 from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey
 
 PYHPKE = CipherSuite.new(KEMId.DHKEM_P384_HKDF_SHA384, KDFId.HKDF_SHA384, AEADId.AES256_GCM)
 CRYPTOGRAPHY = hpke.Suite(hpke.KEM.P384, hpke.KDF.HKDF_SHA384, hpke.AEAD.AES_256_GCM)
 ENC = 97
+PEER = Path(__file__).with_name("license_server_peer.py")
 
 
 def digest(data: bytes) -> str:
@@ -98,15 +100,17 @@ class Golden:
     def peer(self) -> None:
         """The peer, with the golden keys and the golden request outstanding, imports the golden response file."""
         request = next(entry for entry in self.entries if entry["file"] == "request-1.jws")
-        key, sealing = (private_key(self.folder / f"{name}.jwk.json")[1] for name in ("local-server-key", "sealing-key-1"))
+        _, key = private_key(self.folder / "local-server-key.jwk.json")
+        _, sealing = private_key(self.folder / "sealing-key-1.jwk.json")
         outstanding = request["claims"] | {"jws": self.text("request-1.jws"), "sealing": sealing}
-        state = {"id": "DEMO-4711", "trust": json.loads(self.text("trust.json")), "key": key, "outstanding": outstanding,
-                 "receipt": None, "allocation": '{"licenses":[]}', "cleared": False, "mark": 0}  # fmt: skip
+        state = FRESH | {"id": "DEMO-4711", "trust": json.loads(self.text("trust.json")), "key": key}
+        state["outstanding"] = outstanding
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "state.json").write_text(json.dumps(state))
-            for name, exit_code in (("response-file-refusal.json", 12), ("response-file-mailed.txt", 0), ("response-file.json", 0)):
-                command = [sys.executable, str(Path(__file__).with_name("license_server_peer.py")), "import-response"]
-                done = subprocess.run([*command, str(self.folder / name), "--state", folder], capture_output=True, text=True)
+            imported = {"response-file-refusal.json": 12, "response-file-mailed.txt": 0, "response-file.json": 0}
+            for name, exit_code in imported.items():
+                command = [sys.executable, str(PEER), "import-response", str(self.folder / name), "--state", folder]
+                done = subprocess.run(command, capture_output=True, text=True)
                 assert done.returncode == exit_code, f"{name}: {done.stdout}{done.stderr}"
 
     def open_all(self) -> int:
@@ -135,7 +139,8 @@ def make(folder: Path) -> None:
     request = signed(
         {"jti": base64url_encode(bytes(16)), "version": 1, "iss": ids["aud"], "aud": ids["iss"], "iat": 1_800_000_000,
          "sealing_jwk": sealing.export_public(as_dict=True), "last_receipt": None, "high_water_mark": 0,
-         "product": "interop.py", "product_version": "1"}, "request", local, jwk=local.export_public(as_dict=True))  # fmt: skip
+         "product": "interop.py", "product_version": "1"},
+        "request", local, jwk=local.export_public(as_dict=True))  # fmt: skip
     common = ids | {"version": 1, "iat": 1_800_000_002, "key_thumbprint": local.thumbprint(),
                     "request_digest": digest(request.rpartition(".")[0].encode())}  # fmt: skip
     allocation = json.dumps({"licenses": [], "revision": 1}).encode()
@@ -147,15 +152,17 @@ def make(folder: Path) -> None:
     receipt = common | {
         "jti": sync_id, "request_id": base64url_encode(bytes(16)), "key_generation": 1, "sequence": 1,
         "allocation_revision": 1, "synchronize_by": common["iat"] + 366 * 86_400, "payload_name": sync_id,
-        "payload_size": len(by_pyhpke), "payload_digest": digest(by_pyhpke), "allocation_digest": digest(allocation)}  # fmt: skip
+        "payload_size": len(by_pyhpke), "payload_digest": digest(by_pyhpke),
+        "allocation_digest": digest(allocation)}  # fmt: skip
     refusal = common | {"code": "key-pair-in-use", "text": "In use – ü.", "cure": "Write a mail."}
     named = {"kid": main.thumbprint()}
     content = {
         "request.jws": request.encode(), "receipt.jws": signed(receipt, "receipt", main, **named).encode(),
         "refusal.jws": signed(refusal, "refusal", main, **named).encode(), "allocation.json": allocation,
         "payload-pyhpke.bin": by_pyhpke, "payload-cryptography.bin": by_cryptography,
-        "main-server-key.jwk.json": main.export_public().encode(), "sealing-key.d": sealing.export(as_dict=True)["d"].encode(),
-        "local-server.thumbprint": local.thumbprint().encode()}  # fmt: skip
+        "main-server-key.jwk.json": main.export_public().encode(),
+        "local-server.thumbprint": local.thumbprint().encode(),
+        "sealing-key.d": sealing.export(as_dict=True)["d"].encode()}  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in content.items():
         (folder / name).write_bytes(data)

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Foreign peers: Python libraries open our messages and we open theirs, and a License Server in Python tells the
+# key-pair story to the simulator. A missing Python or package is a failure.
+#
+#   tests/peer/run.sh [COMMAND ...]    COMMAND starts the simulator; without it: cargo run -p mock-solme -- serve
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export PYTHONDONTWRITEBYTECODE=1
+
+"${PYTHON:-python3}" -m venv "$work/venv"
+python="$work/venv/bin/python"
+"$python" -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/peer/requirements.txt
+
+"$python" tests/peer/interop.py open fixtures/golden
+"$python" tests/peer/interop.py make "$work/messages"
+PEER_MESSAGES="$work/messages" cargo test --locked -p protocol --test vectors -- \
+    --ignored --exact peer::messages_of_foreign_libraries_are_opened | tee "$work/opened"
+grep -q '1 passed' "$work/opened" # a test of another name would pass by not being there
+
+if [ $# -eq 0 ]; then
+    set -- cargo run --locked -p mock-solme -- serve
+fi
+"$python" tests/peer/peer_story.py "$@"
