@@ -297,6 +297,7 @@ mod tests {
             assert_eq!(read.subject.as_deref(), Some(mail.subject.as_str()));
             assert_eq!(read.message_id, Some(mail.message_id));
             let raw = String::from_utf8(mail.raw).unwrap();
+            assert!(raw.contains("Auto-Submitted: auto-replied\r\n"), "{raw}");
             assert!(raw.contains("In-Reply-To: <wish-1@customer.example>\r\n"), "{raw}");
             assert!(raw.contains("References: <wish-1@customer.example>\r\n"), "{raw}");
             assert!(raw.contains("Date: Fri, 15 Jan 2027 08:00:00 +0000\r\n"), "{raw}");

@@ -235,8 +235,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let silent = MailServer::at(&format!("smtp://{address}")).unwrap().with_time_limit(Duration::from_millis(1));
+        let start = std::time::Instant::now();
         let late = silent.hand_on(&mail("anna@customer.example")).await.unwrap_err();
         assert!(matches!(late, NotHandedOn::TimedOut { .. }), "{late}");
+        assert!(start.elapsed() < TIME_LIMIT, "the limit asked for is the one kept");
         drop(listener);
         let gone = MailServer::at(&format!("smtp://{address}")).unwrap();
         let gone = gone.hand_on(&mail("anna@customer.example")).await.unwrap_err();

@@ -117,8 +117,11 @@ fn a_forwarded_mail_counts_and_an_attachment_does_not() {
     let forwarded = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n\
         Subject: inner\r\nContent-Transfer-Encoding: base64\r\n\r\nREVNTy00NzEx\r\n--b--\r\n";
     assert_eq!(known(forwarded), ["DEMO-4711"]);
-    let attached = forwarded.replace("message/rfc822", "text/plain\r\nContent-Disposition: attachment");
-    assert_eq!(known(attached), [""; 0]);
+    let part = |header: &str| {
+        format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{header}\r\n\r\nDEMO-4711\r\n--b--\r\n")
+    };
+    assert_eq!(known(part("Content-Type: text/plain")), ["DEMO-4711"]);
+    assert_eq!(known(part("Content-Type: text/plain\r\nContent-Disposition: attachment")), [""; 0]);
 }
 
 #[test]
@@ -168,6 +171,7 @@ fn what_is_called_a_license_server_id_is_one_even_if_it_is_not_known() {
         ("License server id:\r\n\r\n    NEW-1", &["NEW-1"]),
         ("LicenseServerId: **NEW-1**", &["NEW-1"]),
         ("id DEMO-4711 and NEW-1", &["NEW-1"]),
+        ("NEW-1 is gone.\r\nLicense server id: NEW-1", &["NEW-1"]),
         ("the license server id was lost", &[]),
         ("we have no id. NEW-1", &[]),
         ("message-id: NEW-1", &[]),

@@ -18,6 +18,17 @@ fn a_thousand_nested_multiparts_are_passed_over_and_what_lies_before_them_is_rea
 }
 
 #[test]
+fn parts_are_read_down_to_a_bounded_depth() {
+    let nested = |depth: usize| {
+        let open: String =
+            (0..depth).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n")).collect();
+        format!("{open}\r\nDEMO-4711\r\n")
+    };
+    assert_eq!(known(nested(20)), ["DEMO-4711"]);
+    assert_eq!(known(nested(21)), [""; 0]);
+}
+
+#[test]
 fn mails_forwarded_in_mails_without_end_do_not_overflow_the_stack() {
     let level = "Content-Type: message/rfc822\r\n\r\n";
     let mail = format!("Subject: DEMO-4711\r\n{}\r\nDEMO-4712\r\n", level.repeat((1 << 20) / level.len()));
