@@ -19,11 +19,11 @@ Exit codes:
   13  the local state cannot be used
   14  no license may be issued
 
-State directory: --state, else LICENSE_SERVER_STATE, else $XDG_STATE_HOME/license-server, else
-~/.local/state/license-server. One process at a time may use it.
+State directory: --state, else LICENSE_SERVER_STATE, else $XDG_STATE_HOME/license-server,
+else ~/.local/state/license-server. One process at a time may use it.
 
-This is a simulation with a protocol and keys of its own. It cannot talk to Solme's servers, and nothing it does makes
-AVIX accept a license.";
+This is a simulation with a protocol and keys of its own. It cannot talk to Solme's servers,
+and nothing it does makes AVIX accept a license.";
 
 /// A License Server's synchronization with its main license server.
 #[derive(Debug, Parser)]

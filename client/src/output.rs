@@ -1,6 +1,6 @@
 //! What a command says: one JSON object, or text for people that ends with the next step.
 
-use std::fmt::Display;
+use std::fmt::{Display, Formatter};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -57,7 +57,10 @@ impl From<FileFailure> for Trouble {
 
 /// Text for people. Colour reaches only a terminal.
 #[derive(Debug, Default)]
-pub(crate) struct Text(String);
+pub(crate) struct Text {
+    body: String,
+    next: Option<String>,
+}
 
 impl Text {
     pub(crate) fn good(&mut self, text: impl Display) {
@@ -77,13 +80,13 @@ impl Text {
         self.line(format_args!("{NAME}{name:<22}{NAME:#}{value}"));
     }
 
-    /// The next step.
+    /// The next step. It stands last, whatever is added later.
     pub(crate) fn next(&mut self, text: impl Display) {
-        self.line(format_args!("Next: {text}"));
+        self.next = Some(sentence(&text.to_string()));
     }
 
     pub(crate) fn line(&mut self, text: impl Display) {
-        self.0.push_str(&format!("{text}\n"));
+        self.body.push_str(&format!("{text}\n"));
     }
 
     /// Added, removed and changed licenses.
@@ -101,6 +104,13 @@ impl Text {
             let differences = changes.differences.get(number).map(|lines| lines.join("; ")).unwrap_or_default();
             self.line(format_args!("  {WARN}~{WARN:#} {number} changed: {differences}"));
         }
+    }
+}
+
+impl Display for Text {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.body)?;
+        self.next.as_ref().map_or(Ok(()), |next| writeln!(f, "Next: {next}"))
     }
 }
 
@@ -140,9 +150,9 @@ impl Report {
         if as_json {
             let _ = writeln!(std::io::stdout(), "{}", Value::Object(self.json.clone()));
         } else if !self.stdout_is_taken && matches!(self.exit, Exit::Done | Exit::MayNotIssue) {
-            let _ = write!(anstream::stdout(), "{}", self.text.0);
+            let _ = write!(anstream::stdout(), "{}", self.text);
         } else {
-            let _ = write!(anstream::stderr(), "{}", self.text.0);
+            let _ = write!(anstream::stderr(), "{}", self.text);
         }
     }
 }

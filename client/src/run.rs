@@ -69,13 +69,19 @@ fn default_state_directory() -> Option<PathBuf> {
     base.or_else(|| set("HOME").map(|home| home.join(".local/state"))).map(|base| base.join("license-server"))
 }
 
+/// What is wrong, without the usage and the advice that clap adds for people.
+fn first_paragraph(text: &str) -> String {
+    let paragraph = text.split("\n\n").next().unwrap_or(text);
+    paragraph.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn wrong_command_line(error: &clap::Error, as_json: bool) -> ExitCode {
     let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if as_json && !asked_for {
         let trouble = Trouble {
             exit: Exit::Usage,
             code: "usage",
-            message: error.render().to_string().trim().to_owned(),
+            message: first_paragraph(&error.render().to_string()),
             cure: "See `license-server --help`.".to_owned(),
         };
         Report::trouble(trouble, json!({ "outcome": "failed" })).print(true);

@@ -36,8 +36,9 @@ pub(super) fn run(context: &Context, id: &LicenseServerId, trust_file: &Path) ->
     }
     let message = "addresses, name and CA certificate of the main server were taken over; the key pair stays";
     let ending = Ending { outcome: "done", code: "trust-updated", message };
-    store.update_trust(&trust, &new_event(now, "init", ending, &own))?;
-    Ok(report(&store, &Identity { trust, ..own }, "trust-updated", message))
+    let identity = Identity { trust, ..own };
+    store.update_trust(&identity, &new_event(now, "init", ending, &identity))?;
+    Ok(report(&store, &identity, "trust-updated", message))
 }
 
 fn read_trust_file(file: &Path) -> Result<TrustFile, Trouble> {

@@ -24,8 +24,10 @@ pub(super) fn run(context: &Context, number: Option<&LicenseNumber>) -> Result<R
     if let Some(by) = verdict.synchronize_by {
         text.value("synchronize by", format_args!("{by} ({} days left)", times.days_left(by)));
     }
-    if let Some(cure) = verdict.cure() {
-        text.next(cure);
+    match (verdict.cure(), verdict.synchronize_by) {
+        (Some(cure), _) => text.next(cure),
+        (None, Some(by)) => text.next(format_args!("synchronize again by {by}.")),
+        (None, None) => {}
     }
     let json = json!({
         "may_issue": verdict.is_yes(),

@@ -1,12 +1,26 @@
 //! `new-key-pair`: the explicit way out of a state that cannot go on (P 3.3).
 
+use std::path::PathBuf;
+
+use protocol::{KeyThumbprint, LicenseServerId};
 use serde_json::json;
 
 use super::Context;
 use super::session::{Ending, new_event};
-use crate::core::Identity;
-use crate::output::{Exit, Report, Text, Trouble};
-use crate::store::Store;
+use crate::core::{Identity, Times};
+use crate::output::{Exit, Report, Text, Trouble, sentence};
+use crate::store::{LocalStateError, Store, Wreck};
+
+const EVENT: &str = "new-key-pair";
+
+/// What came of it.
+struct Renewed {
+    license_server_id: LicenseServerId,
+    /// `None` if the database that knew it is lost.
+    old: Option<KeyThumbprint>,
+    new: KeyThumbprint,
+    archive: PathBuf,
+}
 
 pub(super) fn run(context: &Context, yes: bool) -> Result<Report, Trouble> {
     if !yes {
@@ -20,31 +34,65 @@ pub(super) fn run(context: &Context, yes: bool) -> Result<Report, Trouble> {
                 .to_owned(),
         });
     }
-    let mut store = Store::open(&context.directory, "new-key-pair", context.steps.clone())?;
-    let old = store.identity()?;
+    let opened = Store::open(&context.directory, EVENT, context.steps.clone())
+        .and_then(|store| store.identity().map(|identity| (store, identity)));
+    let renewed = match opened {
+        Ok((store, old)) => renew(context, store, old)?,
+        Err(error) if error.database_is_lost() => {
+            match Wreck::find(&context.directory, EVENT, context.steps.clone())? {
+                Some(wreck) => begin_again(context, wreck)?,
+                None => return Err(error.into()),
+            }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(report(&renewed))
+}
+
+fn renew(context: &Context, mut store: Store, old: Identity) -> Result<Renewed, LocalStateError> {
     let now = context.now();
     let archive = store.archive(now)?;
-    let key = store.begin_with_new_key(|key| {
-        let message = format!("the key pair {} gave way to a new one", old.key_thumbprint);
-        let ending = Ending { outcome: "done", code: "new-key-pair", message: &message };
-        new_event(now, "new-key-pair", ending, &Identity { key_thumbprint: key.thumbprint(), ..old.clone() })
+    let message = format!("the key pair {} gave way to a new one", old.key_thumbprint);
+    let new = store.begin_with_new_key(|key| {
+        let ending = Ending { outcome: "done", code: EVENT, message: &message };
+        new_event(now, EVENT, ending, &Identity { key_thumbprint: key.thumbprint(), ..old.clone() })
     })?;
+    let (license_server_id, new) = (old.license_server_id, new.thumbprint());
+    Ok(Renewed { license_server_id, old: Some(old.key_thumbprint), new, archive })
+}
+
+fn begin_again(context: &Context, wreck: Wreck) -> Result<Renewed, LocalStateError> {
+    let now = context.now();
+    let (mut store, identity, archive) = wreck.begin_again(now)?;
+    let message = "the database was lost: this server began again with a new key pair";
+    let ending = Ending { outcome: "done", code: EVENT, message };
+    store.set_up(&identity, &Times::starting_at(now), &new_event(now, EVENT, ending, &identity))?;
+    store.put_next_key_in_place()?;
+    let Identity { license_server_id, key_thumbprint: new, .. } = identity;
+    Ok(Renewed { license_server_id, old: None, new, archive })
+}
+
+fn report(renewed: &Renewed) -> Report {
+    let Renewed { license_server_id, old, new, archive } = renewed;
     let message = "this server has a new key pair and is unsynchronized";
-    let next = "once the old key pair is cleared (`license-server request-clear` writes the mail, and names the new key \
-                pair), run `license-server synchronize`.";
     let mut text = Text::default();
-    text.good(crate::output::sentence(message));
-    text.value("license server id", &old.license_server_id);
-    text.value("old key pair", old.key_thumbprint);
-    text.value("new key pair", key.thumbprint());
+    text.good(sentence(message));
+    text.value("license server id", license_server_id);
+    if let Some(old) = old {
+        text.value("old key pair", old);
+    }
+    text.value("new key pair", new);
     text.value("old state", archive.display());
-    text.next(next);
+    text.next(
+        "once the old key pair is cleared (`license-server request-clear` writes the mail, and names the new key pair), \
+         run `license-server synchronize`.",
+    );
     let json = json!({
-        "outcome": "done", "code": "new-key-pair", "message": message, "cure": null,
-        "license_server_id": old.license_server_id,
-        "old_key_thumbprint": old.key_thumbprint,
-        "key_thumbprint": key.thumbprint(),
+        "outcome": "done", "code": EVENT, "message": message, "cure": null,
+        "license_server_id": license_server_id,
+        "old_key_thumbprint": old,
+        "key_thumbprint": new,
         "archive": archive,
     });
-    Ok(Report::new(Exit::Done, json, text))
+    Report::new(Exit::Done, json, text)
 }

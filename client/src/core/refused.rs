@@ -39,7 +39,10 @@ pub(crate) fn meaning(refusal: &Refusal, carrier: Carrier) -> Meaning {
         RefusalCode::UnsupportedVersion => "the main server does not speak this version of the protocol".to_owned(),
         RefusalCode::InvalidRequest => format!("the main server refused the request as invalid{}", because(refusal)),
         RefusalCode::KeyPairInUse => {
-            format!("{id} is in use by another key pair: another server, or this one before it was reinstalled")
+            format!(
+                "the license server id {id} is in use by another key pair: that of another server, or of this one before \
+                 it was reinstalled"
+            )
         }
         RefusalCode::MainServerBehind => {
             "the main server has forgotten a receipt that it gave: it was restored from a backup".to_owned()

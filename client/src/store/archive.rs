@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use protocol::{SigningKey, UtcTime};
 use rusqlite::Connection;
+use zeroize::Zeroizing;
 
-use super::directory::make;
 use super::file::{Readers, sync_directory_of, write_atomically};
 use super::history::record;
 use super::{Event, LocalStateError, Store};
@@ -16,21 +16,10 @@ impl Store {
     /// Copies database and key file into a directory of the archive, which is returned. The one-time key of an
     /// outstanding request is not copied: it ends here (P 3.4).
     pub(crate) fn archive(&self, now: UtcTime) -> Result<PathBuf, LocalStateError> {
-        let failed = |error| LocalStateError::Archive { error };
-        let directory = self.free_archive_directory(now);
-        self.directory.steps().take("archive made", || make(&directory)).map_err(failed)?;
+        let directory = self.directory.make_archive(now)?;
         let copy = directory.join("state.sqlite");
         self.directory.steps().take("database archived", || self.copy_database(&copy))?;
-        match fs::read(self.directory.key_file()).map(zeroize::Zeroizing::new) {
-            Ok(key) => {
-                let names = ["archived signing key written", "archived signing key in place"];
-                let file = directory.join("signing-key.pem");
-                write_atomically(&file, &key, Readers::OwnerOnly, self.directory.steps(), names).map_err(failed)?;
-            }
-            // A lost key file is one of the reasons to come here.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
+        self.archive_key(&directory)?;
         Ok(directory)
     }
 
@@ -53,10 +42,18 @@ impl Store {
         Ok(key)
     }
 
-    fn free_archive_directory(&self, now: UtcTime) -> PathBuf {
-        let stamp: String = now.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
-        let named = |n: u32| self.directory.archive().join(format!("{stamp}-{n}"));
-        (1..).map(named).find(|path| !path.exists()).expect("an archive has a free number")
+    /// Copies the key file. A lost one is one of the reasons to come here.
+    pub(super) fn archive_key(&self, archive: &Path) -> Result<(), LocalStateError> {
+        let failed = |error| LocalStateError::Archive { error };
+        match fs::read(self.directory.key_file()).map(Zeroizing::new) {
+            Ok(key) => {
+                let names = ["archived signing key written", "archived signing key in place"];
+                let file = archive.join("signing-key.pem");
+                write_atomically(&file, &key, Readers::OwnerOnly, self.directory.steps(), names).map_err(failed)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     fn copy_database(&self, to: &Path) -> Result<(), LocalStateError> {

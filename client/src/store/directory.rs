@@ -4,6 +4,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use protocol::UtcTime;
+
 use super::file::sync_directory_of;
 use super::{DurableSteps, LocalStateError};
 
@@ -73,8 +75,19 @@ impl StateDirectory {
         self.path.join("signing-key.next.pem")
     }
 
-    pub(super) fn archive(&self) -> PathBuf {
-        self.path.join("archive")
+    /// License server id and trust file once more, for when the database is lost.
+    pub(super) fn setup_file(&self) -> PathBuf {
+        self.path.join("setup.json")
+    }
+
+    /// Makes a new directory of the archive.
+    pub(super) fn make_archive(&self, now: UtcTime) -> Result<PathBuf, LocalStateError> {
+        let stamp: String = now.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
+        let named = |n: u32| self.path.join("archive").join(format!("{stamp}-{n}"));
+        let directory = (1..).map(named).find(|path| !path.exists()).expect("an archive has a free number");
+        let made = self.steps.take("archive made", || make(&directory));
+        made.map_err(|error| LocalStateError::Archive { error })?;
+        Ok(directory)
     }
 }
 

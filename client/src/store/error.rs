@@ -9,7 +9,7 @@ use rusqlite::ErrorCode;
 /// The local state cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LocalStateError {
-    #[error("{} is not set up as a license server", .directory.display())]
+    #[error("the state directory {} is not set up as a license server", .directory.display())]
     NotInitialized { directory: PathBuf },
     #[error("the state directory {} is in use by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
     InUse { directory: PathBuf, holder: String },
@@ -60,6 +60,11 @@ impl LocalStateError {
         }
     }
 
+    /// Whether `new-key-pair` may begin again without the database.
+    pub(crate) const fn database_is_lost(&self) -> bool {
+        matches!(self, Self::DatabaseMissing { .. } | Self::DatabaseDamaged { .. } | Self::NotInitialized { .. })
+    }
+
     /// What to do next.
     pub(crate) const fn cure(&self) -> &'static str {
         match self {
@@ -75,13 +80,10 @@ impl LocalStateError {
                 "Put the right file back from a backup. If there is none, run `license-server new-key-pair --yes`, and \
                  have the old key pair cleared with `license-server request-clear`."
             }
-            Self::DatabaseMissing { .. } => {
-                "Put the database back from a backup. If there is none, run `license-server init --id ID --trust FILE` \
-                 again: it keeps the key pair."
-            }
-            Self::DatabaseDamaged { .. } => {
-                "Put the database back from a backup. If there is none, move state.sqlite out of the state directory and \
-                 run `license-server init --id ID --trust FILE` again: it keeps the key pair."
+            Self::DatabaseMissing { .. } | Self::DatabaseDamaged { .. } => {
+                "Put the state directory back from a backup, if nothing was synchronized since. If not, run \
+                 `license-server new-key-pair --yes`, and have the old key pair cleared with `license-server \
+                 request-clear`."
             }
             Self::NewerSchema { .. } => "Use the newer program, or another state directory.",
             Self::OtherLicenseServerId { .. } | Self::OtherMainServer { .. } => {

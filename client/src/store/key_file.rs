@@ -47,7 +47,7 @@ impl Store {
     }
 
     /// Makes the next key file the key file.
-    pub(super) fn put_next_key_in_place(&self) -> Result<(), LocalStateError> {
+    pub(crate) fn put_next_key_in_place(&self) -> Result<(), LocalStateError> {
         let file = self.directory.key_file();
         let renamed = self
             .directory

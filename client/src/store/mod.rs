@@ -11,6 +11,7 @@ mod file;
 mod history;
 mod key_file;
 mod read;
+mod salvage;
 mod steps;
 mod write;
 
@@ -18,6 +19,7 @@ pub(crate) use error::LocalStateError;
 pub(crate) use file::{Readers, read_bounded, write_atomically};
 pub(crate) use history::Event;
 pub(crate) use read::{Loaded, Notes};
+pub(crate) use salvage::Wreck;
 pub(crate) use steps::DurableSteps;
 pub(crate) use write::End;
 

@@ -1,6 +1,5 @@
 //! Changing the state: one transaction for each change.
 
-use protocol::TrustFile;
 use rusqlite::{Connection, Transaction, params};
 
 use super::database::{SCHEMA, VERSION};
@@ -22,6 +21,7 @@ pub(crate) struct End<'a> {
 impl Store {
     /// The first thing that the database says: id, trust and key pair, all at once.
     pub(crate) fn set_up(&mut self, identity: &Identity, times: &Times, event: &Event) -> Result<(), LocalStateError> {
+        self.write_setup(identity)?;
         self.change("license server set up", |db| {
             db.execute_batch(SCHEMA)?;
             db.pragma_update(None, "user_version", VERSION)?;
@@ -41,9 +41,10 @@ impl Store {
     }
 
     /// Takes over addresses, name and CA of a trust file of the same identity (P 15.3).
-    pub(crate) fn update_trust(&mut self, trust: &TrustFile, event: &Event) -> Result<(), LocalStateError> {
+    pub(crate) fn update_trust(&mut self, identity: &Identity, event: &Event) -> Result<(), LocalStateError> {
+        self.write_setup(identity)?;
         self.change("trust file replaced", |db| {
-            db.execute("UPDATE setup SET trust_file = ?", [trust.to_json()])?;
+            db.execute("UPDATE setup SET trust_file = ?", [identity.trust.to_json()])?;
             record(db, event, None)
         })
     }

@@ -41,7 +41,7 @@ fn an_interrupted_init_ends_with_one_key_pair() {
         assert_eq!(local.run("synchronize").exit, Exit::Done);
         assert_eq!(local.run("synchronize").exit, Exit::Done);
     });
-    assert_eq!(crashes, 8, "directory, key written, key in place, set up");
+    assert_eq!(crashes, 12, "directory, key written and in place, setup written and in place, database");
 }
 
 #[test]
@@ -75,6 +75,20 @@ fn an_interrupted_import_ends_synchronized() {
 #[test]
 fn an_interrupted_new_key_pair_ends_with_a_key_pair_that_works() {
     let crashes = crash_everywhere(Environment::synchronized, "new-key-pair --yes", |local, _| {
+        assert_eq!(local.run("status").json["state"], "unsynchronized");
+        assert_eq!(local.run("synchronize").exit, Exit::Done);
+    });
+    assert!(crashes >= 16, "{crashes}");
+}
+
+#[test]
+fn an_interrupted_new_key_pair_after_a_lost_database_ends_with_a_key_pair_that_works() {
+    let prepare = || {
+        let local = Environment::synchronized();
+        std::fs::write(local.state().join("state.sqlite"), "x".repeat(5_000)).unwrap();
+        local
+    };
+    let crashes = crash_everywhere(prepare, "new-key-pair --yes", |local, _| {
         assert_eq!(local.run("status").json["state"], "unsynchronized");
         assert_eq!(local.run("synchronize").exit, Exit::Done);
     });

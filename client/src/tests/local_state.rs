@@ -164,10 +164,27 @@ fn databases_that_are_missing_damaged_or_newer_are_told_apart() {
     std::fs::write(&file, "not a database, and longer than a header of one hundred bytes ".repeat(20)).unwrap();
     let damaged = local.run("status");
     assert_eq!((damaged.exit, damaged.code()), (Exit::LocalState, "database-damaged"));
+    assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").code(), "database-damaged");
     std::fs::remove_file(&file).unwrap();
     assert_eq!(local.run("status").code(), "database-missing");
     assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").exit, Exit::Done);
     assert_eq!(local.run("status").json["key_thumbprint"], before, "the key pair is kept");
+}
+
+#[test]
+fn a_new_key_pair_is_the_way_out_of_a_lost_database_and_keeps_id_and_trust() {
+    type Damage = fn(&std::path::Path);
+    let damages: [Damage; 2] =
+        [|file| std::fs::write(file, "x".repeat(5_000)).unwrap(), |file| std::fs::remove_file(file).unwrap()];
+    for damage in damages {
+        let local = Environment::synchronized();
+        damage(&local.state().join("state.sqlite"));
+        let new = local.run("new-key-pair --yes");
+        assert_eq!((new.exit, &new.json["license_server_id"]), (Exit::Done, &json!("DEMO-4711")), "{new:?}");
+        assert!(std::path::Path::new(new.json["archive"].as_str().unwrap()).join("signing-key.pem").exists());
+        assert_eq!(local.run("status").json["state"], "unsynchronized");
+        assert_eq!(local.run("synchronize").exit, Exit::Done);
+    }
 }
 
 #[test]
