@@ -98,7 +98,10 @@ impl Builder {
         // A runtime and a thread of its own: it works the same in a plain test and in an asynchronous one.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let running = runtime.block_on(async { opened.serve() })?;
+        let running = {
+            let _within = runtime.enter();
+            opened.serve()?
+        };
         let thread = std::thread::Builder::new().name("mock-solme".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 // Dropping the sender stops it just as well.

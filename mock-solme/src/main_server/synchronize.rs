@@ -40,6 +40,12 @@ enum Outcome {
     Refused(Refused),
 }
 
+/// What was decided before the transaction.
+enum Plan {
+    Accept(Prepared),
+    Done(Outcome),
+}
+
 /// An acceptance, sealed and signed, and the record that it was planned over.
 struct Prepared {
     acceptance: Acceptance,
@@ -106,27 +112,35 @@ impl MainServer {
     /// Decides, seals and signs outside of the transaction, and decides again inside it. Where another request was
     /// faster, the record is another one by then, and it begins anew: somebody has made progress each time.
     fn decide_and_carry_out(&self, request: &Verified<Request>) -> Result<Outcome, Trouble> {
-        let id = &request.frame().issuer;
         loop {
-            let (before, decision, payload) = self.store.read(|store| {
-                let before = records::load(store, id)?;
-                let decision = decide(before.as_ref(), request, &self.facts(store, id))?;
-                let resend = matches!(decision, Decision::Resend(_));
-                let payload = if resend { answers::newest_payload(store, id)? } else { Vec::new() };
-                Ok((before, decision, payload))
-            })?;
-            let prepared = match (decision, before) {
-                (Decision::Accept(acceptance), Some(before)) => self.prepare(acceptance, before)?,
-                (Decision::Accept(_), None) => return Err(StoreError::no_record(id).into()),
-                (Decision::Refuse(refused), _) => return Ok(Outcome::Refused(refused)),
-                (Decision::Resend(answer), _) => {
-                    return Ok(Outcome::AnsweredAgain { receipt: answer.receipt, payload });
-                }
+            let prepared = match self.plan(request)? {
+                Plan::Accept(prepared) => prepared,
+                Plan::Done(outcome) => return Ok(outcome),
             };
             if self.store.write("accept a request", |store| self.commit(store, request, &prepared))? {
                 let Prepared { acceptance, receipt, payload, .. } = prepared;
                 let receipt = receipt.as_str().to_owned();
                 return Ok(Outcome::Accepted { clause: acceptance.clause(), receipt, payload });
+            }
+        }
+    }
+
+    /// Decides, and prepares what is to be committed if it is accepted.
+    fn plan(&self, request: &Verified<Request>) -> Result<Plan, Trouble> {
+        let id = &request.frame().issuer;
+        let (before, decision, payload) = self.store.read(|store| {
+            let before = records::load(store, id)?;
+            let decision = decide(before.as_ref(), request, &self.facts(store, id))?;
+            let resend = matches!(decision, Decision::Resend(_));
+            let payload = if resend { answers::newest_payload(store, id)? } else { Vec::new() };
+            Ok((before, decision, payload))
+        })?;
+        match (decision, before) {
+            (Decision::Accept(acceptance), Some(before)) => Ok(Plan::Accept(self.prepare(acceptance, before)?)),
+            (Decision::Accept(_), None) => Err(StoreError::no_record(id).into()),
+            (Decision::Refuse(refused), _) => Ok(Plan::Done(Outcome::Refused(refused))),
+            (Decision::Resend(answer), _) => {
+                Ok(Plan::Done(Outcome::AnsweredAgain { receipt: answer.receipt, payload }))
             }
         }
     }
@@ -269,3 +283,6 @@ impl Exchange {
         self.detail = detail.to_owned();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The licensing desk, from a mail to the key pair.
+
+use lettre::message::Mailbox;
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use mock_solme::mail::ReceivedMail;
+use mock_solme::registry::{ApproveError, Caution};
+use mock_solme::{MockSolme, OperatorError};
+use protocol::RefusalCode;
+
+use crate::license_server::LicenseServer;
+
+const CONTACT: &str = "it@customer.example";
+
+fn mail(from: &str, text: &str) -> ReceivedMail {
+    let raw = format!("From: {from}\r\nTo: licensing@solme.se\r\nSubject: Clear\r\n\r\n{text}\r\n").into_bytes();
+    let envelope_to = vec!["licensing@solme.se".to_owned()];
+    ReceivedMail { envelope_from: Some(from.to_owned()), envelope_to, raw }
+}
+
+/// A simulator whose demo id is in use.
+async fn in_use() -> (MockSolme, LicenseServer) {
+    let mock = MockSolme::start();
+    let mut server = LicenseServer::new(&mock);
+    server.synchronize().await.unwrap();
+    (mock, server)
+}
+
+#[tokio::test]
+async fn a_real_mail_becomes_a_clear_request_and_its_approval_frees_the_id() {
+    let (mock, old) = in_use().await;
+    let (host, port) = mock.smtp().rsplit_once(':').unwrap();
+    let smtp = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host).port(port.parse().unwrap()).build();
+    let message = Message::builder()
+        .from(CONTACT.parse::<Mailbox>().unwrap())
+        .to("licensing@solme.se".parse().unwrap())
+        .subject("Reinstalled")
+        .body("Please clear the key pair.\n\nLicense server id: DEMO-4711\n".to_owned())
+        .unwrap();
+    smtp.send(message).await.unwrap();
+
+    let requests = mock.clear_requests().unwrap();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].request.thumbprint, Some(old.key.thumbprint()));
+    assert_eq!((requests[0].request.sender.as_str(), requests[0].request.state.as_str()), (CONTACT, "open"));
+    assert!(matches!(requests[0].cautions[..], [Caution::SynchronizedRecently { .. }]));
+
+    let refused = mock.approve_clear_request(requests[0].id, false, false).unwrap_err();
+    assert!(matches!(refused, OperatorError::Approve(ApproveError::NeedsEvenSo(_))));
+    let approved = mock.approve_clear_request(requests[0].id, true, false).unwrap();
+    assert_eq!(approved.request.state.as_str(), "approved");
+    assert_eq!(LicenseServer::new(&mock).synchronize().await.unwrap().receipt.key_generation, 2);
+
+    let actions: Vec<_> = mock.audit().unwrap().into_iter().map(|entry| (entry.action, entry.thumbprint)).collect();
+    for action in ["clear-request-received", "clear-request-approved", "key-pair-cleared"] {
+        assert!(actions.contains(&(action.to_owned(), Some(old.key.thumbprint()))), "{action} {actions:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_mails_for_one_clear_free_the_id_once_and_never_kill_the_new_key_pair() {
+    let (mock, _) = in_use().await;
+    for _ in 0..2 {
+        mock.receive_mail(&mail(CONTACT, "License server id: DEMO-4711")).unwrap();
+    }
+    let numbers: Vec<_> = mock.clear_requests().unwrap().into_iter().map(|request| request.id).collect();
+    mock.approve_clear_request(numbers[0], true, false).unwrap();
+    let mut new = LicenseServer::new(&mock);
+    new.synchronize().await.unwrap();
+    let second = mock.approve_clear_request(numbers[1], false, false).unwrap();
+    assert_eq!(second.request.state.as_str(), "already-done");
+    new.synchronize().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mail_that_names_the_new_key_pair_can_reserve_the_id_for_it() {
+    let (mock, _) = in_use().await;
+    let mut new = LicenseServer::new(&mock);
+    let text = format!("License server id: DEMO-4711\r\nNew key pair: {}", new.key.thumbprint());
+    mock.receive_mail(&mail(CONTACT, &text)).unwrap();
+    mock.approve_clear_request(1, true, true).unwrap();
+    let mut thief = LicenseServer::new(&mock);
+    assert_eq!(thief.synchronize().await.unwrap_err().code, RefusalCode::KeyPairInUse);
+    new.synchronize().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stranger_hears_the_same_whether_the_id_exists_or_not_and_needs_even_so() {
+    let (mock, _) = in_use().await;
+    let stranger = "mallory@elsewhere.example";
+    for id in ["DEMO-4711", "DEMO-4712"] {
+        mock.receive_mail(&mail(stranger, &format!("License server id: {id}"))).unwrap();
+    }
+    let requests = mock.clear_requests().unwrap();
+    assert_eq!(requests.len(), 1, "of the known id only");
+    assert!(requests[0].cautions.contains(&Caution::SenderIsNoContact));
+    let to_stranger: Vec<_> = mock.outbox().unwrap().into_iter().filter(|mail| mail.mail.to == [stranger]).collect();
+    assert_eq!(to_stranger.len(), 2);
+    assert_eq!(to_stranger[0].mail.text, to_stranger[1].mail.text);
+    assert_eq!(to_stranger[0].mail.subject, to_stranger[1].mail.subject);
+}
+
+#[tokio::test]
+async fn the_decision_goes_to_the_registered_contacts_and_not_to_the_sender() {
+    let (mock, server) = in_use().await;
+    mock.receive_mail(&mail("mallory@elsewhere.example", "License server id: DEMO-4711")).unwrap();
+    mock.approve_clear_request(1, true, false).unwrap();
+    let cleared: Vec<_> =
+        mock.outbox().unwrap().into_iter().filter(|mail| mail.mail.subject.contains("key pair cleared")).collect();
+    assert_eq!(cleared.len(), 1);
+    assert_eq!(cleared[0].mail.to, [CONTACT]);
+    assert!(cleared[0].mail.text.contains(&server.key.thumbprint().to_string()));
+}
+
+#[tokio::test]
+async fn a_machines_mail_is_no_wish_and_gets_no_answer() {
+    let (mock, _) = in_use().await;
+    mock.receive_mail(&ReceivedMail { envelope_from: None, ..mail(CONTACT, "License server id: DEMO-4711") }).unwrap();
+    assert_eq!(mock.clear_requests().unwrap(), []);
+    assert_eq!(mock.outbox().unwrap(), []);
+}
+
+#[tokio::test]
+async fn where_it_is_switched_on_a_clear_request_is_approved_as_it_arrives() {
+    let mock = MockSolme::builder().auto_approve().start();
+    LicenseServer::new(&mock).synchronize().await.unwrap();
+    mock.receive_mail(&mail(CONTACT, "License server id: DEMO-4711")).unwrap();
+    assert_eq!(mock.clear_requests().unwrap()[0].request.state.as_str(), "approved");
+    LicenseServer::new(&mock).synchronize().await.unwrap();
+}

@@ -1,0 +1,138 @@
+//! The program `mock-solme`, as a person or a script uses it.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+struct Served {
+    process: Child,
+    ready: Value,
+}
+
+impl Served {
+    fn start(args: &[&str]) -> Self {
+        let mut process = program(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        Self { process, ready: serde_json::from_str(&line).unwrap() }
+    }
+
+    fn admin(&self, args: &[&str]) -> Output {
+        let mut command = program(args);
+        command.env("MOCK_SOLME_ADMIN_URL", self.text("admin")).env("MOCK_SOLME_TOKEN", self.text("admin_token"));
+        command.output().unwrap()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.admin(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?} {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn text(&self, member: &str) -> &str {
+        self.ready[member].as_str().unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mock-solme"));
+    command.args(args).stdin(Stdio::null());
+    for variable in ["MOCK_SOLME_ADMIN_URL", "MOCK_SOLME_TOKEN", "RUST_LOG"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+#[test]
+fn the_ready_line_says_all_that_a_script_needs() {
+    let served = Served::start(&["serve", "--seed", "7"]);
+    for (member, begins) in [("https", "https://127.0.0.1:"), ("http", "http://127.0.0.1:"), ("smtp", "127.0.0.1:")] {
+        assert!(served.text(member).starts_with(begins), "{}", served.ready);
+    }
+    assert_eq!(served.ready["seed"], 7);
+    assert_eq!(served.text("demo_license_server_id"), "DEMO-4711");
+    let trust = protocol::TrustFile::parse(&std::fs::read(served.text("trust_file")).unwrap()).unwrap();
+    assert_eq!(trust.https, served.text("https"));
+    assert_eq!(trust.main_server_id.as_str(), served.text("main_server_id"));
+    let empty = Served::start(&["serve", "--empty"]);
+    assert!(empty.ready.get("demo_license_server_id").is_none());
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_it_well_and_its_trust_file_is_gone() {
+    let mut served = Served::start(&["serve"]);
+    let killed = Command::new("kill").args(["-TERM", &served.process.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(served.process.wait().unwrap().code(), Some(0));
+    assert!(!std::path::Path::new(served.text("trust_file")).exists());
+}
+
+#[test]
+fn the_verbs_use_the_admin_api() {
+    let served = Served::start(&["serve", "--empty"]);
+    let id = served.json(&["--json", "ids", "add", "SITE-1", "--contact", "it@customer.example"]);
+    assert_eq!(id["license_server_id"], "SITE-1");
+    let license = served.json(&["licenses", "add", "SITE-1", "--json"]);
+    let number = license["number"].as_str().unwrap();
+    let change = ["--component", "Base=20", "--component", "Ergo SAM=2", "--expires-at", "never", "--property", "a=b"];
+    let changed = served.json(&[&["licenses", "change", "SITE-1", number, "--json"][..], &change].concat());
+    assert_eq!((&changed["components"][0]["max_users"], &changed["expires_at"]), (&20.into(), &Value::Null));
+    assert_eq!(changed["properties"]["a"], "b");
+    assert_eq!(served.json(&["licenses", "list", "SITE-1", "--json"])["licenses"].as_array().unwrap().len(), 1);
+    assert_eq!(served.json(&["licenses", "remove", "SITE-1", number, "--json"])["licenses"], serde_json::json!([]));
+    assert_eq!(served.json(&["key-pair", "show", "SITE-1", "--json"])["key_thumbprint"], Value::Null);
+    assert_eq!(served.json(&["key-pair", "clear", "SITE-1", "--json"])["outcome"], "already-done");
+    assert_eq!(served.json(&["clock", "advance", "366d", "--json"])["offset"], 366 * 86_400);
+    assert_eq!(served.json(&["clock", "advance", "-366d", "--json"])["offset"], 0);
+    let set = served.json(&["clock", "set", "2031-01-31", "--json"]);
+    assert!(set["utc"].as_str().unwrap().starts_with("2031-01-31T00:00:"), "{set}");
+    for list in [&["journal"][..], &["clear-requests", "list"], &["outbox", "list"]] {
+        assert_eq!(served.json(&[list, &["--json"]].concat()), serde_json::json!([]));
+    }
+    assert_eq!(served.json(&["audit", "--json", "--id", "SITE-1"]).as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn people_read_tables_and_the_next_step() {
+    let served = Served::start(&["serve"]);
+    let list = String::from_utf8(served.admin(&["licenses", "list", "DEMO-4711"]).stdout).unwrap();
+    assert!(list.contains("Engineering, all components") && list.contains("16 more"), "{list}");
+    let unknown = served.admin(&["ids", "show", "NOBODY"]);
+    let told = String::from_utf8(unknown.stderr).unwrap();
+    assert!(told.contains("unknown-license-server-id") && told.contains("List them: mock-solme ids list."), "{told}");
+}
+
+#[test]
+fn exit_codes_tell_refused_usage_and_not_reached_apart() {
+    let served = Served::start(&["serve"]);
+    let exit = |output: Output| output.status.code();
+    assert_eq!(exit(served.admin(&["ids", "show", "NOBODY"])), Some(1));
+    assert_eq!(exit(served.admin(&["--token", "wrong", "ids", "list"])), Some(1));
+    assert_eq!(exit(served.admin(&["ids", "show"])), Some(2));
+    assert_eq!(exit(program(&["ids", "list"]).output().unwrap()), Some(2));
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}");
+    let not_reached = program(&["--json", "--admin-url", &url, "--token", "t", "ids", "list"]).output().unwrap();
+    assert_eq!(not_reached.status.code(), Some(3));
+    assert_eq!(serde_json::from_slice::<Value>(&not_reached.stdout).unwrap()["code"], "not-reached");
+    assert_eq!(exit(program(&["--help"]).output().unwrap()), Some(0));
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = program(&["serve", "--https", &address]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&address));
+}
