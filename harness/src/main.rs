@@ -1,2 +1,23 @@
-//! The binary `harness`.
-fn main() {}
+//! The binary `harness`. It can also be either of the programs that it drives, so that one build is enough.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use harness::programs::{LICENSE_SERVER, MOCK_SOLME};
+
+fn main() -> ExitCode {
+    let mut args: Vec<OsString> = env::args_os().collect();
+    let program = args.get(1).and_then(|arg| arg.to_str()).map(str::to_owned);
+    match program.as_deref() {
+        Some(name @ LICENSE_SERVER) => {
+            args.splice(..2, [name.into()]);
+            client::run(args, client::Seams::default())
+        }
+        Some(name @ MOCK_SOLME) => {
+            args.splice(..2, [name.into()]);
+            mock_solme::run(args, mock_solme::Seams::default())
+        }
+        _ => harness::run(args),
+    }
+}
