@@ -1,0 +1,195 @@
+//! Any interleaving of export, direct synchronization, processing, import, crash and clear: no server is stuck, and
+//! exactly one key pair owns the id.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use harness::programs::{Answer, LicenseServer};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::stage::{Stage, done};
+
+const SERVERS: usize = 2;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Export(usize),
+    Direct(usize),
+    /// Direct synchronization, aborted at a durable step.
+    DirectCrash(usize, &'static str, u64),
+    /// The main server processes one of the files exported so far.
+    Process(prop::sample::Index),
+    /// A server imports one of the response files made so far, whoever asked for it.
+    Import(usize, prop::sample::Index),
+    ImportCrash(usize, prop::sample::Index, &'static str, u64),
+    Clear,
+    NewKeyPair(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let server = 0..SERVERS;
+    let file = any::<prop::sample::Index>;
+    let moment = || prop_oneof![Just("before"), Just("after")];
+    let step = prop_oneof![
+        4 => server.clone().prop_map(Step::Export),
+        3 => server.clone().prop_map(Step::Direct),
+        2 => (server.clone(), moment(), 1..5_u64).prop_map(|(server, moment, n)| Step::DirectCrash(server, moment, n)),
+        5 => file().prop_map(Step::Process),
+        5 => (server.clone(), file()).prop_map(|(server, file)| Step::Import(server, file)),
+        2 => (server.clone(), file(), moment(), 1..4_u64)
+            .prop_map(|(server, file, moment, n)| Step::ImportCrash(server, file, moment, n)),
+        1 => Just(Step::Clear),
+        1 => server.prop_map(Step::NewKeyPair),
+    ];
+    prop::collection::vec(step, 1..14)
+}
+
+/// What an import may come to, besides success: the messages for a person who holds the wrong file.
+const FILE_CODES: [&str; 3] = ["other-request", "other-key-pair", "response-older"];
+/// What the main server may say to servers that were neither copied nor restored.
+const REFUSALS: [&str; 2] = ["key-pair-in-use", "key-pair-cleared"];
+
+/// One license server id, two servers that both claim it, and the files between them and the main server.
+struct Site<'a> {
+    stage: &'a Stage,
+    id: String,
+    servers: Vec<LicenseServer>,
+    requests: Vec<PathBuf>,
+    responses: Vec<PathBuf>,
+}
+
+impl<'a> Site<'a> {
+    async fn new(stage: &'a Stage) -> Self {
+        static SITES: AtomicUsize = AtomicUsize::new(0);
+        let id = format!("SITE-{}", SITES.fetch_add(1, Ordering::Relaxed));
+        stage.allocate(&id).await;
+        let mut servers = Vec::new();
+        for number in 0..SERVERS {
+            servers.push(stage.set_up(&format!("{id}-{number}"), &id).await);
+        }
+        Self { stage, id, servers, requests: Vec::new(), responses: Vec::new() }
+    }
+
+    fn file(&self, kind: &str, number: usize) -> PathBuf {
+        self.stage.path(&format!("{}-{kind}-{number}", self.id))
+    }
+
+    async fn take(&mut self, step: &Step) {
+        match step {
+            Step::Export(server) => {
+                let path = self.file("request", self.requests.len());
+                let answer = self.servers[*server].run(["export-request", text(&path)]).await.unwrap();
+                if answer.exit == 0 {
+                    self.requests.push(path);
+                } else {
+                    assert_eq!(self.state(*server).await, "cleared", "{answer:?}");
+                }
+            }
+            Step::Direct(server) => {
+                self.servers[*server]
+                    .run(["synchronize"])
+                    .await
+                    .map(|answer| expect_known(&answer, &REFUSALS))
+                    .unwrap();
+            }
+            Step::DirectCrash(server, moment, number) => {
+                self.crash(*server, &format!("{moment}:{number}"), &["synchronize"]).await;
+            }
+            Step::Process(file) if !self.requests.is_empty() => {
+                let response = self.file("response", self.responses.len());
+                let request = text(&self.requests[file.index(self.requests.len())]).to_owned();
+                self.stage.admin(["process-request", &request, "--out", text(&response)]).await;
+                self.responses.push(response);
+            }
+            Step::Import(server, file) if !self.responses.is_empty() => {
+                let response = text(&self.responses[file.index(self.responses.len())]).to_owned();
+                let answer = self.servers[*server].run(["import-response", &response]).await.unwrap();
+                expect_known(&answer, &[&REFUSALS[..], &FILE_CODES].concat());
+            }
+            Step::ImportCrash(server, file, moment, number) if !self.responses.is_empty() => {
+                let response = text(&self.responses[file.index(self.responses.len())]).to_owned();
+                self.crash(*server, &format!("{moment}:{number}"), &["import-response", &response]).await;
+            }
+            Step::Process(_) | Step::Import(..) | Step::ImportCrash(..) => {} // there is no file yet
+            Step::Clear => drop(self.stage.admin(["key-pair", "clear", &self.id]).await),
+            Step::NewKeyPair(server) => drop(done(&self.servers[*server], ["new-key-pair", "--yes"]).await),
+        }
+    }
+
+    async fn crash(&self, server: usize, at: &str, args: &[&str]) {
+        let output = self.servers[server].command(args).env("ABORT_AT", at).output().await.unwrap();
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{output:?}");
+    }
+
+    async fn state(&self, server: usize) -> String {
+        done(&self.servers[server], ["status"]).await.text("state")
+    }
+
+    async fn bound(&self) -> Option<String> {
+        self.stage.admin(["key-pair", "show", &self.id]).await.json["key_thumbprint"].as_str().map(str::to_owned)
+    }
+
+    /// Synchronizes a server to its end; `new-key-pair` is taken where its cure says so.
+    async fn settle(&self, server: usize) -> String {
+        let server = &self.servers[server];
+        let answer = server.run(["synchronize"]).await.unwrap();
+        expect_known(&answer, &REFUSALS);
+        if answer.text("code") != "key-pair-cleared" {
+            return answer.text("code");
+        }
+        assert!(answer.text("cure").contains("new-key-pair"), "the documented cure: {answer:?}");
+        done(server, ["new-key-pair", "--yes"]).await;
+        server.run(["synchronize"]).await.unwrap().text("code")
+    }
+
+    /// Whatever came before: one server owns the id, the others are told so, and a clear frees it for any of them.
+    async fn check_that_nobody_is_stuck(&self) {
+        let mut ends = Vec::new();
+        for server in 0..SERVERS {
+            ends.push(self.settle(server).await);
+        }
+        let bound = self.bound().await.expect("two servers have asked, one is bound");
+        for (server, end) in ends.iter().enumerate() {
+            let status = done(&self.servers[server], ["status"]).await;
+            let owns = status.text("key_thumbprint") == bound;
+            assert_eq!(end, if owns { "synchronized" } else { "key-pair-in-use" }, "{}", self.id);
+            if owns {
+                assert_eq!(status.text("state"), "synchronized");
+            }
+        }
+        self.stage.admin(["key-pair", "clear", &self.id]).await;
+        assert_eq!(self.settle(0).await, "synchronized", "{}: a clear frees the id", self.id);
+    }
+}
+
+fn text(path: &std::path::Path) -> &str {
+    path.to_str().expect("the paths of this test are ASCII")
+}
+
+fn expect_known(answer: &Answer, known: &[&str]) {
+    let code = answer.text("code");
+    let success = answer.exit == 0 && answer.text("outcome") == "synchronized";
+    assert!(success || known.contains(&code.as_str()), "not one of {known:?}: {answer:?}");
+    assert!(success || !answer.text("cure").is_empty(), "{answer:?}");
+}
+
+#[test]
+fn no_interleaving_leaves_a_server_stuck_or_an_id_with_two_owners() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stage = runtime.block_on(Stage::begin());
+    let config = Config { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
+    let result = TestRunner::new(config).run(&steps(), |steps| {
+        runtime.block_on(async {
+            let mut site = Site::new(&stage).await;
+            for step in &steps {
+                site.take(step).await;
+            }
+            site.check_that_nobody_is_stuck().await;
+        });
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}

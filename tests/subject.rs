@@ -1,0 +1,39 @@
+//! The two programs as subjects of a test: as shipped, but they may be told to abort at a durable step.
+//!
+//! `subject license-server ...` and `subject mock-solme ...`; `ABORT_AT=before:3` aborts before the third durable step,
+//! `ABORT_AT=after:3` after it.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = env::args_os().skip(1).collect();
+    let abort_at = env::var("ABORT_AT").ok();
+    match args.first().and_then(|program| program.to_str()) {
+        Some("license-server") => {
+            let durable_step = move |step: client::DurableStep| {
+                abort_if(abort_at.as_deref(), step.moment == client::Moment::Before, step.number);
+            };
+            client::run(args, client::Seams::default().on_durable_step(durable_step))
+        }
+        Some("mock-solme") => {
+            let durable_step = move |step: mock_solme::DurableStep| {
+                abort_if(abort_at.as_deref(), step.moment == mock_solme::Moment::Before, step.number);
+            };
+            mock_solme::run(args, mock_solme::Seams { durable_step: Box::new(durable_step) })
+        }
+        _ => {
+            eprintln!("subject: the first word is license-server or mock-solme");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// As a power failure would: nothing is flushed, nothing is unwound.
+fn abort_if(abort_at: Option<&str>, before: bool, number: u64) {
+    let here = format!("{}:{number}", if before { "before" } else { "after" });
+    if abort_at == Some(here.as_str()) {
+        std::process::abort();
+    }
+}
