@@ -66,6 +66,9 @@ impl Outcome {
     /// The report, with the state that the synchronization left.
     pub(super) fn report(mut self, session: &Session) -> Report {
         self.notes.extend(clock_notes(session));
+        if let Some(damaged) = session.dropped {
+            self.notes.push(format!("{damaged}, so it was of no use any more"));
+        }
         let mut text = Text::default();
         match self.exit {
             Exit::Done => text.good(sentence(&self.message)),

@@ -67,6 +67,7 @@ impl Request {
             .from(sender)
             .to(to)
             .subject(format!("Clear the key pair of license server id {}", self.license_server_id))
+            .message_id(None) // one is made up
             .header(ContentType::TEXT_PLAIN)
             .body(self.body())
             .map_err(|error| error.to_string())

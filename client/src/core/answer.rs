@@ -1,6 +1,6 @@
 //! What an HTTP answer is (P 13.3 to 13.6): a receipt, a refusal, or not the main server's.
 
-use protocol::{Problem, limits};
+use protocol::{Problem, RefusalCode, limits};
 
 use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Wrong};
 use super::{read_receipt, read_refusal, refused::printable};
@@ -51,12 +51,20 @@ pub(crate) fn interpret_answer(
             let checked = given.answers(Some(outstanding), last, identity).map_err(Failure::ReceiptWrong)?;
             Ok(Answered::Receipt(checked))
         }
-        (400..600, "application/problem+json") => refusal_in(answer, outstanding, identity),
+        (status, "application/problem+json") if is_in_the_catalogue(status) => {
+            refusal_in(answer, outstanding, identity)
+        }
         (500..600, _) => {
             Err(Failure::MainServerTrouble { role: Role::Https, at: answer.at.clone(), found: answer.in_words() })
         }
         _ => foreign(answer.in_words()),
     }
+}
+
+/// Whether the catalogue (P 10) has this status: any other does not come from the main server (P 13.8).
+fn is_in_the_catalogue(status: u16) -> bool {
+    let too_large = 413; // `request-too-large`, which is no refusal
+    status == too_large || RefusalCode::ALL.iter().any(|code| code.http_status() == status)
 }
 
 fn refusal_in(answer: &HttpAnswer, outstanding: &Outstanding, identity: &Identity) -> Result<Answered, Failure> {

@@ -33,7 +33,7 @@ impl From<Wrong> for FileFailure {
             Wrong::OtherLicenseServer { found, own } => Self::OtherLicenseServer { found, own },
             Wrong::OtherKeyPair { .. } => Self::OtherKeyPair { detail },
             Wrong::OtherRequest { .. } | Wrong::NothingAwaited => Self::OtherRequest { detail },
-            Wrong::Older { .. } => Self::Older { detail },
+            Wrong::Older { .. } | Wrong::AlreadyApplied { .. } => Self::Older { detail },
             _ => Self::Wrong { clause, detail },
         }
     }

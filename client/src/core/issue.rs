@@ -79,21 +79,27 @@ fn cleared_rule(cleared: &Cleared) -> Rule {
 }
 
 fn judge_licenses(licenses: &[License], now: UtcTime, number: Option<&LicenseNumber>) -> Rule {
-    let valid = |license: &&License| now >= license.valid_from && license.expires_at.is_none_or(|end| now < end);
     let Some(number) = number else {
-        return match licenses.iter().filter(valid).count() {
+        return match licenses.iter().filter(|license| not_valid(license, now).is_none()).count() {
             0 if licenses.is_empty() => Rule::NothingAllocated,
             0 => Rule::NothingValid,
             licenses => Rule::MayIssue { licenses },
         };
     };
-    let number = number.clone();
-    match licenses.iter().find(|license| license.number == number) {
-        None => Rule::NotAllocated { number },
-        Some(license) if now < license.valid_from => Rule::NotYetValid { number, valid_from: license.valid_from },
-        Some(License { expires_at: Some(end), .. }) if now >= *end => Rule::Expired { number, expires_at: *end },
-        Some(_) => Rule::MayIssue { licenses: 1 },
+    match licenses.iter().find(|license| license.number == *number) {
+        None => Rule::NotAllocated { number: number.clone() },
+        Some(license) => not_valid(license, now).unwrap_or(Rule::MayIssue { licenses: 1 }),
     }
+}
+
+/// Why a license is not within its own validity (P 17.7).
+fn not_valid(license: &License, now: UtcTime) -> Option<Rule> {
+    let number = || license.number.clone();
+    if now < license.valid_from {
+        return Some(Rule::NotYetValid { number: number(), valid_from: license.valid_from });
+    }
+    let ended = license.expires_at.filter(|end| now >= *end);
+    ended.map(|expires_at| Rule::Expired { number: number(), expires_at })
 }
 
 impl Verdict {
@@ -202,6 +208,20 @@ mod tests {
             (366 * DAY, Some(2), "overdue"),
         ] {
             assert_eq!(code_at(&world, seconds, number), wanted, "{seconds} s, license {number:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_number_any_valid_license_will_do() {
+        let world = World::new();
+        for (seconds, wanted) in [
+            (10 * DAY - 1, "nothing-valid"),
+            (10 * DAY, "may-issue"),
+            (20 * DAY - 1, "may-issue"),
+            (20 * DAY, "nothing-valid"),
+        ] {
+            let times = Times::starting_at(MAIN_TIME.plus(seconds));
+            assert_eq!(may_issue(&world.synchronized_with(&[1], &times), &times, None).code(), wanted, "{seconds} s");
         }
     }
 

@@ -243,3 +243,60 @@ fn newest_provable(stored: &Stored, identity: &Identity) -> Option<LastReceipt> 
         places.into_iter().flatten().filter_map(|jws| read_receipt(jws, identity).ok()?.still_holds(identity).ok());
     provable.max_by_key(|last| last.receipt.sequence)
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::RefusalCode;
+
+    use super::*;
+    use crate::testing::{MAIN_TIME, World, allocation};
+
+    /// An answer to a request of this world.
+    fn applied(world: &World) -> Applied {
+        let outstanding = world.outstanding();
+        let (receipt, payload) = world.main.accept(&outstanding.jws, &allocation(1, &[0]), 1, MAIN_TIME);
+        let given = read_receipt(&world.main.sign(&receipt), &world.identity).unwrap();
+        let checked = given.answers(Some(&outstanding), None, &world.identity).unwrap();
+        checked.open(&payload, &outstanding.sealing_key).unwrap()
+    }
+
+    fn cleared(world: &World, server: LocalServer) -> LocalServer {
+        let outstanding = world.outstanding();
+        let refusal = world.main.refuse(&outstanding.jws, RefusalCode::KeyPairCleared);
+        let given = read_refusal(&world.main.sign(&refusal), &world.identity).unwrap();
+        server.clear(given.refuses(Some(&outstanding), &world.identity).unwrap())
+    }
+
+    #[test]
+    fn a_receipt_leads_from_every_state_to_synchronized_but_not_from_cleared() {
+        let (world, times) = (World::new(), Times::starting_at(MAIN_TIME));
+        let late = Times::starting_at(MAIN_TIME.plus(366 * 86_400));
+        let tampered = Stored { evidence: None, ..world.stored(&[0]) };
+        let states = [
+            world.unsynchronized(),
+            world.synchronized(&times),
+            world.synchronized(&late),
+            LocalServer::restore(tampered, &world.identity, &times),
+        ];
+        assert_eq!(states.each_ref().map(LocalServer::name), ["unsynchronized", "synchronized", "overdue", "tampered"]);
+        for state in states {
+            assert_eq!(state.apply(applied(&world), &times).name(), "synchronized");
+        }
+        let dead = cleared(&world, world.synchronized(&times));
+        assert_eq!(dead.name(), "cleared");
+        assert_eq!(dead.apply(applied(&world), &times).name(), "cleared", "P 16.4");
+    }
+
+    #[test]
+    fn a_receipt_whose_deadline_has_passed_leads_to_overdue() {
+        let (world, late) = (World::new(), Times::starting_at(MAIN_TIME.synchronize_by()));
+        assert_eq!(world.unsynchronized().apply(applied(&world), &late).name(), "overdue");
+    }
+
+    #[test]
+    fn a_state_that_was_cleared_stays_so_even_if_its_proof_is_damaged() {
+        let (world, times) = (World::new(), Times::starting_at(MAIN_TIME));
+        let stored = Stored { cleared: Some("damaged".to_owned()), ..world.stored(&[0]) };
+        assert_eq!(LocalServer::restore(stored, &world.identity, &times).name(), "cleared");
+    }
+}

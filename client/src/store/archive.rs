@@ -8,7 +8,7 @@ use protocol::{SigningKey, UtcTime};
 use rusqlite::Connection;
 use zeroize::Zeroizing;
 
-use super::file::{Readers, sync_directory_of, write_atomically};
+use super::file::{Readers, create_private, sync_directory_of, write_atomically};
 use super::history::record;
 use super::{Event, LocalStateError, Store};
 
@@ -57,6 +57,7 @@ impl Store {
     }
 
     fn copy_database(&self, to: &Path) -> Result<(), LocalStateError> {
+        create_private(to).map_err(|error| LocalStateError::Archive { error })?;
         let name = to.to_string_lossy();
         self.db.execute("VACUUM INTO ?", [&*name])?;
         let copy = Connection::open(to)?;

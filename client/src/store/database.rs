@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::LocalStateError;
+use super::file::create_private;
 
 /// The version of [`SCHEMA`], in SQLite's `user_version`. 0 is an empty database.
 pub(super) const VERSION: i64 = 1;
@@ -56,6 +57,8 @@ CREATE TABLE history (
 
 /// Opens or creates the database file.
 pub(super) fn open(file: &Path) -> Result<Connection, LocalStateError> {
+    // SQLite gives its log the mode of the database.
+    create_private(file).map_err(|error| LocalStateError::DatabaseFailed { detail: error.to_string() })?;
     let db = Connection::open(file)?;
     // The directory is locked, so SQLite needs neither shared memory nor locks of its own between processes.
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;

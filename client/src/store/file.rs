@@ -55,6 +55,14 @@ fn temporary_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Makes an empty file of mode 0600, unless it is there.
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
+    match create(path, Readers::OwnerOnly) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn create(path: &Path, readers: Readers) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

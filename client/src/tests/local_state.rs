@@ -1,9 +1,12 @@
 //! The local state: set up once, verified at every start, and never half of anything.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::Environment;
 use crate::output::Exit;
+use crate::seams::{DurableStep, Moment};
 use crate::testing::{MAIN_TIME, MainServer, NUMBERS};
 
 #[test]
@@ -62,9 +65,11 @@ fn only_the_owner_reads_the_key_and_the_directory() {
     use std::os::unix::fs::PermissionsExt as _;
     let local = Environment::new();
     local.run("new-key-pair --yes");
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&local.state()), 0o700);
-    assert_eq!(mode(&local.state().join("signing-key.pem")), 0o600);
+    for file in ["signing-key.pem", "state.sqlite", "setup.json"] {
+        assert_eq!(mode(&local.state().join(file)), 0o600, "{file}");
+    }
 }
 
 #[test]
@@ -75,15 +80,22 @@ fn the_one_time_key_is_on_disk_only_while_its_request_is_outstanding() {
         let db = rusqlite::Connection::open(local.state().join("state.sqlite")).unwrap();
         db.query_row("SELECT sealing_key FROM outstanding", [], |row| row.get(0)).unwrap()
     };
-    let on_disk = |directory: &std::path::Path| {
-        let files =
-            std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-        files.into_iter().any(|path| std::fs::read(path).unwrap().windows(48).any(|window| window == secret))
-    };
-    assert!(on_disk(&local.state()), "the test would see it");
+    assert!(on_disk(&local.state(), &secret), "the test would see it");
     local.process("request.json", "response.json");
-    local.run("import-response response.json");
-    assert!(!on_disk(&local.state()));
+    let (state, watched) = (local.state(), secret.clone());
+    // Before the database is closed, which would empty the log by itself.
+    let seams = local.seams().on_durable_step(move |step: DurableStep| {
+        if (step.name, step.moment) == ("one-time key erased from the log", Moment::After) {
+            assert!(!on_disk(&state, &watched));
+        }
+    });
+    assert_eq!(local.run_with("import-response response.json", seams).exit, Exit::Done);
+    assert!(!on_disk(&local.state(), &secret));
+}
+
+fn on_disk(directory: &Path, secret: &[u8]) -> bool {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    files.into_iter().any(|path| std::fs::read(path).unwrap().windows(48).any(|window| window == secret))
 }
 
 #[test]
@@ -94,7 +106,7 @@ fn the_archive_holds_the_old_state_without_the_one_time_key() {
     let db = rusqlite::Connection::open(format!("{archive}/state.sqlite")).unwrap();
     let key: Vec<u8> = db.query_row("SELECT sealing_key FROM outstanding", [], |row| row.get(0)).unwrap();
     assert!(key.is_empty());
-    assert!(std::path::Path::new(&archive).join("signing-key.pem").exists());
+    assert!(Path::new(&archive).join("signing-key.pem").exists());
     assert_eq!(local.run("history").json["events"].as_array().unwrap().len(), 4);
 }
 
@@ -173,7 +185,7 @@ fn databases_that_are_missing_damaged_or_newer_are_told_apart() {
 
 #[test]
 fn a_new_key_pair_is_the_way_out_of_a_lost_database_and_keeps_id_and_trust() {
-    type Damage = fn(&std::path::Path);
+    type Damage = fn(&Path);
     let damages: [Damage; 2] =
         [|file| std::fs::write(file, "x".repeat(5_000)).unwrap(), |file| std::fs::remove_file(file).unwrap()];
     for damage in damages {
@@ -181,7 +193,7 @@ fn a_new_key_pair_is_the_way_out_of_a_lost_database_and_keeps_id_and_trust() {
         damage(&local.state().join("state.sqlite"));
         let new = local.run("new-key-pair --yes");
         assert_eq!((new.exit, &new.json["license_server_id"]), (Exit::Done, &json!("DEMO-4711")), "{new:?}");
-        assert!(std::path::Path::new(new.json["archive"].as_str().unwrap()).join("signing-key.pem").exists());
+        assert!(Path::new(new.json["archive"].as_str().unwrap()).join("signing-key.pem").exists());
         assert_eq!(local.run("status").json["state"], "unsynchronized");
         assert_eq!(local.run("synchronize").exit, Exit::Done);
     }
