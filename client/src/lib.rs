@@ -5,7 +5,7 @@
 //! - `transport` carries: two ports, every failure told apart by its source.
 //! - `command` acts: one file for each verb of the command line.
 //!
-//! [`run`] is the only entry point. Clauses of `protocol/PROTOCOL.md` are cited as `P 9.7`.
+//! [`run()`] is the only entry point. Clauses of `protocol/PROTOCOL.md` are cited as `P 9.7`.
 
 mod cli;
 mod clock;

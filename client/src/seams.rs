@@ -7,7 +7,7 @@ use crate::transport::Transport;
 /// Makes the way to the main server of a trust file.
 pub(crate) type MakeTransport = Box<dyn Fn(&TrustFile) -> Box<dyn Transport>>;
 
-/// The seams of [`crate::run`]. The default is the ordinary program.
+/// The seams of [`crate::run()`]. The default is the ordinary program.
 #[derive(Default)]
 pub struct Seams {
     pub(crate) durable_step: Option<Box<dyn Fn(DurableStep)>>,

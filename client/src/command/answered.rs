@@ -4,7 +4,7 @@ use protocol::{Refusal, RefusalCode};
 use serde_json::{Value, json};
 
 use super::session::Session;
-use crate::core::{Applied, Carrier, Changes, Failure, meaning};
+use crate::core::{Applied, Carrier, Changes, Failure, LocalServer, meaning};
 use crate::output::{Exit, Report, Text, changes_json, sentence};
 
 /// How a synchronization ended.
@@ -48,6 +48,24 @@ impl Outcome {
             transient: matches!(refusal.code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable),
             notes: Vec::new(),
         }
+    }
+
+    /// A cleared key pair is dead for ever (P 16.4): there is nothing to ask, and nothing that an answer could change.
+    pub(super) fn cleared(session: &Session, carrier: Carrier) -> Option<Self> {
+        let LocalServer::Cleared(cleared) = &session.server else { return None };
+        Some(match &cleared.refusal {
+            Some(refusal) => Self::refused(refusal, carrier),
+            None => Self {
+                outcome: "refused",
+                exit: Exit::Refused,
+                code: RefusalCode::KeyPairCleared.as_str().to_owned(),
+                message: "the key pair of this server was cleared".to_owned(),
+                cure: Some("Run `license-server new-key-pair --yes`.".to_owned()),
+                changes: Changes::default(),
+                transient: false,
+                notes: Vec::new(),
+            },
+        })
     }
 
     pub(super) fn failed(failure: &Failure) -> Self {

@@ -7,8 +7,9 @@ use protocol::SyncFile;
 use serde_json::json;
 
 use super::Context;
+use super::answered::Outcome;
 use super::session::{Ending, Session};
-use crate::core::{Carrier, Identity, LocalServer, Outstanding, meaning};
+use crate::core::{Carrier, Identity, Outstanding};
 use crate::output::{Exit, Report, Text, Trouble, sentence};
 use crate::store::{DurableSteps, Readers, write_atomically};
 
@@ -17,12 +18,8 @@ const EVENT: &str = "export-request";
 pub(super) fn run(context: &Context, file: &Path, as_json: bool) -> Result<Report, Trouble> {
     refuse_two_on_stdout(file, as_json)?;
     let mut session = Session::open(context, EVENT)?;
-    if let LocalServer::Cleared(cleared) = &session.server
-        && let Some(refusal) = &cleared.refusal
-    {
-        let meaning = meaning(refusal, Carrier::File);
-        let code = refusal.code.as_str();
-        return Err(Trouble { exit: Exit::Refused, code, message: meaning.message, cure: meaning.cure });
+    if let Some(outcome) = Outcome::cleared(&session, Carrier::File) {
+        return Ok(outcome.report(&session));
     }
     let again = session.outstanding.is_some();
     let bytes = {

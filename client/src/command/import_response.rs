@@ -7,11 +7,9 @@ use protocol::{FileError, Receipt, Signed, SyncFile, Unreadable, limits};
 use super::Context;
 use super::answered::Outcome;
 use super::session::{Ending, Session};
-use crate::core::{
-    Applied, Carrier, Changes, CheckedRefusal, FileFailure, LocalServer, Wrong, meaning, read_receipt, read_refusal,
-};
-use crate::output::{Exit, Report, Trouble};
-use crate::store::read_bounded;
+use crate::core::{Applied, Carrier, Changes, CheckedRefusal, FileFailure, Wrong, read_receipt, read_refusal};
+use crate::output::{Report, Trouble};
+use crate::store::{LocalStateError, read_bounded};
 
 const EVENT: &str = "import-response";
 
@@ -24,6 +22,10 @@ enum Found {
 
 pub(super) fn run(context: &Context, file: &Path, dry_run: bool) -> Result<Report, Trouble> {
     let mut session = Session::open(context, EVENT)?;
+    // Also what was on its way when the key pair was cleared no longer counts.
+    if let Some(outcome) = Outcome::cleared(&session, Carrier::File) {
+        return Ok(outcome.report(&session));
+    }
     let found = match read(file).and_then(|(message, payload)| check(&message, payload, &session)) {
         Ok(found) => found,
         Err(failure) => {
@@ -90,10 +92,8 @@ fn check_receipt(message: &str, payload: &[u8], session: &Session) -> Result<Fou
 }
 
 /// Stores what was found.
-fn act(mut session: Session, found: Found) -> Result<Report, Trouble> {
+fn act(mut session: Session, found: Found) -> Result<Report, LocalStateError> {
     match found {
-        // What was on its way when the key pair was cleared no longer counts (P 16.4).
-        Found::Accepted(_) if matches!(session.server, LocalServer::Cleared(_)) => Err(cleared(&session)),
         Found::Accepted(applied) => {
             let (session, changes) = session.apply(applied, false, EVENT)?;
             Ok(synchronized(changes).report(&session))
@@ -113,7 +113,7 @@ fn act(mut session: Session, found: Found) -> Result<Report, Trouble> {
 }
 
 /// Says what would be stored.
-fn preview(mut session: Session, found: Found) -> Report {
+fn preview(session: Session, found: Found) -> Report {
     match found {
         Found::Accepted(applied) => {
             let (changes, by) = (session.changes(&applied), applied.receipt().synchronize_by);
@@ -126,10 +126,7 @@ fn preview(mut session: Session, found: Found) -> Report {
             report
         }
         Found::AlreadyApplied { sequence } => already_applied(sequence).report(&session),
-        Found::Refused(refusal) => {
-            session.outstanding = None;
-            Outcome::refused(&refusal.refusal, Carrier::File).report(&session)
-        }
+        Found::Refused(refusal) => Outcome::refused(&refusal.refusal, Carrier::File).report(&session),
     }
 }
 
@@ -140,18 +137,4 @@ fn synchronized(changes: Changes) -> Outcome {
 fn already_applied(sequence: u64) -> Outcome {
     let message = format!("this response was applied before, as synchronization number {sequence}; nothing changed");
     Outcome::synchronized("already-applied", message, Changes::default())
-}
-
-fn cleared(session: &Session) -> Trouble {
-    let (message, cure) = match &session.server {
-        LocalServer::Cleared(crate::core::Cleared { refusal: Some(refusal), .. }) => {
-            let meaning = meaning(refusal, Carrier::File);
-            (meaning.message, meaning.cure)
-        }
-        _ => (
-            "the key pair of this server was cleared".to_owned(),
-            "Run `license-server new-key-pair --yes`.".to_owned(),
-        ),
-    };
-    Trouble { exit: Exit::Refused, code: "key-pair-cleared", message, cure }
 }

@@ -6,8 +6,7 @@ use super::Context;
 use super::answered::Outcome;
 use super::session::{Ending, Session};
 use crate::core::{
-    Answered, Applied, Carrier, Changes, CheckedRefusal, Failure, LocalServer, changes_between, interpret_answer,
-    interpret_payload,
+    Answered, Applied, Carrier, Changes, CheckedRefusal, Failure, changes_between, interpret_answer, interpret_payload,
 };
 use crate::output::{Report, Trouble};
 use crate::store::LocalStateError;
@@ -17,11 +16,7 @@ const EVENT: &str = "synchronize";
 
 pub(super) fn run(context: &Context, limits: TimeLimits) -> Result<Report, Trouble> {
     let mut session = Session::open(context, EVENT)?;
-    // A cleared key pair is dead for ever (P 16.4): there is nothing to ask.
-    if let LocalServer::Cleared(cleared) = &session.server
-        && let Some(refusal) = &cleared.refusal
-    {
-        let outcome = Outcome::refused(refusal, Carrier::Direct);
+    if let Some(outcome) = Outcome::cleared(&session, Carrier::Direct) {
         session.store.save_times(&session.times)?;
         return Ok(outcome.report(&session));
     }

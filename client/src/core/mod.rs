@@ -19,5 +19,5 @@ pub(crate) use file_failure::FileFailure;
 pub(crate) use issue::may_issue;
 pub(crate) use outstanding::{Fate, Outstanding, RequestDamaged, fate, new_request};
 pub(crate) use refused::{Carrier, meaning};
-pub(crate) use state::{Applied, Cleared, Identity, LastReceipt, LocalServer, Stored};
+pub(crate) use state::{Applied, Identity, LastReceipt, LocalServer, Stored};
 pub(crate) use times::{ClockWrong, Times, in_words, skew};
