@@ -10,7 +10,7 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use protocol::{LicenseServerId, MainServerId, TrustFile, base64url};
+use protocol::{LicenseServerId, MainServerId, TrustFile};
 use serde::Serialize;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -162,7 +162,7 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
         smtp: reachable(address(&listeners.smtp)?).to_string(),
         admin_token: match options.admin_token {
             Some(token) => token,
-            None => base64url::encode(crypto::random::<24>()?),
+            None => admin_token(crypto::random()?),
         },
         trust_file,
         seed: main_server.seed(),
@@ -171,6 +171,11 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
     };
     let main_server = Arc::new(main_server);
     Ok(Opened { main_server, ready, trust, tls, listeners, _temporary: temporary })
+}
+
+/// Letters and digits only: a token that begins with a hyphen would be taken for a flag on a command line.
+fn admin_token(random: [u8; 24]) -> String {
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Nobody can connect to `0.0.0.0`; from this machine the loopback address is the same.
@@ -266,5 +271,15 @@ impl Running {
         }
         let http = async { while servers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(GRACE + GRACE / 2, async { tokio::join!(http, smtp.shut_down()) }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_admin_token_is_one_word_that_no_command_line_takes_for_a_flag() {
+        let token = super::admin_token([0xfb; 24]);
+        assert_eq!(token.len(), 48);
+        assert!(token.bytes().all(|b| b.is_ascii_alphanumeric()), "{token}");
     }
 }
