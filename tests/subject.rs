@@ -21,7 +21,8 @@ fn main() -> ExitCode {
             let durable_step = move |step: mock_solme::DurableStep| {
                 abort_if(abort_at.as_deref(), step.moment == mock_solme::Moment::Before, step.number);
             };
-            mock_solme::run(args, mock_solme::Seams { durable_step: Box::new(durable_step) })
+            let durable_step = Box::new(durable_step);
+            mock_solme::run(args, mock_solme::Seams { durable_step, ..mock_solme::Seams::default() })
         }
         _ => {
             eprintln!("subject: the first word is license-server or mock-solme");

@@ -34,6 +34,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
 pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
     let offset = cli.clock_offset.unwrap_or(Span { seconds: 0 });
     let shape = error_shape(&cli.verb);
+    let asks_may_issue = matches!(cli.verb, Verb::MayIssue { .. });
     let done = match cli.state.or_else(default_state_directory) {
         None => Err(Trouble {
             exit: Exit::Usage,
@@ -44,6 +45,10 @@ pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
         Some(directory) => command::run(&Context::new(directory, offset, seams), cli.verb, cli.json),
     };
     let mut report = done.unwrap_or_else(|trouble| Report::trouble(trouble, shape));
+    // Whoever asks whether a license may be issued gets one exit code for every no, a broken state included.
+    if asks_may_issue && matches!(report.exit, Exit::LocalState) {
+        report.exit = Exit::MayNotIssue;
+    }
     if offset.seconds != 0 {
         report.json.insert("clock_offset_seconds".to_owned(), json!(offset.seconds));
         report.text.warn(format_args!("the local clock was shifted by {} s for simulation", offset.seconds));

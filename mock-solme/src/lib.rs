@@ -3,6 +3,11 @@
 //! [`MockSolme::start`] runs it inside a test; [`run`] is the program `mock-solme`. [`registry`] decides; everything
 //! else acts.
 
+/// The Rust lines of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 mod admin;
 mod cli;
 mod clock;
@@ -13,6 +18,7 @@ mod identity;
 pub mod mail;
 mod main_server;
 mod mock;
+mod mutant;
 pub mod registry;
 mod running;
 mod seams;
@@ -23,6 +29,7 @@ pub use main_server::{
     By, Carrier, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile,
 };
 pub use mock::{Builder, MockSolme};
+pub use mutant::Mutant;
 pub use running::{Listeners, StartError};
 pub use seams::{DurableStep, Moment, Seams};
 pub use store::StoreError;

@@ -1,5 +1,7 @@
 //! Integration and property tests of the whole, one test binary.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+
 mod cores;
 mod crashes;
 mod files;
@@ -7,6 +9,7 @@ mod foreign_answers;
 mod foreign_main_server;
 mod interleavings;
 mod mails;
+mod readme;
 mod registry_model;
 mod stage;
 mod stories;

@@ -52,10 +52,13 @@ fn a_trust_file_that_cannot_be_used_sets_nothing_up() {
 #[test]
 fn what_is_not_set_up_says_so() {
     let local = Environment::empty();
-    for verb in ["synchronize", "status", "may-issue", "history", "new-key-pair --yes", "export-request a.json"] {
+    for verb in ["synchronize", "status", "history", "new-key-pair --yes", "export-request a.json"] {
         let failed = local.run(verb);
         assert_eq!((failed.exit, failed.code()), (Exit::LocalState, "not-initialized"), "{verb}");
     }
+    let no = local.run("may-issue");
+    assert_eq!((no.exit, no.code()), (Exit::MayNotIssue, "not-initialized"), "one exit code for every no");
+    assert_eq!(no.json["may_issue"], false);
     assert!(!local.state().exists());
 }
 
@@ -160,7 +163,7 @@ fn key_files_that_are_missing_damaged_or_foreign_are_told_apart() {
     assert_eq!(local.run("may-issue").code(), "key-file-damaged");
     std::fs::remove_file(&key).unwrap();
     let missing = local.run("may-issue");
-    assert_eq!((missing.exit, missing.code()), (Exit::LocalState, "key-file-missing"));
+    assert_eq!((missing.exit, missing.code()), (Exit::MayNotIssue, "key-file-missing"));
     assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").code(), "key-file-missing");
     assert_eq!(local.run("new-key-pair --yes").exit, Exit::Done);
     assert_eq!(local.run("status").json["state"], "unsynchronized");
