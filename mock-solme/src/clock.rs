@@ -1,6 +1,7 @@
 //! The virtual clock of the whole simulator: the real one, shifted.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use protocol::UtcTime;
@@ -9,11 +10,13 @@ use protocol::UtcTime;
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     offset: AtomicI64,
+    /// Held while the offset is changed, so that of two that advance the clock neither is lost.
+    changing: Mutex<()>,
 }
 
 impl Clock {
     pub(crate) fn new(offset: i64) -> Self {
-        Self { offset: AtomicI64::new(offset) }
+        Self { offset: AtomicI64::new(offset), changing: Mutex::default() }
     }
 
     /// Main server time.
@@ -26,8 +29,17 @@ impl Clock {
         self.offset.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn set_offset(&self, seconds: i64) {
-        self.offset.store(seconds, Ordering::SeqCst);
+    /// Changes the offset, once `keep` has kept the new one.
+    pub(crate) fn change<E>(
+        &self,
+        change: impl FnOnce(i64) -> i64,
+        keep: impl FnOnce(i64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let offset = change(self.offset());
+        keep(offset)?;
+        self.offset.store(offset, Ordering::SeqCst);
+        Ok(())
     }
 
     /// The offset that would make it `time` now.

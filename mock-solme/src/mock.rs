@@ -8,6 +8,7 @@ use protocol::{KeyThumbprint, License, LicenseNumber, LicenseServerId, MainServe
 use tokio::sync::oneshot;
 
 use crate::mail::ReceivedMail;
+use crate::mail::hand_on::MailServer;
 use crate::main_server::{
     By, JournalEntry, MainServer, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile,
 };
@@ -74,6 +75,20 @@ impl Builder {
     #[must_use]
     pub fn auto_approve(mut self) -> Self {
         self.options.settings.auto_approve = true;
+        self
+    }
+
+    /// Answers at most so many requests a minute with one id (P 9.4).
+    #[must_use]
+    pub fn rate_limit(mut self, per_minute: u32) -> Self {
+        self.options.settings.rate_limit = Some(per_minute);
+        self
+    }
+
+    /// Where mails of the outbox are handed on to.
+    #[must_use]
+    pub fn mail_server(mut self, mail_server: MailServer) -> Self {
+        self.options.mail_server = Some(mail_server);
         self
     }
 

@@ -18,6 +18,7 @@ use crate::admin::{self, Access, Admin};
 use crate::crypto::{self, CryptoError};
 use crate::http::{https_role, payload_role};
 use crate::identity::{IdentityError, write_durably};
+use crate::mail::hand_on::{MailServer, NotHandedOn};
 use crate::mail::smtp::{self, Smtp, Temporary};
 use crate::main_server::{MainServer, OpenError, OperatorError, Settings};
 use crate::seams::DurableSteps;
@@ -74,6 +75,12 @@ impl From<CryptoError> for StartError {
     }
 }
 
+impl From<NotHandedOn> for StartError {
+    fn from(error: NotHandedOn) -> Self {
+        Self::MainServer(error.to_string())
+    }
+}
+
 impl From<OperatorError> for StartError {
     fn from(error: OperatorError) -> Self {
         Self::MainServer(error.to_string())
@@ -115,6 +122,8 @@ pub(crate) struct Options {
     pub(crate) data: Option<PathBuf>,
     pub(crate) settings: Settings,
     pub(crate) admin_token: Option<String>,
+    /// Where mails of the outbox are handed on to.
+    pub(crate) mail_server: Option<MailServer>,
 }
 
 /// What a caller has to know of a running main server: the ready line.
@@ -139,6 +148,7 @@ pub(crate) struct Opened {
     pub(crate) trust: TrustFile,
     tls: Arc<rustls::ServerConfig>,
     listeners: Listeners,
+    mail_server: Option<MailServer>,
     /// Where the trust file lies when there is no data directory; removed on drop.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -170,7 +180,8 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
         demo_license_server_id,
     };
     let main_server = Arc::new(main_server);
-    Ok(Opened { main_server, ready, trust, tls, listeners, _temporary: temporary })
+    let mail_server = options.mail_server;
+    Ok(Opened { main_server, ready, trust, tls, listeners, mail_server, _temporary: temporary })
 }
 
 /// Letters and digits only: a token that begins with a hyphen would be taken for a flag on a command line.
@@ -222,9 +233,9 @@ pub(crate) struct Running {
 impl Opened {
     /// Starts to serve. From now on every connection is answered; those made since the listeners were bound as well.
     pub(crate) fn serve(self) -> Result<Running, StartError> {
-        let Self { main_server, ready, trust, tls, listeners, _temporary } = self;
+        let Self { main_server, ready, trust, tls, listeners, mail_server, _temporary } = self;
         let access = Access { token: ready.admin_token, address: listeners.admin.local_addr()? };
-        let admin = Admin::new(Arc::clone(&main_server), access, trust.to_json());
+        let admin = Admin::new(Arc::clone(&main_server), access, trust.to_json(), mail_server);
         let (mut handles, mut servers) = (Vec::new(), JoinSet::new());
         let mut handle = || {
             handles.push(Handle::new());

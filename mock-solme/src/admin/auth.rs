@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use axum::http::uri::Authority;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -24,10 +25,11 @@ impl Access {
     /// A page that resolves its own name to our address (DNS rebinding) comes with that name: only addresses and
     /// `localhost` are ours, and only with our port.
     fn is_ours(&self, authority: &str) -> bool {
-        let Some((host, port)) = authority.rsplit_once(':') else { return false };
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let ours = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok();
-        ours && port.parse() == Ok(self.address.port())
+        let Ok(authority) = authority.parse::<Authority>() else { return false };
+        let host = authority.host();
+        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let ours = host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok();
+        ours && authority.port_u16().unwrap_or(80) == self.address.port()
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) use auth::Access;
 pub(crate) use router::router;
 
 use crate::http::problem::ProblemResponse;
+use crate::mail::hand_on::MailServer;
 use crate::main_server::MainServer;
 
 /// What every handler has.
@@ -32,11 +33,18 @@ pub(crate) struct Admin {
     access: Arc<Access>,
     /// The trust file, as it was written.
     trust_file: Arc<Vec<u8>>,
+    mail_server: Option<Arc<MailServer>>,
 }
 
 impl Admin {
-    pub(crate) fn new(main_server: Arc<MainServer>, access: Access, trust_file: Vec<u8>) -> Self {
-        Self { main_server, access: Arc::new(access), trust_file: Arc::new(trust_file) }
+    pub(crate) fn new(
+        main_server: Arc<MainServer>,
+        access: Access,
+        trust_file: Vec<u8>,
+        mail_server: Option<MailServer>,
+    ) -> Self {
+        let (access, trust_file) = (Arc::new(access), Arc::new(trust_file));
+        Self { main_server, access, trust_file, mail_server: mail_server.map(Arc::new) }
     }
 
     /// Does something that blocks.

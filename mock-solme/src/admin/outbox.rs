@@ -2,10 +2,12 @@
 
 use axum::Json as Out;
 use axum::extract::State;
+use axum::http::StatusCode;
 
 use super::Admin;
 use super::extract::{Listing, Path, Query};
 use crate::http::problem::ProblemResponse;
+use crate::mail::hand_on::NotHandedOn;
 use crate::main_server::NumberedMail;
 
 pub(super) async fn list(
@@ -21,4 +23,28 @@ pub(super) async fn show(
     Path(number): Path<u64>,
 ) -> Result<Out<NumberedMail>, ProblemResponse> {
     Ok(Out(admin.act(move |main_server| main_server.outbox_mail(number)).await?))
+}
+
+/// Hands a mail on to the mail server that was named at the start. As often as asked: mail servers lose mails.
+pub(super) async fn hand_on(
+    State(admin): State<Admin>,
+    Path(number): Path<u64>,
+) -> Result<Out<NumberedMail>, ProblemResponse> {
+    let Some(mail_server) = admin.mail_server.clone() else {
+        let detail = "No mail server was named at the start.";
+        let cure = "Start mock-solme serve with --mail-server URL, or send the mail by hand.";
+        return Err(ProblemResponse::new(StatusCode::CONFLICT, "no-mail-server", detail, cure));
+    };
+    let mail = admin.act(move |main_server| main_server.outbox_mail(number)?.composed()).await?;
+    mail_server.hand_on(&mail).await.map_err(|error| not_handed_on(&error))?;
+    Ok(Out(admin.act(move |main_server| main_server.mail_was_handed_on(number)).await?))
+}
+
+fn not_handed_on(error: &NotHandedOn) -> ProblemResponse {
+    let (code, cure) = if error.is_transient() {
+        ("mail-not-handed-on-yet", "Hand it on again later; it stays in the outbox.")
+    } else {
+        ("mail-not-handed-on", "Change what is wrong, then hand it on again; it stays in the outbox.")
+    };
+    ProblemResponse::new(StatusCode::BAD_GATEWAY, code, format!("{error}."), cure)
 }

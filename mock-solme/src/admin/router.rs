@@ -25,6 +25,7 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/clear-requests/{number}/reject", post(clear_requests::reject))
         .route("/outbox", get(outbox::list))
         .route("/outbox/{number}", get(outbox::show))
+        .route("/outbox/{number}/hand-on", post(outbox::hand_on))
         .route("/process-request", post(operations::process_request))
         .route("/clock", get(clock::show).put(clock::set))
         .route("/clock/advance", post(clock::advance))

@@ -191,6 +191,9 @@ fn call(verb: Verb, by: &str) -> Call {
             call
         }
         Verb::Outbox(Outbox::Show { number }) => Call::new(Method::GET, ["outbox", &number.to_string()], render::mail),
+        Verb::Outbox(Outbox::HandOn { number }) => {
+            Call::new(Method::POST, ["outbox", &number.to_string(), "hand-on"], render::mail)
+        }
         Verb::Clock(Clock::Show) => Call::new(Method::GET, ["clock"], render::clock),
         Verb::Clock(Clock::Set { now }) => Call::new(Method::PUT, ["clock"], render::clock).json(json!({ "now": now })),
         Verb::Clock(Clock::Advance { by }) => {

@@ -126,6 +126,12 @@ pub(super) struct Serve {
     /// Token of the admin API; random without it
     #[arg(long, value_name = "TOKEN", env = "MOCK_SOLME_ADMIN_TOKEN", hide_env_values = true)]
     pub(super) admin_token: Option<String>,
+    /// Answer at most N requests a minute with one id: the key pair in use has a bucket of its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rate_limit: Option<u32>,
+    /// Where `outbox hand-on` hands mails on to: smtp://USER:PASSWORD@HOST:587?tls=required
+    #[arg(long, value_name = "URL", env = "MOCK_SOLME_MAIL_SERVER", hide_env_values = true)]
+    pub(super) mail_server: Option<String>,
     /// Approve clear requests as their mails arrive
     #[arg(long)]
     pub(super) auto_approve: bool,
@@ -299,6 +305,8 @@ pub(super) enum Outbox {
     },
     /// Show one
     Show { number: u64 },
+    /// Hand one on to the mail server that `serve --mail-server` names
+    HandOn { number: u64 },
 }
 
 #[derive(Debug, Subcommand)]

@@ -68,7 +68,7 @@ pub(super) fn clear_requests(answer: &Value) -> String {
 }
 
 pub(super) fn mails(answer: &Value) -> String {
-    table(answer, &["id", "at", "to", "subject"], "There are no mails.")
+    table(answer, &["id", "at", "to", "subject", "handed_on_at"], "There are no mails.")
 }
 
 /// A mail as a mail program shows it.

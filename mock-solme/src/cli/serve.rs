@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::FAILED;
 use super::args::Serve;
 use crate::crypto;
+use crate::mail::hand_on::MailServer;
 use crate::main_server::Settings;
 use crate::running::{Listeners, Opened, Options, Ready, StartError, bind, open};
 use crate::seams::{DurableSteps, Seams};
@@ -35,8 +36,9 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
         Some(seed) => seed,
         None => u32::from_be_bytes(crypto::random()?),
     };
-    let settings = Settings { auto_approve: args.auto_approve, demo: !args.empty, seed };
-    let options = Options { data: args.data, settings, admin_token: args.admin_token };
+    let mail_server = args.mail_server.as_deref().map(MailServer::at).transpose()?;
+    let settings = Settings { auto_approve: args.auto_approve, demo: !args.empty, seed, rate_limit: args.rate_limit };
+    let options = Options { data: args.data, settings, admin_token: args.admin_token, mail_server };
     let opened = open(listeners, options, &DurableSteps::new(seams))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(until_terminated(opened));

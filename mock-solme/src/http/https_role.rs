@@ -37,6 +37,8 @@ async fn synchronize(State(main_server): State<Arc<MainServer>>, headers: Header
 
 /// What the carrier can see of the client's mistakes. They go into the journal; the request is answered all the same.
 fn judge(headers: &HeaderMap) -> Vec<String> {
-    let jose = headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/jose");
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let without_parameters = content_type.split(';').next().unwrap_or_default().trim();
+    let jose = without_parameters.eq_ignore_ascii_case("application/jose");
     if jose { Vec::new() } else { vec!["Content-Type is not application/jose: violates 13.2".to_owned()] }
 }

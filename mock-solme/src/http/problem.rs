@@ -1,9 +1,9 @@
 //! The one place where a refusal or a problem becomes an HTTP response (P 13.6).
 
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use protocol::Problem;
+use protocol::{Problem, RefusalCode};
 
 use crate::main_server::Answer;
 
@@ -42,8 +42,13 @@ impl IntoResponse for Answer {
                 ([(CONTENT_TYPE, HeaderValue::from_static("application/jose"))], receipt).into_response()
             }
             Self::Refused { refused, refusal, .. } => {
+                let waits = matches!(refused.code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable);
                 let problem = Problem::carrying(refused.code, refused.text, refused.cure, refusal);
-                ProblemResponse(Box::new(problem)).into_response()
+                let mut response = ProblemResponse(Box::new(problem)).into_response();
+                if waits {
+                    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+                }
+                response
             }
             Self::Problem { code, detail, cure } => {
                 ProblemResponse(Box::new(Problem::unsigned(code, detail, cure.to_owned()))).into_response()
@@ -52,17 +57,19 @@ impl IntoResponse for Answer {
     }
 }
 
+const PATH_CURE: &str =
+    "Compare port, path and method with PROTOCOL.md, 13; of the admin API, use the verbs of mock-solme.";
+
 /// For every path that there is not.
 pub(crate) async fn no_such_path(uri: Uri) -> ProblemResponse {
     let detail = format!("There is nothing at {}.", uri.path());
-    ProblemResponse::new(StatusCode::NOT_FOUND, "no-such-path", detail, "Compare port and path with PROTOCOL.md, 13.")
+    ProblemResponse::new(StatusCode::NOT_FOUND, "no-such-path", detail, PATH_CURE)
 }
 
 /// For every method that a path does not know.
 pub(crate) async fn no_such_method(method: Method, uri: Uri) -> ProblemResponse {
     let detail = format!("{} does not know {method}.", uri.path());
-    let cure = "Compare method and path with PROTOCOL.md, 13.";
-    ProblemResponse::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail, cure)
+    ProblemResponse::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail, PATH_CURE)
 }
 
 /// For a body that did not come whole.

@@ -84,7 +84,8 @@ pub(crate) struct Exchange {
 
 #[derive(Default)]
 struct Inner {
-    entries: VecDeque<JournalEntry>,
+    /// Each with the one-time key of its request.
+    entries: VecDeque<(JournalEntry, Option<KeyThumbprint>)>,
     bytes: usize,
     last_number: u64,
     /// Which request first had a one-time key, as long as that request is in the journal.
@@ -104,11 +105,12 @@ impl Journal {
     /// The newest `limit` entries before `before`, oldest first; of one id, or of all.
     pub(crate) fn list(&self, id: Option<&LicenseServerId>, before: Option<u64>, limit: usize) -> Vec<JournalEntry> {
         let inner = self.lock();
-        let wanted = |entry: &&JournalEntry| {
+        let wanted = |(entry, _): &&(JournalEntry, _)| {
             before.is_none_or(|before| entry.number < before)
                 && id.is_none_or(|id| entry.license_server_id.as_ref() == Some(id))
         };
-        let mut entries: Vec<_> = inner.entries.iter().rev().filter(wanted).take(limit).cloned().collect();
+        let newest = inner.entries.iter().rev().filter(wanted).take(limit);
+        let mut entries: Vec<_> = newest.map(|(entry, _)| entry.clone()).collect();
         entries.reverse();
         entries
     }
@@ -142,11 +144,15 @@ impl Inner {
             answer: exchange.answer,
         };
         self.bytes += size(&entry);
-        self.entries.push_back(entry);
+        self.entries.push_back((entry, exchange.sealing_thumbprint));
         while self.entries.len() > ENTRIES || self.bytes > BYTES {
-            let Some(oldest) = self.entries.pop_front() else { break };
+            let Some((oldest, sealing_key)) = self.entries.pop_front() else { break };
             self.bytes -= size(&oldest);
-            self.sealing_keys.retain(|_, (_, number)| *number > oldest.number);
+            if let Some(key) = sealing_key
+                && self.sealing_keys.get(&key).is_some_and(|(_, number)| *number == oldest.number)
+            {
+                self.sealing_keys.remove(&key);
+            }
         }
     }
 
@@ -159,4 +165,62 @@ impl Inner {
 
 fn size(entry: &JournalEntry) -> usize {
     entry.request.len() + entry.answer.len() + entry.detail.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::SigningKey;
+
+    use super::*;
+
+    fn exchange(request: &str, sealing_thumbprint: Option<KeyThumbprint>) -> Exchange {
+        Exchange {
+            carrier: Carrier::Https,
+            license_server_id: None,
+            thumbprint: None,
+            request_digest: Some(Digest::of(request)),
+            sealing_thumbprint,
+            verdict: String::new(),
+            clause: String::new(),
+            detail: String::new(),
+            judgements: Vec::new(),
+            request: request.to_owned(),
+            answer: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_journal_keeps_the_newest_entries_and_forgets_the_keys_of_the_others() {
+        let journal = Journal::default();
+        let key = Some(SigningKey::generate().thumbprint());
+        journal.record(UtcTime::from_secs(0), exchange("first", key));
+        for _ in 0..ENTRIES {
+            journal.record(UtcTime::from_secs(0), exchange("other", None));
+        }
+        let entries = journal.list(None, None, usize::MAX);
+        assert_eq!((entries.len(), entries[0].number), (ENTRIES, 2));
+        assert!(journal.lock().sealing_keys.is_empty());
+    }
+
+    #[test]
+    fn the_journal_is_bounded_in_bytes_as_well() {
+        let journal = Journal::default();
+        let megabyte = "x".repeat(1 << 20);
+        for _ in 0..=BYTES >> 20 {
+            journal.record(UtcTime::from_secs(0), exchange(&megabyte, None));
+        }
+        assert_eq!(journal.list(None, None, usize::MAX).len(), BYTES >> 20);
+        assert!(journal.lock().bytes <= BYTES);
+    }
+
+    #[test]
+    fn the_same_request_again_reuses_no_key() {
+        let journal = Journal::default();
+        let key = Some(SigningKey::generate().thumbprint());
+        for request in ["a", "a", "b"] {
+            journal.record(UtcTime::from_secs(0), exchange(request, key));
+        }
+        let judged: Vec<_> = journal.list(None, None, 9).iter().map(|entry| entry.judgements.len()).collect();
+        assert_eq!(judged, [0, 0, 1]);
+    }
 }

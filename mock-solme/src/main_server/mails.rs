@@ -43,6 +43,15 @@ pub struct NumberedMail {
     pub mail: StoredMail,
 }
 
+impl NumberedMail {
+    /// The mail as it was composed.
+    pub(crate) fn composed(self) -> Result<OutboxMail, OperatorError> {
+        let StoredMail { to, subject, message_id, text, raw, .. } = self.mail;
+        let message_id = message_id.parse().map_err(StoreError::damaged)?;
+        Ok(OutboxMail { to: addresses(&to), subject, message_id, text, raw: raw.into_bytes() })
+    }
+}
+
 impl MainServer {
     /// Takes a mail in. One clear request for each known id that it names; the sender hears the same whether an id is
     /// known or not.
@@ -155,7 +164,8 @@ impl MainServer {
             let detail = format!("clear request {number}");
             let note = Note::of_key_pair(AuditAction::ClearRequestRejected, request.thumbprint, &detail);
             audit::append(store, &note.entry(id, by, judgement.now))?;
-            let answer = Answer::ClearRequestRejected { license_server_id: id, reason: &by.reason };
+            let reason = if by.reason.is_empty() { "none was given" } else { &by.reason };
+            let answer = Answer::ClearRequestRejected { license_server_id: id, reason };
             self.answer_contacts(store, &request, &record, &answer, judgement.now)?;
             Ok(numbered(number, closed, &record, judgement.now))
         })
@@ -201,6 +211,17 @@ impl MainServer {
         let found = self.store.read(|store| outbox::load(store, number))?;
         let (at, mail) = found.ok_or(OperatorError::UnknownMail(number))?;
         Ok(NumberedMail { id: number, at, mail })
+    }
+
+    /// Notes that a mail of the outbox was handed on.
+    pub(crate) fn mail_was_handed_on(&self, number: u64) -> Result<NumberedMail, OperatorError> {
+        let now = self.now();
+        self.store.write("hand a mail on", |store| {
+            let (at, mail) = outbox::load(store, number)?.ok_or(OperatorError::UnknownMail(number))?;
+            let mail = StoredMail { handed_on_at: Some(now), ..mail };
+            outbox::update(store, number, &mail)?;
+            Ok(NumberedMail { id: number, at, mail })
+        })
     }
 
     /// The answer goes to the registered contacts. Only where there are none it goes to the sender, whom nobody knows:
@@ -271,8 +292,9 @@ fn stored(mail: OutboxMail) -> StoredMail {
     StoredMail {
         to: mail.to.iter().map(ToString::to_string).collect(),
         subject: mail.subject,
-        message_id: mail.message_id.to_string(),
+        message_id: mail.message_id.as_str().to_owned(),
         text: mail.text,
         raw: String::from_utf8_lossy(&mail.raw).into_owned(),
+        handed_on_at: None,
     }
 }

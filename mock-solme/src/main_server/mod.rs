@@ -8,6 +8,7 @@ mod licenses;
 mod mails;
 mod metrics;
 mod operator;
+mod rate_limit;
 mod synchronize;
 
 use std::fs::{self, File};
@@ -62,6 +63,7 @@ pub(crate) struct MainServer {
     pub(crate) journal: journal::Journal,
     pub(crate) metrics: metrics::Metrics,
     settings: Settings,
+    rate_limits: Option<rate_limit::RateLimits>,
     /// Holds the lock of the data directory.
     _lock: Option<File>,
 }
@@ -75,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) demo: bool,
     /// Seed of what is made up: license numbers.
     pub(crate) seed: u32,
+    /// Requests a minute (P 9.4); `None` switches rate limits off.
+    pub(crate) rate_limit: Option<u32>,
 }
 
 impl MainServer {
@@ -129,6 +133,7 @@ impl MainServer {
             clock: Clock::new(offset),
             journal: journal::Journal::default(),
             metrics: metrics::Metrics::default(),
+            rate_limits: settings.rate_limit.map(rate_limit::RateLimits::new),
             settings,
             _lock: lock,
         })
@@ -159,20 +164,17 @@ impl MainServer {
 
     /// Makes it `time` now, for the whole simulator.
     pub(crate) fn set_clock(&self, time: UtcTime) -> Result<(), StoreError> {
-        self.set_clock_offset(Clock::offset_for(time))
+        self.change_clock(|_| Clock::offset_for(time))
     }
 
     /// Moves main server time by `seconds`.
     pub(crate) fn advance_clock(&self, seconds: i64) -> Result<(), StoreError> {
-        self.set_clock_offset(self.clock.offset().saturating_add(seconds))
+        self.change_clock(|offset| offset.saturating_add(seconds))
     }
 
-    fn set_clock_offset(&self, seconds: i64) -> Result<(), StoreError> {
-        self.store.write("clock", |store| {
-            meta::set(store, CLOCK_OFFSET, &seconds.to_string())?;
-            self.clock.set_offset(seconds);
-            Ok(())
-        })
+    fn change_clock(&self, change: impl FnOnce(i64) -> i64) -> Result<(), StoreError> {
+        let keep = |offset: i64| self.store.write("clock", |store| meta::set(store, CLOCK_OFFSET, &offset.to_string()));
+        self.clock.change(change, keep)
     }
 
     /// What the 443 role speaks.

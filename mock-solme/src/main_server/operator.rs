@@ -247,7 +247,7 @@ impl MainServer {
     /// For tests: forgets everything but who this main server is. The clock is real time again.
     pub(crate) fn reset(&self) -> Result<(), StoreError> {
         self.store.write("reset", records::delete_all)?;
-        self.set_clock_offset(0)?;
+        self.change_clock(|_| 0)?;
         self.journal.clear();
         Ok(())
     }

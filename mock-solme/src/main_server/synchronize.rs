@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::MainServer;
 use super::journal::{Carrier, Exchange};
 use crate::crypto::{self, AwsLc, CryptoError};
-use crate::registry::{Acceptance, Clause, Decision, Facts, Fresh, Record, Refused, decide};
+use crate::registry::{Acceptance, Bucket, Clause, Decision, Facts, Fresh, Record, Refused, decide};
 use crate::store::audit::{AuditAction, NewAuditEntry};
 use crate::store::{StoreError, answers, audit, records};
 
@@ -112,8 +112,9 @@ impl MainServer {
     /// Decides, seals and signs outside of the transaction, and decides again inside it. Where another request was
     /// faster, the record is another one by then, and it begins anew: somebody has made progress each time.
     fn decide_and_carry_out(&self, request: &Verified<Request>) -> Result<Outcome, Trouble> {
+        let within_rate_limit = self.within_rate_limit(request)?;
         loop {
-            let prepared = match self.plan(request)? {
+            let prepared = match self.plan(request, within_rate_limit)? {
                 Plan::Accept(prepared) => prepared,
                 Plan::Done(outcome) => return Ok(outcome),
             };
@@ -126,11 +127,12 @@ impl MainServer {
     }
 
     /// Decides, and prepares what is to be committed if it is accepted.
-    fn plan(&self, request: &Verified<Request>) -> Result<Plan, Trouble> {
+    fn plan(&self, request: &Verified<Request>, within_rate_limit: bool) -> Result<Plan, Trouble> {
         let id = &request.frame().issuer;
         let (before, decision, payload) = self.store.read(|store| {
             let before = records::load(store, id)?;
-            let decision = decide(before.as_ref(), request, &self.facts(store, id))?;
+            let facts = self.facts(store, id, within_rate_limit);
+            let decision = decide(before.as_ref(), request, &facts)?;
             let resend = matches!(decision, Decision::Resend(_));
             let payload = if resend { answers::newest_payload(store, id)? } else { Vec::new() };
             Ok((before, decision, payload))
@@ -162,7 +164,7 @@ impl MainServer {
         let Prepared { acceptance, before, fresh, payload, receipt } = prepared;
         let id = &before.license_server_id;
         let Some(record) = records::load(store, id)? else { return Ok(false) };
-        let decision = decide(Some(&record), request, &self.facts(store, id))?;
+        let decision = decide(Some(&record), request, &self.facts(store, id, true))?;
         if record != *before || !matches!(&decision, Decision::Accept(now) if now == acceptance) {
             return Ok(false);
         }
@@ -173,8 +175,18 @@ impl MainServer {
         Ok(true)
     }
 
-    fn facts<'a>(&'a self, store: &'a Connection, id: &'a LicenseServerId) -> StoredFacts<'a> {
-        StoredFacts { store, id, main_server_id: &self.id, key: self.identity.key.public_jwk() }
+    fn facts<'a>(&'a self, store: &'a Connection, id: &'a LicenseServerId, within: bool) -> StoredFacts<'a> {
+        let key = self.identity.key.public_jwk();
+        StoredFacts { store, id, main_server_id: &self.id, key, within_rate_limit: within }
+    }
+
+    /// Charges a request once, however often it is decided on. Ids that are not known have no bucket: the flood would
+    /// fill the memory instead.
+    fn within_rate_limit(&self, request: &Verified<Request>) -> Result<bool, StoreError> {
+        let Some(limits) = &self.rate_limits else { return Ok(true) };
+        let id = &request.frame().issuer;
+        let Some(record) = self.store.read(|store| records::load(store, id))? else { return Ok(true) };
+        Ok(limits.take(id, Bucket::of(&record, &request.thumbprint()), self.now()))
     }
 
     /// The payload of this name, for the 8080 role (P 13.4).
@@ -213,6 +225,7 @@ struct StoredFacts<'a> {
     id: &'a LicenseServerId,
     main_server_id: &'a MainServerId,
     key: &'a PublicJwk,
+    within_rate_limit: bool,
 }
 
 impl Facts for StoredFacts<'_> {
@@ -222,9 +235,8 @@ impl Facts for StoredFacts<'_> {
         self.main_server_id
     }
 
-    /// There are no rate limits yet: every request is within them.
     fn within_rate_limit(&self) -> bool {
-        true
+        self.within_rate_limit
     }
 
     fn was_accepted(&self, request_digest: &Digest) -> Result<bool, StoreError> {

@@ -19,12 +19,19 @@ pub struct StoredMail {
     pub text: String,
     /// The whole mail as it travels.
     pub raw: String,
+    /// When it was handed on to a mail server, if it was.
+    pub handed_on_at: Option<UtcTime>,
 }
 
 /// Stores a mail. Its number.
 pub(crate) fn insert(connection: &Connection, at: UtcTime, mail: &StoredMail) -> Result<u64, StoreError> {
     connection.execute("INSERT INTO outbox (at, mail) VALUES (?1, ?2)", params![at.as_secs(), to_json(mail)?])?;
     u64::try_from(connection.last_insert_rowid()).map_err(StoreError::damaged)
+}
+
+pub(crate) fn update(connection: &Connection, number: u64, mail: &StoredMail) -> Result<(), StoreError> {
+    connection.execute("UPDATE outbox SET mail = ?2 WHERE id = ?1", params![number, to_json(mail)?])?;
+    Ok(())
 }
 
 /// One mail, and when it was written.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::license_server::LicenseServer;
 
 /// Every route, with a method that it knows.
-const ROUTES: [(Method, &str); 26] = [
+const ROUTES: [(Method, &str); 27] = [
     (Method::GET, "/ids"),
     (Method::POST, "/ids"),
     (Method::GET, "/ids/DEMO-4711"),
@@ -27,6 +27,7 @@ const ROUTES: [(Method, &str); 26] = [
     (Method::POST, "/clear-requests/1/approve"),
     (Method::POST, "/clear-requests/1/reject"),
     (Method::GET, "/outbox"),
+    (Method::POST, "/outbox/1/hand-on"),
     (Method::POST, "/process-request"),
     (Method::GET, "/clock"),
     (Method::PUT, "/clock"),
@@ -81,7 +82,7 @@ async fn web_pages_of_other_origins_are_refused_even_with_the_token() {
     let mock = MockSolme::start();
     let port = mock.admin().rsplit_once(':').unwrap().1;
     let ids = || client().get(format!("{}/ids", mock.admin())).bearer_auth(mock.admin_token());
-    for host in ["evil.example", &format!("evil.example:{port}"), "127.0.0.1", "127.0.0.1:1", "localhost"] {
+    for host in ["evil.example", &format!("evil.example:{port}"), "127.0.0.1", "127.0.0.1:1", "localhost", ":", ""] {
         let response = ids().header(HOST, host).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST, "{host}");
     }

@@ -3,6 +3,7 @@
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use mock_solme::mail::ReceivedMail;
+use mock_solme::mail::hand_on::MailServer;
 use mock_solme::registry::{ApproveError, Caution};
 use mock_solme::{MockSolme, OperatorError};
 use protocol::RefusalCode;
@@ -126,4 +127,28 @@ async fn where_it_is_switched_on_a_clear_request_is_approved_as_it_arrives() {
     mock.receive_mail(&mail(CONTACT, "License server id: DEMO-4711")).unwrap();
     assert_eq!(mock.clear_requests().unwrap()[0].request.state.as_str(), "approved");
     LicenseServer::new(&mock).synchronize().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mail_of_the_outbox_is_handed_on_to_a_real_mail_server() {
+    let receiver = MockSolme::builder().empty().start();
+    let mail_server = MailServer::at(&format!("smtp://{}", receiver.smtp())).unwrap();
+    let mock = MockSolme::builder().mail_server(mail_server).start();
+    mock.add_id(&"SITE-1".parse().unwrap(), &["licensing@solme.se"]).unwrap();
+    mock.receive_mail(&mail("mallory@elsewhere.example", "License server id: SITE-1")).unwrap();
+
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let hand_on = async |number: u64| {
+        let call = client.post(format!("{}/outbox/{number}/hand-on", mock.admin())).bearer_auth(mock.admin_token());
+        call.send().await.unwrap().status().as_u16()
+    };
+    let mails = mock.outbox().unwrap();
+    assert_eq!(mails.len(), 2, "one to the contact, one to the sender");
+    for mail in &mails {
+        let taken = mail.mail.to == ["licensing@solme.se"];
+        assert_eq!(hand_on(mail.id).await, if taken { 200 } else { 502 }, "{:?}", mail.mail.to);
+    }
+    let handed_on = mock.outbox().unwrap().into_iter().filter(|mail| mail.mail.handed_on_at.is_some());
+    assert_eq!(handed_on.map(|mail| mail.mail.to).collect::<Vec<_>>(), [["licensing@solme.se"]]);
+    assert_eq!(hand_on(99).await, 404);
 }

@@ -1,4 +1,5 @@
 //! The simulator over real sockets, against License Servers made of the protocol crate alone.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
 mod admin;
 mod durable;

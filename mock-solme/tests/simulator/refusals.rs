@@ -84,7 +84,7 @@ async fn what_cannot_be_read_gets_a_problem_that_nobody_signed() {
     let text = server.request().text;
     let too_long = "a".repeat(limits::REQUEST + 1).into_bytes();
     for (body, status, code) in [
-        (text[..text.len() / 2].as_bytes().to_vec(), StatusCode::BAD_REQUEST, "unreadable-request"),
+        (text.as_bytes()[..text.len() / 2].to_vec(), StatusCode::BAD_REQUEST, "unreadable-request"),
         (format!("{text}\n").into_bytes(), StatusCode::BAD_REQUEST, "unreadable-request"),
         (vec![0xff; 40], StatusCode::BAD_REQUEST, "unreadable-request"),
         (Vec::new(), StatusCode::BAD_REQUEST, "unreadable-request"),
@@ -129,4 +129,22 @@ async fn the_443_role_speaks_tls_1_3_and_nothing_older() {
         reqwest::Client::builder().no_proxy().tls_certs_only([ca]).tls_version_max(reqwest::tls::Version::TLS_1_2);
     let error = older.build().unwrap().get(mock.https()).send().await.unwrap_err();
     assert!(error.is_connect(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_flood_with_a_leaked_id_is_limited_and_the_bound_server_is_served() {
+    let mock = MockSolme::builder().rate_limit(2).start();
+    let mut server = LicenseServer::new(&mock);
+    server.synchronize().await.unwrap();
+    let mut thief = LicenseServer::new(&mock);
+    assert_eq!(thief.synchronize().await.unwrap_err().code, RefusalCode::KeyPairInUse);
+    let outstanding = thief.request();
+    let limited = thief.send(outstanding.text.clone()).await;
+    assert_eq!((limited.status().as_u16(), &limited.headers()["retry-after"]), (429, &"60".parse().unwrap()));
+    assert_eq!(thief.finish(&outstanding).await.unwrap_err().code, RefusalCode::RateLimited);
+    server.synchronize().await.unwrap();
+    server.synchronize().await.unwrap();
+    assert_eq!(server.synchronize().await.unwrap_err().code, RefusalCode::RateLimited);
+    mock.advance_clock(30).unwrap();
+    server.synchronize().await.unwrap();
 }

@@ -34,7 +34,7 @@ fn request(
 }
 
 fn planned(main_server: &MainServer, request: &Verified<Request>) -> Prepared {
-    match main_server.plan(request).unwrap() {
+    match main_server.plan(request, true).unwrap() {
         Plan::Accept(prepared) => prepared,
         Plan::Done(_) => panic!("not to be accepted"),
     }
