@@ -37,7 +37,13 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
         None => u32::from_be_bytes(crypto::random()?),
     };
     let mail_server = args.mail_server.as_deref().map(MailServer::at).transpose()?;
-    let settings = Settings { auto_approve: args.auto_approve, demo: !args.empty, seed, rate_limit: args.rate_limit };
+    let settings = Settings {
+        auto_approve: args.auto_approve,
+        demo: !args.empty,
+        seed,
+        rate_limit: args.rate_limit,
+        mutant: seams.mutant,
+    };
     let options = Options { data: args.data, settings, admin_token: args.admin_token, mail_server };
     let opened = open(listeners, options, &DurableSteps::new(seams))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

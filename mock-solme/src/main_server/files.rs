@@ -3,6 +3,7 @@
 use protocol::{FileError, SyncFile};
 
 use super::{Answer, Carrier, MainServer, OperatorError};
+use crate::mutant;
 
 /// What a request file was processed into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,8 @@ impl MainServer {
             ),
             Answer::Problem { detail, .. } => return Err(OperatorError::UnreadableRequest(detail)),
         };
-        Ok(ResponseFile { bytes: response.to_bytes(&about), outcome })
+        let bytes = mutant::response_file(self.settings.mutant, response.to_bytes(&about));
+        Ok(ResponseFile { bytes, outcome })
     }
 
     /// The code of a file that cannot be used.

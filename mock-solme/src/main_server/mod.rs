@@ -29,6 +29,7 @@ pub(crate) use synchronize::Answer;
 use crate::clock::Clock;
 use crate::crypto::CryptoError;
 use crate::identity::{Identity, IdentityError, new_main_server_id};
+use crate::mutant::Mutant;
 use crate::seams::DurableSteps;
 use crate::store::{Store, StoreError, meta};
 
@@ -79,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) seed: u32,
     /// Requests a minute (P 9.4); `None` switches rate limits off.
     pub(crate) rate_limit: Option<u32>,
+    /// The bug that it is to have.
+    pub(crate) mutant: Option<Mutant>,
 }
 
 impl MainServer {

@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use super::MainServer;
 use super::journal::{Carrier, Exchange};
 use crate::crypto::{self, AwsLc, CryptoError};
-use crate::registry::{Acceptance, Bucket, Clause, Decision, Facts, Fresh, Record, Refused, decide};
+use crate::mutant;
+use crate::registry::{Acceptance, Bucket, Clause, Decision, Facts, Fresh, Record, Refused};
 use crate::store::audit::{AuditAction, NewAuditEntry};
 use crate::store::{StoreError, answers, audit, records};
 
@@ -74,7 +75,7 @@ impl MainServer {
             }
         };
         exchange.asked_by(&signed);
-        let request = match signed.clone().verify(&AwsLc) {
+        let request = match mutant::verify(self.settings.mutant, signed.clone()) {
             Ok(request) => request,
             Err(why) => {
                 let refused = Refused::invalid_signature();
@@ -132,30 +133,40 @@ impl MainServer {
         let (before, decision, payload) = self.store.read(|store| {
             let before = records::load(store, id)?;
             let facts = self.facts(store, id, within_rate_limit);
-            let decision = decide(before.as_ref(), request, &facts)?;
+            let decision = mutant::decide(self.settings.mutant, before.as_ref(), request, &facts)?;
             let resend = matches!(decision, Decision::Resend(_));
             let payload = if resend { answers::newest_payload(store, id)? } else { Vec::new() };
             Ok((before, decision, payload))
         })?;
         match (decision, before) {
-            (Decision::Accept(acceptance), Some(before)) => Ok(Plan::Accept(self.prepare(acceptance, before)?)),
+            (Decision::Accept(acceptance), Some(before)) => {
+                Ok(Plan::Accept(self.prepare(acceptance, before, request)?))
+            }
             (Decision::Accept(_), None) => Err(StoreError::no_record(id).into()),
             (Decision::Refuse(refused), _) => Ok(Plan::Done(Outcome::Refused(refused))),
             (Decision::Resend(answer), _) => {
-                Ok(Plan::Done(Outcome::AnsweredAgain { receipt: answer.receipt, payload }))
+                let receipt = mutant::resend(self.settings.mutant, answer.receipt, &self.identity.key);
+                Ok(Plan::Done(Outcome::AnsweredAgain { receipt, payload }))
             }
         }
     }
 
-    fn prepare(&self, acceptance: Acceptance, before: Record) -> Result<Prepared, CryptoError> {
+    fn prepare(
+        &self,
+        acceptance: Acceptance,
+        before: Record,
+        request: &Verified<Request>,
+    ) -> Result<Prepared, CryptoError> {
         let fresh = Fresh {
             now: self.now(),
             sync_id: SyncId::from_random(crypto::random()?),
             payload_name: PayloadName::from_random(crypto::random()?),
         };
-        let info = acceptance.sealing_info(&fresh);
-        let payload = crypto::seal(acceptance.sealing_jwk(), &info, acceptance.allocation())?;
-        let receipt = Signed::sign(&acceptance.receipt(&fresh, &payload), &self.identity.key);
+        let sealing = (*acceptance.sealing_jwk(), acceptance.sealing_info(&fresh));
+        let (key, info) = mutant::sealing(self.settings.mutant, sealing, request);
+        let payload = crypto::seal(&key, &info, acceptance.allocation())?;
+        let receipt = mutant::receipt(self.settings.mutant, acceptance.receipt(&fresh, &payload));
+        let receipt = Signed::sign(&receipt, &self.identity.key);
         Ok(Prepared { acceptance, before, fresh, payload, receipt })
     }
 
@@ -164,7 +175,7 @@ impl MainServer {
         let Prepared { acceptance, before, fresh, payload, receipt } = prepared;
         let id = &before.license_server_id;
         let Some(record) = records::load(store, id)? else { return Ok(false) };
-        let decision = decide(Some(&record), request, &self.facts(store, id, true))?;
+        let decision = mutant::decide(self.settings.mutant, Some(&record), request, &self.facts(store, id, true))?;
         if record != *before || !matches!(&decision, Decision::Accept(now) if now == acceptance) {
             return Ok(false);
         }

@@ -99,7 +99,8 @@ async fn durable_steps_are_numbered_from_one_and_an_acceptance_is_one_of_them() 
     let data = tempfile::tempdir().unwrap();
     let steps: Arc<Mutex<Vec<DurableStep>>> = Arc::default();
     let seen = Arc::clone(&steps);
-    let seams = Seams { durable_step: Box::new(move |step| seen.lock().unwrap().push(step)) };
+    let durable_step = Box::new(move |step| seen.lock().unwrap().push(step));
+    let seams = Seams { durable_step, ..Seams::default() };
     let mock = MockSolme::builder().data(data.path()).seams(seams).start();
     let before = steps.lock().unwrap().len();
     LicenseServer::new(&mock).synchronize().await.unwrap();
