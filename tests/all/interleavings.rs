@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness::programs::{Answer, LicenseServer};
+use mock_solme::{MockSolme, NewLicense};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use protocol::LicenseServerId;
+use tempfile::TempDir;
 
-use crate::stage::{Stage, done};
+use crate::stage::{done, init, programs};
 
 const SERVERS: usize = 2;
 
@@ -52,27 +55,32 @@ const REFUSALS: [&str; 2] = ["key-pair-in-use", "key-pair-cleared"];
 
 /// One license server id, two servers that both claim it, and the files between them and the main server.
 struct Site<'a> {
-    stage: &'a Stage,
-    id: String,
+    main_server: &'a MockSolme,
+    place: TempDir,
+    id: LicenseServerId,
     servers: Vec<LicenseServer>,
     requests: Vec<PathBuf>,
     responses: Vec<PathBuf>,
 }
 
 impl<'a> Site<'a> {
-    async fn new(stage: &'a Stage) -> Self {
+    async fn new(main_server: &'a MockSolme) -> Self {
         static SITES: AtomicUsize = AtomicUsize::new(0);
-        let id = format!("SITE-{}", SITES.fetch_add(1, Ordering::Relaxed));
-        stage.allocate(&id).await;
+        let id: LicenseServerId = format!("SITE-{}", SITES.fetch_add(1, Ordering::Relaxed)).parse().unwrap();
+        main_server.add_id(&id, &[]).unwrap();
+        main_server.add_license(&id, NewLicense::default()).unwrap();
+        let place = tempfile::tempdir().unwrap();
         let mut servers = Vec::new();
         for number in 0..SERVERS {
-            servers.push(stage.set_up(&format!("{id}-{number}"), &id).await);
+            let server = LicenseServer::new(&programs(), place.path().join(format!("server-{number}")));
+            init(&server, id.as_str(), main_server.trust_file()).await;
+            servers.push(server);
         }
-        Self { stage, id, servers, requests: Vec::new(), responses: Vec::new() }
+        Self { main_server, place, id, servers, requests: Vec::new(), responses: Vec::new() }
     }
 
     fn file(&self, kind: &str, number: usize) -> PathBuf {
-        self.stage.path(&format!("{}-{kind}-{number}", self.id))
+        self.place.path().join(format!("{kind}-{number}"))
     }
 
     async fn take(&mut self, step: &Step) {
@@ -98,8 +106,8 @@ impl<'a> Site<'a> {
             }
             Step::Process(file) if !self.requests.is_empty() => {
                 let response = self.file("response", self.responses.len());
-                let request = text(&self.requests[file.index(self.requests.len())]).to_owned();
-                self.stage.admin(["process-request", &request, "--out", text(&response)]).await;
+                let request = std::fs::read(&self.requests[file.index(self.requests.len())]).unwrap();
+                std::fs::write(&response, self.main_server.process_request_file(&request).unwrap().bytes).unwrap();
                 self.responses.push(response);
             }
             Step::Import(server, file) if !self.responses.is_empty() => {
@@ -112,7 +120,7 @@ impl<'a> Site<'a> {
                 self.crash(*server, &format!("{moment}:{number}"), &["import-response", &response]).await;
             }
             Step::Process(_) | Step::Import(..) | Step::ImportCrash(..) => {} // there is no file yet
-            Step::Clear => drop(self.stage.admin(["key-pair", "clear", &self.id]).await),
+            Step::Clear => drop(self.main_server.clear_key_pair(&self.id, None, None).unwrap()),
             Step::NewKeyPair(server) => drop(done(&self.servers[*server], ["new-key-pair", "--yes"]).await),
         }
     }
@@ -126,8 +134,8 @@ impl<'a> Site<'a> {
         done(&self.servers[server], ["status"]).await.text("state")
     }
 
-    async fn bound(&self) -> Option<String> {
-        self.stage.admin(["key-pair", "show", &self.id]).await.json["key_thumbprint"].as_str().map(str::to_owned)
+    fn bound(&self) -> Option<String> {
+        self.main_server.record(&self.id).unwrap().bound_thumbprint().map(String::from)
     }
 
     /// Synchronizes a server to its end; `new-key-pair` is taken where its cure says so.
@@ -149,7 +157,7 @@ impl<'a> Site<'a> {
         for server in 0..SERVERS {
             ends.push(self.settle(server).await);
         }
-        let bound = self.bound().await.expect("two servers have asked, one is bound");
+        let bound = self.bound().expect("two servers have asked, one is bound");
         for (server, end) in ends.iter().enumerate() {
             let status = done(&self.servers[server], ["status"]).await;
             let owns = status.text("key_thumbprint") == bound;
@@ -158,7 +166,7 @@ impl<'a> Site<'a> {
                 assert_eq!(status.text("state"), "synchronized");
             }
         }
-        self.stage.admin(["key-pair", "clear", &self.id]).await;
+        self.main_server.clear_key_pair(&self.id, None, None).unwrap();
         assert_eq!(self.settle(0).await, "synchronized", "{}: a clear frees the id", self.id);
     }
 }
@@ -177,11 +185,11 @@ fn expect_known(answer: &Answer, known: &[&str]) {
 #[test]
 fn no_interleaving_leaves_a_server_stuck_or_an_id_with_two_owners() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let stage = runtime.block_on(Stage::begin());
+    let main_server = MockSolme::start();
     let config = Config { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&steps(), |steps| {
         runtime.block_on(async {
-            let mut site = Site::new(&stage).await;
+            let mut site = Site::new(&main_server).await;
             for step in &steps {
                 site.take(step).await;
             }
