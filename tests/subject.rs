@@ -1,7 +1,7 @@
-//! The two programs as subjects of a test: as shipped, but they may be told to abort at a durable step.
+//! The programs as subjects of a test: as shipped, but the two may be told to abort at a durable step.
 //!
-//! `subject license-server ...` and `subject mock-solme ...`; `ABORT_AT=before:3` aborts before the third durable step,
-//! `ABORT_AT=after:3` after it.
+//! `subject license-server ...` and `subject mock-solme ...`; anything else is the harness, which finds both in it.
+//! `ABORT_AT=before:3` aborts before the third durable step, `ABORT_AT=after:3` after it.
 
 use std::env;
 use std::ffi::OsString;
@@ -24,10 +24,7 @@ fn main() -> ExitCode {
             let durable_step = Box::new(durable_step);
             mock_solme::run(args, mock_solme::Seams { durable_step, ..mock_solme::Seams::default() })
         }
-        _ => {
-            eprintln!("subject: the first word is license-server or mock-solme");
-            ExitCode::from(2)
-        }
+        _ => harness::run(env::args_os()),
     }
 }
 

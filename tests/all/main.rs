@@ -11,5 +11,6 @@ mod interleavings;
 mod mails;
 mod readme;
 mod registry_model;
+mod scenarios;
 mod stage;
 mod stories;
