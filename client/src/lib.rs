@@ -11,6 +11,7 @@ mod cli;
 mod clock;
 mod command;
 mod core;
+mod mutant;
 mod output;
 mod run;
 mod seams;
@@ -21,5 +22,6 @@ mod testing;
 mod tests;
 mod transport;
 
+pub use mutant::Mutant;
 pub use run::run;
 pub use seams::{DurableStep, Moment, Seams};

@@ -18,15 +18,19 @@ use crate::seams::Seams;
 ///
 /// Standard output carries what the command says, with `--json` exactly one JSON object. The exit codes are in
 /// `license-server --help`.
-pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
+pub fn run(args: impl IntoIterator<Item = OsString>, mut seams: Seams) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return wrong_command_line(&error, args.iter().any(|argument| argument == "--json")),
     };
     let as_json = cli.json;
+    let on_report = seams.on_report.take();
     let report = execute(cli, seams);
-    report.print(as_json);
+    match on_report {
+        Some(hear) => hear(&report.json),
+        None => report.print(as_json),
+    }
     report.exit.into()
 }
 

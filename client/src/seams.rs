@@ -1,11 +1,16 @@
 //! What a test, or the harness, may put in place of the ordinary. There is no other way in: no feature, no variable.
 
 use protocol::{TrustFile, UtcTime};
+use serde_json::{Map, Value};
 
+use crate::mutant::Mutant;
 use crate::transport::Transport;
 
 /// Makes the way to the main server of a trust file.
 pub(crate) type MakeTransport = Box<dyn Fn(&TrustFile) -> Box<dyn Transport>>;
+
+/// Hears what a command says.
+pub(crate) type OnReport = Box<dyn Fn(&Map<String, Value>)>;
 
 /// The seams of [`crate::run()`]. The default is the ordinary program.
 #[derive(Default)]
@@ -13,6 +18,8 @@ pub struct Seams {
     pub(crate) durable_step: Option<Box<dyn Fn(DurableStep)>>,
     pub(crate) clock: Option<Box<dyn Fn() -> UtcTime>>,
     pub(crate) transport: Option<MakeTransport>,
+    pub(crate) on_report: Option<OnReport>,
+    pub(crate) mutant: Option<Mutant>,
 }
 
 impl Seams {
@@ -27,6 +34,20 @@ impl Seams {
     #[must_use]
     pub fn with_clock(mut self, clock: impl Fn() -> UtcTime + 'static) -> Self {
         self.clock = Some(Box::new(clock));
+        self
+    }
+
+    /// Gives `hear` the JSON object that the command says, instead of printing it.
+    #[must_use]
+    pub fn on_report(mut self, hear: impl Fn(&Map<String, Value>) + 'static) -> Self {
+        self.on_report = Some(Box::new(hear));
+        self
+    }
+
+    /// Has one bug, so that a referee can be refereed.
+    #[must_use]
+    pub fn with_mutant(mut self, mutant: Mutant) -> Self {
+        self.mutant = Some(mutant);
         self
     }
 

@@ -139,6 +139,7 @@ impl World {
             license_server_id: "DEMO-4711".parse().unwrap(),
             trust: main.trust.clone(),
             key_thumbprint: key.thumbprint(),
+            mutant: None,
         };
         Self { main, identity, key }
     }

@@ -8,6 +8,7 @@ use super::Context;
 use super::answered::Outcome;
 use super::session::{Ending, Session};
 use crate::core::{Applied, Carrier, Changes, CheckedRefusal, FileFailure, Wrong, read_receipt, read_refusal};
+use crate::mutant::Mutant;
 use crate::output::{Report, Trouble};
 use crate::store::{LocalStateError, read_bounded};
 
@@ -82,7 +83,9 @@ fn check_receipt(message: &str, payload: &[u8], session: &Session) -> Result<Fou
     let receipt = match given.answers(outstanding, session.server.last_receipt(), identity) {
         Ok(receipt) => receipt,
         // A success that changes nothing (P 11.11), unless what it brought was tampered with since.
-        Err(Wrong::AlreadyApplied { sequence }) if session.server.applied().is_some() => {
+        Err(Wrong::AlreadyApplied { sequence })
+            if session.server.applied().is_some() && identity.mutant != Some(Mutant::FailsTheSecondImport) =>
+        {
             return Ok(Found::AlreadyApplied { sequence });
         }
         Err(wrong) => return Err(wrong.into()),

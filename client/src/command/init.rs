@@ -18,7 +18,8 @@ pub(super) fn run(context: &Context, id: &LicenseServerId, trust_file: &Path) ->
     let now = context.now();
     if store.is_new()? {
         let key = store.adopt_or_make_key()?;
-        let identity = Identity { license_server_id: id.clone(), trust, key_thumbprint: key.thumbprint() };
+        let identity =
+            Identity { license_server_id: id.clone(), trust, key_thumbprint: key.thumbprint(), mutant: None };
         let ending = Ending { outcome: "done", code: "initialized", message: "license server set up" };
         store.set_up(&identity, &Times::starting_at(now), &new_event(now, "init", ending, &identity))?;
         return Ok(report(&store, &identity, "initialized", "this license server is set up, with a new key pair"));
@@ -77,7 +78,7 @@ fn check_same(own: &Identity, id: &LicenseServerId, trust: &TrustFile) -> Result
 }
 
 fn report(store: &Store, identity: &Identity, code: &str, message: &str) -> Report {
-    let Identity { license_server_id, trust, key_thumbprint } = identity;
+    let Identity { license_server_id, trust, key_thumbprint, mutant: _ } = identity;
     let mut text = Text::default();
     text.good(crate::output::sentence(message));
     text.value("license server id", license_server_id);

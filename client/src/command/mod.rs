@@ -19,6 +19,7 @@ use protocol::{TrustFile, UtcTime};
 use crate::cli::Verb;
 use crate::clock::{self, Span};
 use crate::core::Failure;
+use crate::mutant::Mutant;
 use crate::output::{Report, Trouble};
 use crate::seams::{MakeTransport, Seams};
 use crate::store::DurableSteps;
@@ -31,12 +32,13 @@ pub(crate) struct Context {
     steps: DurableSteps,
     clock: Option<Box<dyn Fn() -> UtcTime>>,
     transport: Option<MakeTransport>,
+    mutant: Option<Mutant>,
 }
 
 impl Context {
     pub(crate) fn new(directory: PathBuf, offset: Span, seams: Seams) -> Self {
-        let Seams { durable_step, clock, transport } = seams;
-        Self { directory, offset, steps: DurableSteps::new(durable_step), clock, transport }
+        let Seams { durable_step, clock, transport, mutant, on_report: _ } = seams;
+        Self { directory, offset, steps: DurableSteps::new(durable_step), clock, transport, mutant }
     }
 
     /// The local clock.
@@ -48,7 +50,11 @@ impl Context {
     fn transport(&self, trust: &TrustFile, limits: TimeLimits) -> Result<Box<dyn Transport>, Failure> {
         match &self.transport {
             Some(transport) => Ok(transport(trust)),
-            None => Ok(Box::new(DirectTransport::new(trust, limits)?)),
+            None => {
+                let transport = DirectTransport::new(trust, limits)?;
+                let follows_redirects = self.mutant == Some(Mutant::FollowsRedirects);
+                Ok(Box::new(if follows_redirects { transport.following_redirects() } else { transport }))
+            }
         }
     }
 }

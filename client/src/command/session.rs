@@ -7,6 +7,7 @@ use crate::core::{
     Applied, Carrier, Changes, CheckedRefusal, Fate, Identity, LocalServer, Outstanding, RequestDamaged, Times,
     changes_between, fate, meaning, new_request, skew,
 };
+use crate::mutant::Mutant;
 use crate::store::{End, Event, Loaded, LocalStateError, Notes, Store};
 
 /// The state of one local server, verified, and open for change.
@@ -33,13 +34,36 @@ impl Session {
     /// Opens and verifies the state (P 11.12), and looks at the local clock.
     pub(super) fn open(context: &Context, verb: &str) -> Result<Self, LocalStateError> {
         let store = Store::open(&context.directory, verb, context.steps.clone())?;
-        let Loaded { identity, key, times, server, outstanding, notes } = store.load(context.now())?;
+        let Loaded { mut identity, key, mut times, server, outstanding, notes } = store.load(context.now())?;
+        identity.mutant = context.mutant;
         let (outstanding, dropped) = match outstanding {
             Some(Ok(outstanding)) => (Some(outstanding), None),
             Some(Err(damaged)) => (None, Some(damaged)),
             None => (None, None),
         };
-        Ok(Self { store, identity, times, server, outstanding, dropped, notes, key })
+        if identity.mutant == Some(Mutant::TrustsTheLocalClock) {
+            times = Times::starting_at(times.local_clock);
+        }
+        let mut session = Self { store, identity, times, server, outstanding, dropped, notes, key };
+        if verb == "synchronize" && session.outstanding.is_some() {
+            session.forget_on_retry()?;
+        }
+        Ok(session)
+    }
+
+    /// Two mutants do not keep what a retry needs.
+    fn forget_on_retry(&mut self) -> Result<(), LocalStateError> {
+        match self.identity.mutant {
+            Some(Mutant::MakesANewRequestOnRetry) => self.outstanding = None,
+            Some(Mutant::RegeneratesTheKeyPairOnRetry) => {
+                let event = self.event("mutant", Ending { outcome: "done", code: "mutant", message: "" });
+                self.key = self.store.begin_with_new_key(|_| event)?;
+                self.identity.key_thumbprint = self.key.thumbprint();
+                self.outstanding = None;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The outstanding request; a new one if there is none, durably stored before anyone sees it (P 12.1, 12.2).
@@ -53,12 +77,18 @@ impl Session {
     }
 
     fn new_request(&self) -> Outstanding {
-        let sealing_key = SealingKey::generate();
+        let mutant = self.identity.mutant;
+        let sealing_key = match mutant {
+            Some(Mutant::ReusesTheOneTimeKey) => SealingKey::from_bytes(&[1; 48]).expect("it is below the order"),
+            _ => SealingKey::generate(),
+        };
         let mut bits = [0; 16];
-        getrandom::fill(&mut bits).expect("the operating system gives random numbers");
+        if mutant != Some(Mutant::ReusesTheRequestId) {
+            getrandom::fill(&mut bits).expect("the operating system gives random numbers");
+        }
+        let last = self.server.last_receipt().filter(|_| mutant != Some(Mutant::ForgetsTheLastReceipt));
         let id = RequestId::from_random(bits);
-        let request =
-            new_request(&self.identity, self.server.last_receipt(), &self.times, id, sealing_key.public_jwk());
+        let request = new_request(&self.identity, last, &self.times, id, sealing_key.public_jwk());
         debug_assert_ne!(request.sealing_jwk, *self.key.public_jwk(), "P 5.3");
         let signed = Signed::<Request>::sign(&request, &self.key);
         Outstanding { jws: signed.as_str().to_owned(), digest: signed.digest(), request, sealing_key }
@@ -81,7 +111,11 @@ impl Session {
         };
         let (receipt, request) = (applied.receipt(), &outstanding.request);
         let clock_skew = skew(self.times.local_clock, request.made_at, receipt.main_server_time, just_now);
-        let times = self.times.settle(request.high_water_mark, receipt.main_server_time);
+        let stated_mark = match self.identity.mutant {
+            Some(Mutant::LowersTheMarkWithAnyReceipt) => self.times.effective(),
+            _ => request.high_water_mark,
+        };
+        let times = self.times.settle(stated_mark, receipt.main_server_time);
         let changes = self.changes(&applied);
         let notes = Notes { applied_at: self.times.local_clock, clock_skew, changes: changes.clone() };
         let message = format!(
@@ -106,8 +140,12 @@ impl Session {
         event: &'static str,
     ) -> Result<Self, LocalStateError> {
         let code = refusal.refusal.code;
-        let fate = fate(code, self.outstanding.as_ref().is_some_and(Outstanding::verifies));
-        let cleared = code == protocol::RefusalCode::KeyPairCleared;
+        let fate = match self.identity.mutant {
+            Some(Mutant::EndsTheRequestWithAnyRefusal) => Fate::Ends,
+            _ => fate(code, self.outstanding.as_ref().is_some_and(Outstanding::verifies)),
+        };
+        let cleared =
+            code == protocol::RefusalCode::KeyPairCleared && self.identity.mutant != Some(Mutant::GoesOnWhenCleared);
         let message = meaning(&refusal.refusal, carrier).message;
         let event = self.event(event, Ending { outcome: "refused", code: code.as_str(), message: &message });
         let end = End { fate, cleared: cleared.then_some(&*refusal.jws) };
@@ -125,7 +163,7 @@ impl Session {
         self.store.note(End { fate: Fate::Stays, cleared: None }, &self.times, &event)
     }
 
-    fn event(&self, event: &'static str, ending: Ending<'_>) -> Event {
+    pub(super) fn event(&self, event: &'static str, ending: Ending<'_>) -> Event {
         new_event(self.times.local_clock, event, ending, &self.identity)
     }
 }

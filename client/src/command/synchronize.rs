@@ -6,10 +6,12 @@ use super::Context;
 use super::answered::Outcome;
 use super::session::{Ending, Session};
 use crate::core::{
-    Answered, Applied, Carrier, Changes, CheckedRefusal, Failure, changes_between, interpret_answer, interpret_payload,
+    Answered, Applied, Carrier, Changes, CheckedRefusal, Failure, Fate, changes_between, interpret_answer,
+    interpret_payload,
 };
+use crate::mutant::Mutant;
 use crate::output::{Report, Trouble};
-use crate::store::LocalStateError;
+use crate::store::{End, LocalStateError};
 use crate::transport::{TimeLimits, Transport};
 
 const EVENT: &str = "synchronize";
@@ -33,6 +35,10 @@ fn synchronize(mut session: Session, transport: &dyn Transport) -> Result<Report
     let before = session.server.applied().map(|applied| applied.allocation().clone());
     let of_an_earlier_run = session.outstanding.is_some();
     session.request()?;
+    if session.identity.mutant == Some(Mutant::StoresBeforeVerifying) {
+        let event = session.event(EVENT, Ending { outcome: "done", code: "mutant", message: "" });
+        session.store.note(End { fate: Fate::Ends, cleared: None }, &session.times, &event)?;
+    }
     let session = match exchange(&session, transport) {
         Ok(Exchanged::Accepted(applied)) => session.apply(applied, !of_an_earlier_run, EVENT)?.0,
         Ok(Exchanged::Refused(refusal)) => return refused(session, refusal, Changes::default()),
@@ -89,7 +95,8 @@ fn exchange(session: &Session, transport: &dyn Transport) -> Result<Exchanged, F
     let Some(outstanding) = &session.outstanding else { unreachable!("a request is stored before it is sent") };
     let mut not_found_at = String::new();
     // To a 404 the same request is sent again, once (P 13.5).
-    for _ in 0..2 {
+    let tries = if session.identity.mutant == Some(Mutant::GivesUpAtA404) { 1 } else { 2 };
+    for _ in 0..tries {
         let answer = transport.post_request(&outstanding.jws)?;
         let last = session.server.last_receipt();
         let receipt = match interpret_answer(&answer, outstanding, last, &session.identity)? {

@@ -1,9 +1,10 @@
 //! What an HTTP answer is (P 13.3 to 13.6): a receipt, a refusal, or not the main server's.
 
-use protocol::{Problem, RefusalCode, limits};
+use protocol::{Problem, Refusal, RefusalCode, limits};
 
 use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Wrong};
 use super::{read_receipt, read_refusal, refused::printable};
+use crate::mutant::Mutant;
 
 /// An HTTP answer, its body bounded by the transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,12 +73,33 @@ fn refusal_in(answer: &HttpAnswer, outstanding: &Outstanding, identity: &Identit
     let problem = Problem::parse(&answer.body)
         .map_err(|error| trouble(format!("{} with an unreadable problem document: {error}", answer.status)))?;
     // An unsigned answer is never a refusal (P 8.2); it may come from anyone's mistake, and changes nothing.
+    if identity.mutant == Some(Mutant::AcceptsAnUnsignedRefusal)
+        && let (None, Some(refusal)) = (&problem.refusal, unsigned(&problem, outstanding, identity))
+    {
+        return Ok(Answered::Refusal(CheckedRefusal { jws: String::new(), refusal }));
+    }
     let Some(jws) = problem.refusal else {
         let (code, detail) = (printable(&problem.code), printable(&problem.detail));
         return Err(trouble(format!("{} with an unsigned problem {code}: {detail}", answer.status)));
     };
     let given = read_refusal(&jws, identity).map_err(not_ours_or_wrong)?;
     given.refuses(Some(outstanding), identity).map(Answered::Refusal).map_err(not_ours_or_wrong)
+}
+
+/// The refusal that a problem document would be, had it been signed: only a mutant asks for it.
+fn unsigned(problem: &Problem, outstanding: &Outstanding, identity: &Identity) -> Option<Refusal> {
+    Some(Refusal {
+        version: protocol::VERSION,
+        main_server_id: identity.trust.main_server_id.clone(),
+        license_server_id: identity.license_server_id.clone(),
+        main_server_time: outstanding.request.made_at,
+        code: RefusalCode::ALL.iter().copied().find(|code| code.as_str() == problem.code)?,
+        reason: None,
+        key_thumbprint: identity.key_thumbprint,
+        request_digest: outstanding.digest,
+        text: problem.detail.clone(),
+        cure: String::new(),
+    })
 }
 
 fn not_ours_or_wrong(wrong: Wrong) -> Failure {

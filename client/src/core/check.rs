@@ -9,6 +9,7 @@ use protocol::{
 
 use super::Outstanding;
 use super::state::{Applied, Identity, LastReceipt};
+use crate::mutant::Mutant;
 
 /// Why a receipt or a refusal is not the one that is awaited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,7 +104,10 @@ pub(crate) struct GivenReceipt(LastReceipt);
 
 /// A receipt that passed P 11.1 to 11.5: it answers the outstanding request. The payload is still missing.
 #[derive(Debug)]
-pub(crate) struct CheckedReceipt(LastReceipt);
+pub(crate) struct CheckedReceipt {
+    last: LastReceipt,
+    mutant: Option<Mutant>,
+}
 
 /// A refusal of the outstanding request (P 11.10).
 #[derive(Debug)]
@@ -117,7 +121,7 @@ pub(crate) struct CheckedRefusal {
 /// Reads a receipt of the trusted main server for this license server id (P 11.1, 11.2).
 pub(crate) fn read_receipt(text: &str, identity: &Identity) -> Result<GivenReceipt, Wrong> {
     let (jws, receipt) = read::<Receipt>(text, identity)?;
-    addressed(&receipt.main_server_id, &receipt.license_server_id, identity)?;
+    identity.passes(addressed(&receipt.main_server_id, &receipt.license_server_id, identity))?;
     Ok(GivenReceipt(LastReceipt { jws, receipt }))
 }
 
@@ -133,6 +137,11 @@ where
     M: Message<Issuer = MainServerId, Header = MainServerHeader>,
 {
     let signed = Signed::<M>::parse(text).map_err(Wrong::Unreadable)?;
+    if identity.mutant == Some(Mutant::SkipsTheSignature) {
+        return unverified(text)
+            .map(|message| (text.to_owned(), message))
+            .ok_or(Wrong::Unreadable(Unreadable::NotCompactJws("its payload")));
+    }
     let claimed = signed.unverified_frame().issuer.clone();
     // A message of another main server fails on its key first; naming that server helps more than naming its key.
     let verified = signed.verify(&RustCrypto, &identity.trust.signing_jwks).map_err(|error| match error {
@@ -143,6 +152,21 @@ where
     })?;
     let message = verified.read().map_err(Wrong::Content)?;
     Ok((verified.signed().as_str().to_owned(), message))
+}
+
+/// The content of a message that nobody has verified: only a mutant asks for it.
+fn unverified<M: Message>(text: &str) -> Option<M> {
+    protocol::parse_json(&protocol::base64url::decode(text.split('.').nth(1)?).ok()?).ok()
+}
+
+impl Identity {
+    /// What was checked. A mutant may let it pass all the same.
+    fn passes(&self, checked: Result<(), Wrong>) -> Result<(), Wrong> {
+        match (checked, self.mutant) {
+            (Err(wrong), Some(mutant)) if mutant.lets_pass(&wrong) => Ok(()),
+            (checked, _) => checked,
+        }
+    }
 }
 
 fn addressed(from: &MainServerId, to: &LicenseServerId, identity: &Identity) -> Result<(), Wrong> {
@@ -163,6 +187,16 @@ impl GivenReceipt {
         last: Option<&LastReceipt>,
         identity: &Identity,
     ) -> Result<CheckedReceipt, Wrong> {
+        identity.passes(self.check(outstanding, last, identity))?;
+        Ok(CheckedReceipt { last: self.0, mutant: identity.mutant })
+    }
+
+    fn check(
+        &self,
+        outstanding: Option<&Outstanding>,
+        last: Option<&LastReceipt>,
+        identity: &Identity,
+    ) -> Result<(), Wrong> {
         let receipt = &self.0.receipt;
         if receipt.key_thumbprint != identity.key_thumbprint {
             return Err(Wrong::OtherKeyPair { found: receipt.key_thumbprint, own: identity.key_thumbprint });
@@ -183,8 +217,7 @@ impl GivenReceipt {
         if let Some(last) = last {
             follows(receipt, &last.receipt)?;
         }
-        deadline_fits(receipt)?;
-        Ok(CheckedReceipt(self.0))
+        deadline_fits(receipt)
     }
 
     /// Checks a receipt that was applied in an earlier run (P 11.12).
@@ -221,23 +254,20 @@ fn deadline_fits(receipt: &Receipt) -> Result<(), Wrong> {
 impl CheckedReceipt {
     /// The name of the payload on the 8080 role.
     pub(crate) const fn payload_name(&self) -> &PayloadName {
-        &self.0.receipt.payload_name
+        &self.last.receipt.payload_name
     }
 
     /// The size of the payload in bytes.
     pub(crate) const fn payload_size(&self) -> u64 {
-        self.0.receipt.payload_size
+        self.last.receipt.payload_size
     }
 
     /// Opens the payload (P 11.6 to 11.8). Only what comes out may be applied.
     pub(crate) fn open(self, payload: &[u8], sealing_key: &SealingKey) -> Result<Applied, PayloadWrong> {
-        let receipt = &self.0.receipt;
-        let found = payload.len() as u64;
-        if found != receipt.payload_size {
-            return Err(PayloadWrong::Size { found, awaited: receipt.payload_size });
-        }
-        if protocol::Digest::of(payload) != receipt.payload_digest {
-            return Err(PayloadWrong::Digest);
+        let receipt = &self.last.receipt;
+        match (payload_fits(receipt, payload), self.mutant) {
+            (Err(wrong), Some(mutant)) if mutant.lets_open(&wrong) => {}
+            (checked, _) => checked?,
         }
         let info = sealing_info(
             &receipt.main_server_id,
@@ -246,8 +276,16 @@ impl CheckedReceipt {
             &receipt.sync_id,
         );
         let bytes = sealing_key.open(&info, payload).map_err(|_| PayloadWrong::DoesNotOpen)?;
-        Applied::new(self.0, bytes)
+        Applied::new(self.last, bytes)
     }
+}
+
+fn payload_fits(receipt: &Receipt, payload: &[u8]) -> Result<(), PayloadWrong> {
+    let found = payload.len() as u64;
+    if found != receipt.payload_size {
+        return Err(PayloadWrong::Size { found, awaited: receipt.payload_size });
+    }
+    if protocol::Digest::of(payload) == receipt.payload_digest { Ok(()) } else { Err(PayloadWrong::Digest) }
 }
 
 /// The allocation of a receipt (P 11.7, 11.8).
@@ -276,11 +314,16 @@ impl GivenRefusal {
         outstanding: Option<&Outstanding>,
         identity: &Identity,
     ) -> Result<CheckedRefusal, Wrong> {
+        identity.passes(self.check(outstanding, identity))?;
+        Ok(self.0)
+    }
+
+    fn check(&self, outstanding: Option<&Outstanding>, identity: &Identity) -> Result<(), Wrong> {
         let refusal = &self.0.refusal;
         if refusal.key_thumbprint != identity.key_thumbprint {
             return Err(Wrong::OtherKeyPair { found: refusal.key_thumbprint, own: identity.key_thumbprint });
         }
         let outstanding = outstanding.ok_or(Wrong::NothingAwaited)?;
-        if refusal.request_digest == outstanding.digest { Ok(self.0) } else { Err(Wrong::OtherRequest { found: None }) }
+        if refusal.request_digest == outstanding.digest { Ok(()) } else { Err(Wrong::OtherRequest { found: None }) }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use changes::{Changes, changes_between};
 pub(crate) use check::{CheckedReceipt, CheckedRefusal, PayloadWrong, Wrong, read_receipt, read_refusal};
 pub(crate) use failure::{Failure, PortFault, Role};
 pub(crate) use file_failure::FileFailure;
-pub(crate) use issue::may_issue;
+pub(crate) use issue::{Rule, may_issue};
 pub(crate) use outstanding::{Fate, Outstanding, RequestDamaged, fate, new_request};
 pub(crate) use refused::{Carrier, meaning};
 pub(crate) use state::{Applied, Identity, LastReceipt, LocalServer, Stored};

@@ -4,6 +4,7 @@ use protocol::{Allocation, KeyThumbprint, LicenseServerId, Receipt, Refusal, Tru
 
 use super::check::{PayloadWrong, Wrong, read_allocation, read_receipt, read_refusal};
 use super::{CheckedRefusal, Times};
+use crate::mutant::Mutant;
 
 /// Who the local server is, and whom it trusts.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub(crate) struct Identity {
     pub(crate) trust: TrustFile,
     /// The thumbprint of its key pair.
     pub(crate) key_thumbprint: KeyThumbprint,
+    /// The bug that it has on purpose; none in an ordinary run.
+    pub(crate) mutant: Option<Mutant>,
 }
 
 /// A receipt that was applied, with the JWS that proves it.

@@ -39,6 +39,7 @@ impl Store {
             license_server_id: id.parse::<LicenseServerId>().map_err(damaged)?,
             trust: TrustFile::parse(&trust).map_err(damaged)?,
             key_thumbprint: thumbprint.parse::<KeyThumbprint>().map_err(damaged)?,
+            mutant: None,
         })
     }
 

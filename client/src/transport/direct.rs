@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use protocol::{PayloadName, TrustFile};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION};
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use rustls::ClientConfig;
 use tokio::runtime::{Builder, Runtime};
@@ -20,6 +21,8 @@ pub(crate) struct DirectTransport {
     tls: ClientConfig,
     presented: Presented,
     limits: TimeLimits,
+    /// Never, but for a mutant (P 13.5).
+    follows_redirects: bool,
     https: Port,
     http: Port,
 }
@@ -47,7 +50,13 @@ impl DirectTransport {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failed(format!("this computer gives no network: {error}")))?;
         let (https, http) = (Port::new(Role::Https, &trust.https), Port::new(Role::Http, &trust.http));
-        Ok(Self { runtime: Some(runtime), tls, presented, limits, https, http })
+        Ok(Self { runtime: Some(runtime), tls, presented, limits, follows_redirects: false, https, http })
+    }
+
+    /// The bug of [`crate::Mutant::FollowsRedirects`].
+    pub(crate) fn following_redirects(mut self) -> Self {
+        self.follows_redirects = true;
+        self
     }
 
     fn run<T>(&self, exchange: impl Future<Output = T>) -> T {
@@ -91,7 +100,7 @@ impl DirectTransport {
             .resolve_to_addrs(&port.host, &addresses)
             .no_proxy()
             .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(if self.follows_redirects { Policy::default() } else { Policy::none() })
             .referer(false)
             .retry(reqwest::retry::never())
             .tcp_nodelay(true)
