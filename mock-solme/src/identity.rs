@@ -20,6 +20,7 @@ use crate::seams::DurableSteps;
 const SIGNING_KEY: &str = "signing-key.pk8";
 const CA_KEY: &str = "ca-key.pem";
 const CA_CERTIFICATE: &str = "ca.pem";
+const CA_NAME: &str = "mock-solme throw-away CA";
 
 /// Why a main server has no identity.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +51,7 @@ pub(crate) struct Ca {
 impl Identity {
     /// A new identity, kept nowhere.
     pub(crate) fn generate() -> Result<Self, IdentityError> {
-        let (ca, _) = Ca::generate()?;
+        let (ca, _) = Ca::generate(CA_NAME)?;
         Ok(Self { key: MainServerKey::generate()?, ca })
     }
 
@@ -71,11 +72,16 @@ impl Identity {
 }
 
 impl Ca {
-    fn generate() -> Result<(Self, String), IdentityError> {
+    /// The CA of an inspecting proxy, of which no trust file knows.
+    pub(crate) fn of_somebody_else() -> Result<Self, IdentityError> {
+        Ok(Self::generate("Inspecting Proxy CA")?.0)
+    }
+
+    fn generate(name: &str) -> Result<(Self, String), IdentityError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let key_pem = key.serialize_pem();
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "mock-solme throw-away CA");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let certified = CertifiedIssuer::self_signed(params.clone(), &key)?;
@@ -91,7 +97,7 @@ impl Ca {
             let certificate = String::from_utf8_lossy(&certificate).into_owned();
             return Ok(Self { issuer: Issuer::from_ca_cert_pem(&certificate, key)?, certificate });
         }
-        let (ca, key_pem) = Self::generate()?;
+        let (ca, key_pem) = Self::generate(CA_NAME)?;
         steps.step("CA key", || create(&key_file, key_pem.as_bytes(), SECRET))?;
         steps.step("CA certificate", || create(&certificate_file, ca.certificate.as_bytes(), PUBLIC))?;
         Ok(ca)
@@ -99,6 +105,15 @@ impl Ca {
 
     /// What the 443 role speaks: TLS 1.3 with a certificate for the loopback addresses and `host` (P 13.2).
     pub(crate) fn tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        self.tls_until(host, None)
+    }
+
+    /// The same with a certificate that expired in 2001.
+    pub(crate) fn expired_tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        self.tls_until(host, Some(2001))
+    }
+
+    fn tls_until(&self, host: IpAddr, expired_in: Option<i32>) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
         let mut names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned).to_vec();
         if !host.is_unspecified() && !host.is_loopback() {
             names.push(host.to_string());
@@ -106,6 +121,10 @@ impl Ca {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "mock-solme");
+        if let Some(year) = expired_in {
+            params.not_before = rcgen::date_time_ymd(year - 1, 1, 1);
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = params.signed_by(&key, &self.issuer)?;
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));

@@ -19,6 +19,7 @@ pub mod mail;
 mod main_server;
 mod mock;
 mod mutant;
+pub mod quirks;
 pub mod registry;
 mod running;
 mod seams;
@@ -26,7 +27,7 @@ mod store;
 
 pub use cli::run;
 pub use main_server::{
-    By, Carrier, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile,
+    By, Carrier, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile, TraceEntry,
 };
 pub use mock::{Builder, MockSolme};
 pub use mutant::Mutant;

@@ -11,7 +11,9 @@ use crate::mail::ReceivedMail;
 use crate::mail::hand_on::MailServer;
 use crate::main_server::{
     By, JournalEntry, MainServer, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile,
+    TraceEntry,
 };
+use crate::quirks::{Fault, FaultError, FaultReport, hostile};
 use crate::registry::{ClearOutcome, LicenseChange, Record};
 use crate::running::{self, Listeners, Options, Ready, StartError};
 use crate::seams::{DurableSteps, Seams};
@@ -64,11 +66,24 @@ impl Builder {
         self
     }
 
-    /// Seed of the license numbers that are made up.
+    /// Seed of the license numbers that are made up, and of the quirks.
     #[must_use]
     pub fn seed(mut self, seed: u32) -> Self {
         self.options.settings.seed = seed;
         self
+    }
+
+    /// Arms these faults before anybody can connect.
+    #[must_use]
+    pub fn quirks(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.options.settings.faults.extend(faults);
+        self
+    }
+
+    /// Arms the profile [`hostile`]: a License Server that keeps to the protocol gets through.
+    #[must_use]
+    pub fn hostile(self) -> Self {
+        self.quirks(hostile())
     }
 
     /// Approves clear requests as their mails arrive.
@@ -345,6 +360,42 @@ impl MockSolme {
     /// The newest exchanges, oldest first.
     pub fn journal(&self) -> Vec<JournalEntry> {
         self.main_server.journal.list(None, None, usize::MAX)
+    }
+
+    /// Arms a fault: from now on the main server misbehaves where and when it says.
+    ///
+    /// ```
+    /// use mock_solme::{MockSolme, quirks::{Fault, Quirk}};
+    /// let mock = MockSolme::start();
+    /// let armed = mock.arm(Fault::new(Quirk::DropReply).next(1))?;
+    /// assert_eq!(armed.left, Some(1));
+    /// # Ok::<(), mock_solme::quirks::FaultError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`FaultError`].
+    pub fn arm(&self, fault: Fault) -> Result<FaultReport, FaultError> {
+        self.main_server.arm(fault)
+    }
+
+    /// Disarms a fault, and says what came of it; none where no fault of this number is armed.
+    pub fn disarm(&self, number: u64) -> Option<FaultReport> {
+        self.main_server.disarm(number)
+    }
+
+    /// Disarms all faults, and says what came of them.
+    pub fn disarm_all(&self) -> Vec<FaultReport> {
+        self.main_server.disarm_all()
+    }
+
+    /// All faults that were not disarmed, and how often they have fired.
+    pub fn quirks_report(&self) -> Vec<FaultReport> {
+        self.main_server.quirks_report()
+    }
+
+    /// What came of the newest exchanges, oldest first.
+    pub fn trace(&self) -> Vec<TraceEntry> {
+        self.main_server.trace()
     }
 
     /// The newest rows of the audit, oldest first.

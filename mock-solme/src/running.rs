@@ -6,21 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
 use protocol::{LicenseServerId, MainServerId, TrustFile};
 use serde::Serialize;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::admin::{self, Access, Admin};
 use crate::crypto::{self, CryptoError};
+use crate::http::quirky::Door;
 use crate::http::{https_role, payload_role};
 use crate::identity::{IdentityError, write_durably};
 use crate::mail::hand_on::{MailServer, NotHandedOn};
 use crate::mail::smtp::{self, Smtp, Temporary};
 use crate::main_server::{MainServer, OpenError, OperatorError, Settings};
+use crate::quirks::{Operation, Quirk};
 use crate::seams::DurableSteps;
 
 const TRUST_FILE: &str = "trust.json";
@@ -242,22 +243,40 @@ impl Opened {
             handles[handles.len() - 1].clone()
         };
 
-        let tls = RustlsAcceptor::new(RustlsConfig::from_config(tls)).acceptor(NoDelayAcceptor::new());
-        let mut https = axum_server::from_tcp(listeners.https)?.acceptor(tls).handle(handle()).http1_only();
-        https.http_builder().http1().header_read_timeout(HEADER);
-        servers.spawn(https.serve(https_role::router(Arc::clone(&main_server)).into_make_service()));
+        let host = listeners.https.local_addr()?.ip();
+        let door = tls_door(tls, host, &main_server);
+        let https = axum_server::from_tcp(listeners.https)?.acceptor(door).handle(handle());
+        servers.spawn(bounded(https).serve(https_role::router(Arc::clone(&main_server)).into_make_service()));
 
-        let plain: [(TcpListener, Router); 2] =
-            [(listeners.http, payload_role::router(Arc::clone(&main_server))), (listeners.admin, admin::router(admin))];
-        for (listener, router) in plain {
-            let server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new());
-            let mut server = server.handle(handle()).http1_only();
-            server.http_builder().http1().header_read_timeout(HEADER);
-            servers.spawn(server.serve(router.into_make_service()));
-        }
+        let door = Door::new(Operation::Payload, Arc::clone(&main_server), NoDelayAcceptor::new(), |_| None);
+        let http = axum_server::from_tcp(listeners.http)?.acceptor(door).handle(handle());
+        servers.spawn(bounded(http).serve(payload_role::router(Arc::clone(&main_server)).into_make_service()));
+
+        let admin_api = axum_server::from_tcp(listeners.admin)?.acceptor(NoDelayAcceptor::new()).handle(handle());
+        servers.spawn(bounded(admin_api).serve(admin::router(admin).into_make_service()));
         let smtp = serve_mail(listeners.smtp, main_server)?;
         Ok(Running { handles, servers, smtp, _temporary })
     }
+}
+
+/// HTTP/1.1 (P 13.2, 13.4), and no client holds a connection for ever without asking for anything.
+fn bounded<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
+    let mut server = server.http1_only();
+    server.http_builder().http1().header_read_timeout(HEADER);
+    server
+}
+
+type Tls = RustlsAcceptor<NoDelayAcceptor>;
+
+/// The door of the 443 role, and its other certificates.
+fn tls_door(tls: Arc<rustls::ServerConfig>, host: IpAddr, main_server: &Arc<MainServer>) -> Door<Tls> {
+    let acceptor = |config| RustlsAcceptor::new(RustlsConfig::from_config(config)).acceptor(NoDelayAcceptor::new());
+    let certifier = Arc::clone(main_server);
+    Door::new(Operation::Synchronize, Arc::clone(main_server), acceptor(tls), move |quirk: Quirk| {
+        let config = certifier.dishonest_tls(quirk, host)?;
+        let failed = |error| tracing::error!(%error, %quirk, "a certificate could not be made");
+        config.map_err(failed).ok().map(acceptor)
+    })
 }
 
 fn serve_mail(listener: TcpListener, main_server: Arc<MainServer>) -> Result<Smtp, StartError> {

@@ -12,6 +12,7 @@ mod licenses;
 mod operations;
 mod outbox;
 mod problem;
+mod quirks;
 mod router;
 mod view;
 

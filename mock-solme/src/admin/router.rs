@@ -2,9 +2,9 @@
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{get, patch, post};
+use axum::routing::{delete, get, patch, post};
 
-use super::{Admin, audit, auth, clear_requests, clock, ids, journal, key_pair, licenses, operations, outbox};
+use super::{Admin, audit, auth, clear_requests, clock, ids, journal, key_pair, licenses, operations, outbox, quirks};
 use crate::http::{no_store, problem};
 
 pub(crate) fn router(admin: Admin) -> Router {
@@ -29,6 +29,10 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/process-request", post(operations::process_request))
         .route("/clock", get(clock::show).put(clock::set))
         .route("/clock/advance", post(clock::advance))
+        .route("/quirks", get(quirks::list))
+        .route("/quirks/faults", get(quirks::report).post(quirks::arm).delete(quirks::disarm_all))
+        .route("/quirks/faults/{number}", delete(quirks::disarm))
+        .route("/quirks/trace", get(quirks::trace))
         .route("/journal", get(journal::list))
         .route("/audit", get(audit::list))
         .route("/trust-file", get(operations::trust_file))

@@ -18,7 +18,7 @@ use super::{FAILED, NOT_REACHED, USAGE};
 const AT_MOST: Duration = Duration::from_secs(60);
 
 /// One call.
-struct Call {
+pub(super) struct Call {
     method: Method,
     /// Parts of the path; they are escaped.
     path: Vec<String>,
@@ -147,12 +147,12 @@ fn pretty(value: &impl Serialize) -> String {
 }
 
 impl Call {
-    fn new<const N: usize>(method: Method, path: [&str; N], render: Render) -> Self {
+    pub(super) fn new<const N: usize>(method: Method, path: [&str; N], render: Render) -> Self {
         let path = path.map(str::to_owned).to_vec();
         Self { method, path, query: Vec::new(), body: Body::None, render }
     }
 
-    fn json(self, body: Value) -> Self {
+    pub(super) fn json(self, body: Value) -> Self {
         Self { body: Body::Json(body), ..self }
     }
 
@@ -199,6 +199,7 @@ fn call(verb: Verb, by: &str) -> Call {
         Verb::Clock(Clock::Advance { by }) => {
             Call::new(Method::POST, ["clock", "advance"], render::clock).json(json!({ "seconds": by }))
         }
+        Verb::Quirks(verb) => super::quirks::call(verb),
         Verb::Journal(listing) => Call::new(Method::GET, ["journal"], render::journal).listing(listing),
         Verb::Audit(listing) => Call::new(Method::GET, ["audit"], render::audit).listing(listing),
         Verb::Reset { id: Some(id), .. } => {

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime};
 use serde_json::Value;
 
+use super::quirks::Quirks;
 use super::values::{address, component, duration, end, property, time};
 
 const EXIT_CODES: &str =
@@ -75,6 +76,9 @@ Example: mock-solme process-request site.request --out site.response")]
     /// The virtual clock of the simulator
     #[command(subcommand)]
     Clock(Clock),
+    /// Misbehave on command, to test License Servers
+    #[command(subcommand)]
+    Quirks(Quirks),
     /// Every exchange with a License Server, and the clause that decided it
     Journal(Listing),
     /// What was changed, by whom and why
@@ -97,6 +101,17 @@ const SERVE_HELP: &str = "When it is ready it prints one line of JSON, and nothi
 smtp, admin_token, trust_file, seed, main_server_id, demo_license_server_id. It logs to
 stderr (RUST_LOG=info), and ends with SIGTERM or Ctrl-C.
 
+Profile hostile: about every third exchange has a quirk, drawn from the seed, and never more
+than two in a row for one operation and id. A License Server that keeps to the protocol gets
+through: within 9 requests directly, within 3 response files via file.
+
+A file of faults is TOML, in the words of mock-solme quirks arm:
+  [[fault]]
+  quirk = \"status-503\"
+  where = { operation = \"synchronize\", id = \"DEMO-4711\" }
+  when = { after = 1, next = 2 }
+  with = { retry_after = 30 }
+
 Example: mock-solme serve --https 14443 --http 18080 --data /var/lib/mock-solme";
 
 #[derive(Debug, Args)]
@@ -117,7 +132,7 @@ pub(super) struct Serve {
     /// Keep everything in this directory; without it all is gone at the end
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
-    /// Seed of what is made up, such as license numbers; random without it, and always printed
+    /// Seed of what is made up, such as license numbers, and of quirks; random without it, and always printed
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u32>,
     /// Without the demo license server id
@@ -135,6 +150,19 @@ pub(super) struct Serve {
     /// Approve clear requests as their mails arrive
     #[arg(long)]
     pub(super) auto_approve: bool,
+    /// Arm the faults in this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) quirks: Option<PathBuf>,
+    /// Arm a mixture of quirks
+    #[arg(long, value_name = "NAME", conflicts_with = "quirks")]
+    pub(super) profile: Option<Profile>,
+}
+
+/// A mixture of quirks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Profile {
+    /// About every third exchange has a quirk, never more than two in a row
+    Hostile,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod args;
+mod quirks;
 mod render;
 mod serve;
 mod values;

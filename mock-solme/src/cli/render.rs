@@ -81,8 +81,42 @@ pub(super) fn clock(answer: &Value) -> String {
     format!("{}, {} s from real time", plain(&answer["utc"]), answer["offset"])
 }
 
+pub(super) fn quirks(answer: &Value) -> String {
+    table(answer, &["quirk", "operations", "clause", "about"], "There are no quirks.")
+}
+
+pub(super) fn armed(fault: &Value) -> String {
+    format!("Armed {} as fault {}. Next: mock-solme quirks report", plain(&fault["quirk"]), fault["number"])
+}
+
+pub(super) fn faults(answer: &Value) -> String {
+    let faults = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows: Vec<Value> = faults.iter().cloned().map(with_words).collect();
+    let columns = ["number", "quirk", "where", "when", "with", "matched", "fired", "left"];
+    table(&Value::from(rows), &columns, "No fault is armed. Next: mock-solme quirks arm QUIRK")
+}
+
+/// Places, times and parameters as on the command line; what is left of a fault without `next` is "for ever".
+fn with_words(mut fault: Value) -> Value {
+    for part in ["where", "when", "with"] {
+        let members = fault[part].as_object().cloned().unwrap_or_default();
+        let words = members.iter().map(|(name, value)| format!("{}={}", name.replace('_', "-"), plain(value)));
+        fault[part] = Value::from(words.collect::<Vec<_>>().join(" "));
+    }
+    if fault["left"].is_null() {
+        fault["left"] = Value::from("for ever");
+    }
+    fault
+}
+
+pub(super) fn trace(answer: &Value) -> String {
+    let columns = ["operation", "license_server_id", "quirk", "verdict", "clause"];
+    table(answer, &columns, "Nothing has happened yet.")
+}
+
 pub(super) fn journal(answer: &Value) -> String {
-    let columns = ["number", "at", "carrier", "license_server_id", "verdict", "clause", "detail", "judgements"];
+    let columns =
+        ["number", "at", "carrier", "license_server_id", "verdict", "clause", "quirk", "detail", "judgements"];
     table(answer, &columns, "Nothing has happened yet.")
 }
 

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::FAILED;
-use super::args::Serve;
+use super::args::{Profile, Serve};
 use crate::crypto;
 use crate::mail::hand_on::MailServer;
 use crate::main_server::Settings;
+use crate::quirks::{self, Fault};
 use crate::running::{Listeners, Opened, Options, Ready, StartError, bind, open};
 use crate::seams::{DurableSteps, Seams};
 
@@ -37,10 +38,12 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
         None => u32::from_be_bytes(crypto::random()?),
     };
     let mail_server = args.mail_server.as_deref().map(MailServer::at).transpose()?;
+    let faults = faults(&args)?;
     let settings = Settings {
         auto_approve: args.auto_approve,
         demo: !args.empty,
         seed,
+        faults,
         rate_limit: args.rate_limit,
         mutant: seams.mutant,
     };
@@ -50,6 +53,17 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
     let served = runtime.block_on(until_terminated(opened));
     runtime.shutdown_timeout(AT_MOST);
     served
+}
+
+/// What is armed from the start.
+fn faults(args: &Serve) -> Result<Vec<Fault>, StartError> {
+    if let Some(Profile::Hostile) = args.profile {
+        return Ok(quirks::hostile());
+    }
+    let Some(path) = &args.quirks else { return Ok(Vec::new()) };
+    let failed = |error| StartError::File { path: path.clone(), error };
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    quirks::parse_file(&text).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
 async fn until_terminated(opened: Opened) -> Result<(), StartError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, OriginalUri, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::map_response;
@@ -13,8 +13,9 @@ use axum::routing::post;
 use protocol::limits;
 use tokio::task::spawn_blocking;
 
+use super::quirky::{self, WireControl};
 use super::{body, no_store, problem};
-use crate::main_server::{Carrier, MainServer};
+use crate::main_server::{Carrier, MainServer, Outgoing};
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
@@ -25,13 +26,24 @@ pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
         .with_state(main_server)
 }
 
-async fn synchronize(State(main_server): State<Arc<MainServer>>, headers: HeaderMap, body: Body) -> Response {
+async fn synchronize(
+    State(main_server): State<Arc<MainServer>>,
+    Extension(wire): Extension<WireControl>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let Ok(request) = body::read(body, limits::REQUEST).await else { return problem::broken_body().into_response() };
     let judgements = judge(&headers);
     // Durable transactions block: they must not hold up the other connections of this thread.
-    match spawn_blocking(move || main_server.answer(&request, Carrier::Https, judgements)).await {
-        Ok(answer) => answer.into_response(),
-        Err(_) => problem::failed().into_response(),
+    let now = main_server.now();
+    let answered = spawn_blocking(move || main_server.answer(&request, Carrier::Https, judgements)).await;
+    let Ok(Outgoing { answer, quirk }) = answered else { return problem::failed().into_response() };
+    match (answer, quirk) {
+        (Some(answer), None) => answer.into_response(),
+        (Some(answer), Some(fired)) => quirky::damaged(fired, answer.into_response(), &wire).await,
+        (None, Some(fired)) => quirky::instead(fired, &uri, now, &wire),
+        (None, None) => problem::failed().into_response(),
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod https_role;
 pub(crate) mod payload_role;
 pub(crate) mod problem;
+pub(crate) mod quirky;
 
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, OriginalUri, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 use axum::middleware::map_response;
@@ -14,7 +14,8 @@ use tokio::task::spawn_blocking;
 
 use super::no_store;
 use super::problem::{self, ProblemResponse};
-use crate::main_server::MainServer;
+use super::quirky::{self, WireControl};
+use crate::main_server::{MainServer, Outgoing};
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
@@ -25,20 +26,35 @@ pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
         .with_state(main_server)
 }
 
-async fn payload(State(main_server): State<Arc<MainServer>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+async fn payload(
+    State(main_server): State<Arc<MainServer>>,
+    Extension(wire): Extension<WireControl>,
+    OriginalUri(uri): OriginalUri,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let Ok(name) = name.parse::<PayloadName>() else { return no_such_payload().into_response() };
     let judgements = judge(&headers);
-    match spawn_blocking(move || main_server.payload(&name, judgements)).await {
-        Ok(Ok(Some(payload))) => {
-            ([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))], payload).into_response()
-        }
-        Ok(Ok(None)) => no_such_payload().into_response(),
+    let now = main_server.now();
+    let Outgoing { answer, quirk } = match spawn_blocking(move || main_server.payload(&name, judgements)).await {
+        Ok(Ok(outgoing)) => outgoing,
         Ok(Err(error)) => {
             tracing::error!(%error, "a payload could not be read");
-            problem::failed().into_response()
+            return problem::failed().into_response();
         }
-        Err(_) => problem::failed().into_response(),
+        Err(_) => return problem::failed().into_response(),
+    };
+    match (answer.map(found), quirk) {
+        (Some(response), None) => response,
+        (Some(response), Some(fired)) => quirky::damaged(fired, response, &wire).await,
+        (None, Some(fired)) => quirky::instead(fired, &uri, now, &wire),
+        (None, None) => problem::failed().into_response(),
     }
+}
+
+fn found(payload: Option<Vec<u8>>) -> Response {
+    let Some(payload) = payload else { return no_such_payload().into_response() };
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))], payload).into_response()
 }
 
 fn no_such_payload() -> ProblemResponse {

@@ -53,6 +53,7 @@ impl IntoResponse for Answer {
             Self::Problem { code, detail, cure } => {
                 ProblemResponse(Box::new(Problem::unsigned(code, detail, cure.to_owned()))).into_response()
             }
+            Self::Forged(problem) => ProblemResponse(problem).into_response(),
         }
     }
 }

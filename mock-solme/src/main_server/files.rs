@@ -4,6 +4,7 @@ use protocol::{FileError, SyncFile};
 
 use super::{Answer, Carrier, MainServer, OperatorError};
 use crate::mutant;
+use crate::quirks::{Fired, Quirk};
 
 /// What a request file was processed into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,9 @@ impl MainServer {
     /// Processes a request file. A refusal makes a response file too: the customer is told why.
     pub(crate) fn process_request_file(&self, file: &[u8]) -> Result<ResponseFile, OperatorError> {
         let SyncFile::Request(request) = SyncFile::parse(file)? else { return Err(OperatorError::ResponseFile) };
-        let (about, response, outcome) = match self.answer(request.as_bytes(), Carrier::File, Vec::new()) {
+        let outgoing = self.answer(request.as_bytes(), Carrier::File, Vec::new());
+        let answer = outgoing.answer.expect("no quirk comes instead of a response file");
+        let (about, response, outcome) = match flipped(answer, outgoing.quirk) {
             Answer::Accepted { license_server_id, receipt, payload } => (
                 [
                     format!("Response file of the main license server for license server id {license_server_id}."),
@@ -38,8 +41,18 @@ impl MainServer {
                 refused.code.to_string(),
             ),
             Answer::Problem { detail, .. } => return Err(OperatorError::UnreadableRequest(detail)),
+            Answer::Forged(problem) => (
+                [
+                    "Response file of the main license server.".to_owned(),
+                    format!("The request was refused, {}: {}", problem.code, problem.detail),
+                    "Next: license-server import-response FILE".to_owned(),
+                ],
+                SyncFile::Response { message: problem.refusal.unwrap_or_default(), payload: None },
+                problem.code,
+            ),
         };
         let bytes = mutant::response_file(self.settings.mutant, response.to_bytes(&about));
+        let bytes = truncated(bytes, outgoing.quirk);
         Ok(ResponseFile { bytes, outcome })
     }
 
@@ -53,4 +66,27 @@ impl MainServer {
             FileError::Version(_) => "file-version",
         }
     }
+}
+
+/// `flip-byte`: in the message, since nobody would notice it in the header for people.
+fn flipped(answer: Answer, quirk: Option<Fired>) -> Answer {
+    match (quirk.map(|fired| fired.quirk), answer.message()) {
+        (Some(Quirk::FlipByte), Some(message)) => {
+            let mut bytes = message.as_bytes().to_vec();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            // All characters of a JWS are ASCII, and so are their neighbours.
+            let message = String::from_utf8_lossy(&bytes).into_owned();
+            answer.with_message(message)
+        }
+        _ => answer,
+    }
+}
+
+/// `truncate`.
+fn truncated(mut file: Vec<u8>, quirk: Option<Fired>) -> Vec<u8> {
+    if quirk.is_some_and(|fired| fired.quirk == Quirk::Truncate) {
+        file.truncate(file.len() / 2);
+    }
+    file
 }

@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use protocol::{Digest, KeyThumbprint, LicenseServerId, UtcTime};
 use serde::{Deserialize, Serialize};
 
+use crate::quirks::{Operation, Quirk};
+
 /// Exchanges that are kept.
 const ENTRIES: usize = 10_000;
 /// Bytes of requests and answers that are kept.
@@ -34,6 +36,23 @@ impl Carrier {
             Self::File => "file",
         }
     }
+
+    /// What a License Server does over it.
+    pub fn operation(self) -> Operation {
+        match self {
+            Self::Https => Operation::Synchronize,
+            Self::Http => Operation::Payload,
+            Self::File => Operation::File,
+        }
+    }
+
+    pub(super) fn of(operation: Operation) -> Self {
+        match operation {
+            Operation::Synchronize => Self::Https,
+            Operation::Payload => Self::Http,
+            Operation::File => Self::File,
+        }
+    }
 }
 
 /// One exchange.
@@ -51,7 +70,8 @@ pub struct JournalEntry {
     pub thumbprint: Option<KeyThumbprint>,
     /// The request digest.
     pub request_digest: Option<Digest>,
-    /// `accepted`, `answered-again`, `payload`, or the code of a refusal or problem.
+    /// `accepted`, `answered-again`, `payload`, or the code of a refusal or problem: what the main server has decided.
+    /// Where a quirk kept the request from it: `not-looked-at`, or `no-exchange` of a connection.
     pub verdict: String,
     /// The clause that decided.
     pub clause: String,
@@ -59,10 +79,36 @@ pub struct JournalEntry {
     pub detail: String,
     /// What the client did that the protocol forbids, each with its clause.
     pub judgements: Vec<String>,
+    /// What the main server did wrong on purpose. Its `answer` is the wrong one then, where the quirk changes a message.
+    #[serde(default)]
+    pub quirk: Option<Quirk>,
     /// The request as it came.
     pub request: String,
     /// The answer; of a payload, its size and digest.
     pub answer: String,
+}
+
+/// What came of one exchange, without what is random by nature: keys, signatures, ciphertext, ports. The same seed and
+/// the same exchanges give the same trace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceEntry {
+    /// What the License Server did.
+    pub operation: Operation,
+    /// Which one, as far as it is known.
+    pub license_server_id: Option<LicenseServerId>,
+    /// What the main server did wrong on purpose.
+    pub quirk: Option<Quirk>,
+    /// As in the journal.
+    pub verdict: String,
+    /// The clause that decided.
+    pub clause: String,
+}
+
+impl From<JournalEntry> for TraceEntry {
+    fn from(entry: JournalEntry) -> Self {
+        let JournalEntry { carrier, license_server_id, quirk, verdict, clause, .. } = entry;
+        Self { operation: carrier.operation(), license_server_id, quirk, verdict, clause }
+    }
 }
 
 /// An exchange that is to be recorded.
@@ -78,6 +124,7 @@ pub(crate) struct Exchange {
     pub(crate) clause: String,
     pub(crate) detail: String,
     pub(crate) judgements: Vec<String>,
+    pub(crate) quirk: Option<Quirk>,
     pub(crate) request: String,
     pub(crate) answer: String,
 }
@@ -140,6 +187,7 @@ impl Inner {
             clause: exchange.clause,
             detail: exchange.detail,
             judgements: exchange.judgements,
+            quirk: exchange.quirk,
             request: exchange.request,
             answer: exchange.answer,
         };
@@ -184,6 +232,7 @@ mod tests {
             clause: String::new(),
             detail: String::new(),
             judgements: Vec::new(),
+            quirk: None,
             request: request.to_owned(),
             answer: String::new(),
         }

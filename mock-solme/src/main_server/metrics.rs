@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::journal::Carrier;
+use crate::quirks::Quirk;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -14,9 +15,15 @@ struct Labels {
     verdict: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuirkLabels {
+    quirk: &'static str,
+}
+
 pub(crate) struct Metrics {
     registry: Registry,
     exchanges: Family<Labels, Counter>,
+    quirks: Family<QuirkLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -24,14 +31,19 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("mock_solme");
         let exchanges = Family::default();
         registry.register("exchanges", "Exchanges with License Servers, by carrier and verdict", exchanges.clone());
-        Self { registry, exchanges }
+        let quirks = Family::default();
+        registry.register("quirks", "Quirks that have fired, by name", quirks.clone());
+        Self { registry, exchanges, quirks }
     }
 }
 
 impl Metrics {
-    pub(super) fn count(&self, carrier: Carrier, verdict: &str) {
+    pub(super) fn count(&self, carrier: Carrier, verdict: &str, quirk: Option<Quirk>) {
         let labels = Labels { carrier: carrier.as_str(), verdict: verdict.to_owned() };
         self.exchanges.get_or_create(&labels).inc();
+        if let Some(quirk) = quirk {
+            self.quirks.get_or_create(&QuirkLabels { quirk: quirk.as_str() }).inc();
+        }
     }
 
     /// In the text format of OpenMetrics.

@@ -2,12 +2,14 @@
 //!
 //! It knows nothing of HTTP, SMTP or the command line; those call it.
 
+mod dishonest;
 mod files;
 mod journal;
 mod licenses;
 mod mails;
 mod metrics;
 mod operator;
+mod quirks;
 mod rate_limit;
 mod synchronize;
 
@@ -18,18 +20,19 @@ use std::path::{Path, PathBuf};
 use protocol::{MainServerId, SignEs384 as _, TrustFile, UtcTime};
 
 pub use files::ResponseFile;
-pub use journal::{Carrier, JournalEntry};
+pub use journal::{Carrier, JournalEntry, TraceEntry};
 pub use licenses::NewLicense;
 pub use mails::{NumberedClearRequest, NumberedMail};
 pub use operator::{By, OperatorError};
 
 pub(crate) use licenses::base;
-pub(crate) use synchronize::Answer;
+pub(crate) use synchronize::{Answer, Outgoing};
 
 use crate::clock::Clock;
 use crate::crypto::CryptoError;
-use crate::identity::{Identity, IdentityError, new_main_server_id};
+use crate::identity::{Ca, Identity, IdentityError, new_main_server_id};
 use crate::mutant::Mutant;
+use crate::quirks::{Fault, FaultError, Quirk};
 use crate::seams::DurableSteps;
 use crate::store::{Store, StoreError, meta};
 
@@ -53,6 +56,8 @@ pub(crate) enum OpenError {
     Crypto(#[from] CryptoError),
     #[error("starting up failed")]
     Panicked,
+    #[error("a quirk cannot be armed: {0}")]
+    Fault(#[from] FaultError),
 }
 
 /// The main server.
@@ -65,6 +70,8 @@ pub(crate) struct MainServer {
     pub(crate) metrics: metrics::Metrics,
     settings: Settings,
     rate_limits: Option<rate_limit::RateLimits>,
+    quirks: quirks::Quirks,
+    forged_payloads: dishonest::ForgedPayloads,
     /// Holds the lock of the data directory.
     _lock: Option<File>,
 }
@@ -76,12 +83,14 @@ pub(crate) struct Settings {
     pub(crate) auto_approve: bool,
     /// Have the demo license server id.
     pub(crate) demo: bool,
-    /// Seed of what is made up: license numbers.
+    /// Seed of what is made up, license numbers, and of the quirks.
     pub(crate) seed: u32,
     /// Requests a minute (P 9.4); `None` switches rate limits off.
     pub(crate) rate_limit: Option<u32>,
     /// The bug that it is to have.
     pub(crate) mutant: Option<Mutant>,
+    /// Quirks that are armed from the start.
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl MainServer {
@@ -137,6 +146,8 @@ impl MainServer {
             journal: journal::Journal::default(),
             metrics: metrics::Metrics::default(),
             rate_limits: settings.rate_limit.map(rate_limit::RateLimits::new),
+            quirks: quirks::Quirks::new(settings.seed, settings.faults.clone())?,
+            forged_payloads: dishonest::ForgedPayloads::default(),
             settings,
             _lock: lock,
         })
@@ -183,6 +194,20 @@ impl MainServer {
     /// What the 443 role speaks.
     pub(crate) fn tls(&self, host: std::net::IpAddr) -> Result<std::sync::Arc<rustls::ServerConfig>, IdentityError> {
         self.identity.ca.tls(host)
+    }
+
+    /// What the 443 role speaks under a quirk of TLS; none under any other. It is made anew each time: such connections
+    /// are few.
+    pub(crate) fn dishonest_tls(
+        &self,
+        quirk: Quirk,
+        host: std::net::IpAddr,
+    ) -> Option<Result<std::sync::Arc<rustls::ServerConfig>, IdentityError>> {
+        match quirk {
+            Quirk::TlsOtherCa => Some(Ca::of_somebody_else().and_then(|ca| ca.tls(host))),
+            Quirk::TlsExpiredCertificate => Some(self.identity.ca.expired_tls(host)),
+            _ => None,
+        }
     }
 
     /// What a local server is to trust (P 15).

@@ -251,6 +251,7 @@ impl MainServer {
         self.store.write("reset", records::delete_all)?;
         self.change_clock(|_| 0)?;
         self.journal.clear();
+        self.reset_quirks();
         Ok(())
     }
 

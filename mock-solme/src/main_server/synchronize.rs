@@ -1,8 +1,8 @@
 //! One request, one answer (P 9), whatever carries them.
 
 use protocol::{
-    Digest, LicenseServerId, MainServerId, PayloadName, ProblemCode, PublicJwk, Receipt, Refusal, Request, RequestId,
-    SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
+    Digest, LicenseServerId, MainServerId, PayloadName, Problem, ProblemCode, PublicJwk, Receipt, Refusal, Request,
+    RequestId, SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
 };
 use rusqlite::Connection;
 
@@ -10,6 +10,7 @@ use super::MainServer;
 use super::journal::{Carrier, Exchange};
 use crate::crypto::{self, AwsLc, CryptoError};
 use crate::mutant;
+use crate::quirks::Fired;
 use crate::registry::{Acceptance, Bucket, Clause, Decision, Facts, Fresh, Record, Refused};
 use crate::store::audit::{AuditAction, NewAuditEntry};
 use crate::store::{StoreError, answers, audit, records};
@@ -23,6 +24,17 @@ pub(crate) enum Answer {
     Refused { license_server_id: LicenseServerId, refused: Refused, refusal: String },
     /// Not tied to a request, and not signed (P 8.2).
     Problem { code: ProblemCode, detail: String, cure: &'static str },
+    /// A refusal that no honest main server gives.
+    Forged(Box<Problem>),
+}
+
+/// What leaves.
+#[derive(Debug)]
+pub(crate) struct Outgoing<T> {
+    /// None where a quirk comes instead.
+    pub(crate) answer: Option<T>,
+    /// What the carrier has to act out, if it is a quirk of the carrier.
+    pub(crate) quirk: Option<Fired>,
 }
 
 /// The main server is in trouble (P 9.14).
@@ -57,13 +69,21 @@ struct Prepared {
 }
 
 impl MainServer {
-    /// Answers a request by the rules of P 9, and records the exchange. `judgements` is what the carrier saw already.
-    pub(crate) fn answer(&self, text: &[u8], carrier: Carrier, judgements: Vec<String>) -> Answer {
+    /// Answers a request by the rules of P 9, but for quirks, and records the exchange. `judgements` is what the carrier
+    /// saw already.
+    pub(crate) fn answer(&self, text: &[u8], carrier: Carrier, judgements: Vec<String>) -> Outgoing<Answer> {
         let mut exchange = Exchange::new(carrier, text, judgements);
-        let answer = self.answer_by_the_rules(text, &mut exchange);
-        self.metrics.count(carrier, &exchange.verdict);
-        self.journal.record(self.now(), exchange);
-        answer
+        let who = || readable(text).ok().map(|request| request.unverified_frame().issuer.clone());
+        let outgoing = match self.quirk_instead(&mut exchange, who) {
+            Some(fired) => Outgoing { answer: None, quirk: Some(fired) },
+            None => {
+                let honest = self.answer_by_the_rules(text, &mut exchange);
+                let (answer, quirk) = self.with_quirk(text, honest, &mut exchange);
+                Outgoing { answer: Some(answer), quirk }
+            }
+        };
+        self.keep(exchange);
+        outgoing
     }
 
     fn answer_by_the_rules(&self, text: &[u8], exchange: &mut Exchange) -> Answer {
@@ -201,9 +221,21 @@ impl MainServer {
     }
 
     /// The payload of this name, for the 8080 role (P 13.4).
-    pub(crate) fn payload(&self, name: &PayloadName, judgements: Vec<String>) -> Result<Option<Vec<u8>>, StoreError> {
-        let payload = self.store.read(|store| answers::payload(store, name))?;
+    pub(crate) fn payload(
+        &self,
+        name: &PayloadName,
+        judgements: Vec<String>,
+    ) -> Result<Outgoing<Option<Vec<u8>>>, StoreError> {
+        let stored = self.store.read(|store| answers::payload(store, name))?;
+        let found = stored.or_else(|| self.forged_payloads.get(name));
         let mut exchange = Exchange::new(Carrier::Http, name.as_str().as_bytes(), judgements);
+        exchange.license_server_id = found.as_ref().map(|(id, _)| id.clone());
+        let id = exchange.license_server_id.clone();
+        if let Some(fired) = self.quirk_instead(&mut exchange, || id) {
+            self.keep(exchange);
+            return Ok(Outgoing { answer: None, quirk: Some(fired) });
+        }
+        let payload = found.map(|(_, payload)| payload);
         match &payload {
             Some(payload) => {
                 exchange.decided("payload", "13.4", "");
@@ -211,9 +243,9 @@ impl MainServer {
             }
             None => exchange.decided("no-such-payload", "13.4", ""),
         }
-        self.metrics.count(Carrier::Http, &exchange.verdict);
-        self.journal.record(self.now(), exchange);
-        Ok(payload)
+        let quirk = self.quirk_of_answer(&mut exchange, |_| false);
+        self.keep(exchange);
+        Ok(Outgoing { answer: Some(payload), quirk })
     }
 }
 
@@ -278,7 +310,7 @@ fn readable(text: &[u8]) -> Result<Signed<Request>, (ProblemCode, String, &'stat
 }
 
 impl Exchange {
-    fn new(carrier: Carrier, request: &[u8], judgements: Vec<String>) -> Self {
+    pub(super) fn new(carrier: Carrier, request: &[u8], judgements: Vec<String>) -> Self {
         Self {
             carrier,
             license_server_id: None,
@@ -289,6 +321,7 @@ impl Exchange {
             clause: String::new(),
             detail: String::new(),
             judgements,
+            quirk: None,
             request: String::from_utf8_lossy(&request[..request.len().min(limits::REQUEST)]).into_owned(),
             answer: String::new(),
         }
@@ -300,7 +333,7 @@ impl Exchange {
         self.request_digest = Some(request.digest());
     }
 
-    fn decided(&mut self, verdict: &str, clause: &str, detail: &str) {
+    pub(super) fn decided(&mut self, verdict: &str, clause: &str, detail: &str) {
         self.verdict = verdict.to_owned();
         self.clause = clause.to_owned();
         self.detail = detail.to_owned();

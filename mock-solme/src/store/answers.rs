@@ -36,10 +36,15 @@ pub(crate) fn save(
     Ok(())
 }
 
-/// The payload of this name, if it is the newest of its id.
-pub(crate) fn payload(connection: &Connection, name: &PayloadName) -> Result<Option<Vec<u8>>, StoreError> {
-    let sql = "SELECT payload FROM payload WHERE name = ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([name.as_str()], |row| row.get(0)).optional()?)
+/// The payload of this name, if it is the newest of its id, and whose it is.
+pub(crate) fn payload(
+    connection: &Connection,
+    name: &PayloadName,
+) -> Result<Option<(LicenseServerId, Vec<u8>)>, StoreError> {
+    let sql = "SELECT license_server_id, payload FROM payload WHERE name = ?1";
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
+    let found = connection.prepare_cached(sql)?.query_row([name.as_str()], row).optional()?;
+    found.map(|(id, payload)| Ok((id.parse().map_err(StoreError::damaged)?, payload))).transpose()
 }
 
 /// The payload of the newest answer for the id.

@@ -226,7 +226,8 @@ async fn the_journal_is_listed_by_id_and_from_the_newest() {
     let newest = done(&mock, Method::GET, "/journal?limit=1", json!({})).await;
     assert_eq!(newest[0]["verdict"], "unknown-license-server-id");
     let of_one = done(&mock, Method::GET, "/journal?id=DEMO-4711", json!({})).await;
-    assert_eq!(of_one.as_array().unwrap().len(), 3);
+    // A request and a payload each.
+    assert_eq!(of_one.as_array().unwrap().len(), 6);
     let before = format!("/journal?before={}&limit=2", of_one[2]["number"]);
     let page = done(&mock, Method::GET, &before, json!({})).await;
     assert_eq!(page.as_array().unwrap().len(), 2);

@@ -1,0 +1,113 @@
+//! `quirks`: misbehave on command.
+
+use clap::{Args, Subcommand};
+use protocol::{LicenseServerId, UtcTime};
+use reqwest::Method;
+use serde_json::json;
+
+use super::admin::Call;
+use super::render;
+use super::values::time;
+use crate::quirks::{Fault, Operation, Parameters, Place, Quirk, When};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Quirks {
+    /// All quirks that there are: what happens, to which operations, and the clause that is tested
+    List,
+    /// Arm a quirk: from now on it happens
+    #[command(after_help = ARM_HELP)]
+    Arm(Box<Arm>),
+    /// Disarm one fault, or all
+    #[command(after_help = "Example: mock-solme quirks disarm --all")]
+    Disarm {
+        /// Its number, as `arm` and `report` say it
+        #[arg(required_unless_present = "all")]
+        number: Option<u64>,
+        /// All faults
+        #[arg(long, conflicts_with = "number")]
+        all: bool,
+    },
+    /// What is armed, how often it has fired, and how often it will still
+    Report,
+    /// What came of each exchange: operation, id, quirk, verdict, clause
+    Trace,
+}
+
+const ARM_HELP: &str =
+    "Without more, each exchange that the quirk can happen to has it, for ever. An exchange has at most
+one quirk: of several faults, the one armed first. Quirks of the connection (tls-other-ca,
+tls-expired-certificate, port-closed, port-black-holed) know no --id, and connections that
+are open already stay as they are. Draws follow from the seed of serve --seed.
+
+Examples:
+  mock-solme quirks arm drop-reply --next 1
+  mock-solme quirks arm status-503 --operation synchronize --after 1 --next 2 --retry-after 30
+  mock-solme quirks arm flip-byte --operation payload --probability 0.2 --at-most-in-a-row 2";
+
+#[derive(Debug, Args)]
+pub(super) struct Arm {
+    /// Its name: mock-solme quirks list
+    quirk: Quirk,
+    /// Only synchronize (443), payload (8080), or file
+    #[arg(long, value_name = "OPERATION")]
+    operation: Option<Operation>,
+    /// Only exchanges of this license server id
+    #[arg(long, value_name = "ID")]
+    id: Option<LicenseServerId>,
+    /// Not the first K matching exchanges
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    after: u64,
+    /// N times, then it is used up; without it for ever
+    #[arg(long, value_name = "N")]
+    next: Option<u64>,
+    /// With this probability: greater than 0, at most 1
+    #[arg(long, value_name = "P")]
+    probability: Option<f64>,
+    /// Not when the last N exchanges of this operation and id had a quirk each
+    #[arg(long, value_name = "N")]
+    at_most_in_a_row: Option<u64>,
+    /// From this main server time on: 2027-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<UtcTime>,
+    /// Before this main server time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<UtcTime>,
+    /// Of delay and slow-drip
+    #[arg(long, value_name = "N")]
+    milliseconds: Option<u64>,
+    /// Of status-429, -500, -502 and -503: Retry-After
+    #[arg(long, value_name = "SECONDS")]
+    retry_after: Option<u64>,
+    /// Retry-After as a date, that many seconds after main server time
+    #[arg(long, requires = "retry_after")]
+    retry_after_date: bool,
+}
+
+impl From<Arm> for Fault {
+    fn from(arm: Arm) -> Self {
+        let Arm { quirk, operation, id, after, next, probability, at_most_in_a_row, from, until, .. } = arm;
+        Self {
+            quirk,
+            place: Place { operation, id },
+            when: When { after, next, probability, at_most_in_a_row, from, until },
+            parameters: Parameters {
+                milliseconds: arm.milliseconds,
+                retry_after: arm.retry_after,
+                retry_after_date: arm.retry_after_date,
+            },
+        }
+    }
+}
+
+pub(super) fn call(verb: Quirks) -> Call {
+    match verb {
+        Quirks::List => Call::new(Method::GET, ["quirks"], render::quirks),
+        Quirks::Arm(arm) => Call::new(Method::POST, ["quirks", "faults"], render::armed).json(json!(Fault::from(*arm))),
+        Quirks::Disarm { number: Some(number), .. } => {
+            Call::new(Method::DELETE, ["quirks", "faults", &number.to_string()], render::faults)
+        }
+        Quirks::Disarm { number: None, .. } => Call::new(Method::DELETE, ["quirks", "faults"], render::faults),
+        Quirks::Report => Call::new(Method::GET, ["quirks", "faults"], render::faults),
+        Quirks::Trace => Call::new(Method::GET, ["quirks", "trace"], render::trace),
+    }
+}

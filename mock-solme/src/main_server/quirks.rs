@@ -1,0 +1,120 @@
+//! The fault plan in the running main server: asked at three points of an exchange, and told by the operator.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use protocol::LicenseServerId;
+
+use super::MainServer;
+use super::journal::{Carrier, Exchange, TraceEntry};
+use crate::quirks::{Fault, FaultError, FaultReport, Fired, Need, Operation, Plan};
+
+/// The plan. While nothing is armed, an exchange costs one atomic load.
+pub(super) struct Quirks {
+    armed: AtomicBool,
+    plan: Mutex<Plan>,
+}
+
+impl Quirks {
+    pub(super) fn new(seed: u32, at_start: Vec<Fault>) -> Result<Self, FaultError> {
+        let plan = Plan::new(seed, at_start)?;
+        Ok(Self { armed: AtomicBool::new(plan.is_armed()), plan: Mutex::new(plan) })
+    }
+
+    fn is_armed(&self) -> bool {
+        self.armed.load(Ordering::Acquire)
+    }
+
+    /// The flag changes while the lock is held: it never says less than the plan.
+    fn with<T>(&self, act: impl FnOnce(&mut Plan) -> T) -> T {
+        let mut plan: MutexGuard<'_, Plan> = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = act(&mut plan);
+        self.armed.store(plan.is_armed(), Ordering::Release);
+        done
+    }
+}
+
+impl MainServer {
+    pub(super) fn quirks_are_armed(&self) -> bool {
+        self.quirks.is_armed()
+    }
+
+    /// What happens to a connection that a role has accepted.
+    pub(crate) fn connection_quirk(&self, operation: Operation) -> Option<Fired> {
+        if !self.quirks.is_armed() {
+            return None;
+        }
+        let fired = self.quirks.with(|plan| plan.connection(operation, self.now()))?;
+        let mut exchange = Exchange::new(Carrier::of(operation), &[], Vec::new());
+        exchange.decided("no-exchange", fired.quirk.clause(), "The connection came to nothing.");
+        exchange.quirk = Some(fired.quirk);
+        self.keep(exchange);
+        Some(fired)
+    }
+
+    /// What happens instead of an answer. `who` is asked only while something is armed.
+    pub(super) fn quirk_instead(
+        &self,
+        exchange: &mut Exchange,
+        who: impl FnOnce() -> Option<LicenseServerId>,
+    ) -> Option<Fired> {
+        if !self.quirks.is_armed() {
+            return None;
+        }
+        let id = who();
+        let operation = exchange.carrier.operation();
+        let fired = self.quirks.with(|plan| plan.request(operation, id.as_ref(), self.now()))?;
+        exchange.license_server_id = id;
+        exchange.decided("not-looked-at", fired.quirk.clause(), "The main server has not seen it.");
+        exchange.quirk = Some(fired.quirk);
+        Some(fired)
+    }
+
+    /// What happens to an answer.
+    pub(super) fn quirk_of_answer(&self, exchange: &mut Exchange, offers: impl Fn(Need) -> bool) -> Option<Fired> {
+        if !self.quirks.is_armed() {
+            return None;
+        }
+        let (operation, id) = (exchange.carrier.operation(), exchange.license_server_id.as_ref());
+        let fired = self.quirks.with(|plan| plan.answer(operation, id, self.now(), offers))?;
+        exchange.quirk = Some(fired.quirk);
+        Some(fired)
+    }
+
+    /// Counts an exchange, and keeps it in the journal.
+    pub(super) fn keep(&self, exchange: Exchange) {
+        self.metrics.count(exchange.carrier, &exchange.verdict, exchange.quirk);
+        self.journal.record(self.now(), exchange);
+    }
+
+    /// Arms a fault.
+    pub(crate) fn arm(&self, fault: Fault) -> Result<FaultReport, FaultError> {
+        self.quirks.with(|plan| plan.arm(fault))
+    }
+
+    /// Disarms a fault; none where there is none of this number.
+    pub(crate) fn disarm(&self, number: u64) -> Option<FaultReport> {
+        self.quirks.with(|plan| plan.disarm(number))
+    }
+
+    /// Disarms all faults.
+    pub(crate) fn disarm_all(&self) -> Vec<FaultReport> {
+        self.quirks.with(Plan::disarm_all)
+    }
+
+    /// All faults that were not disarmed.
+    pub(crate) fn quirks_report(&self) -> Vec<FaultReport> {
+        self.quirks.with(|plan| plan.report())
+    }
+
+    /// As at the start.
+    pub(super) fn reset_quirks(&self) {
+        self.quirks.with(Plan::reset);
+        self.forged_payloads.clear();
+    }
+
+    /// What came of the newest exchanges, oldest first.
+    pub(crate) fn trace(&self) -> Vec<TraceEntry> {
+        self.journal.list(None, None, usize::MAX).into_iter().map(TraceEntry::from).collect()
+    }
+}

@@ -1,0 +1,214 @@
+//! The quirks that there are: name, where each can happen, and the clause that a License Server is tested on.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a License Server does with the main server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// Sends a request to the 443 role (P 13.2).
+    Synchronize,
+    /// Asks the 8080 role for a payload (P 13.4).
+    Payload,
+    /// Has a request file processed (P 14).
+    File,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Synchronize, Self::Payload, Self::File];
+
+    /// The operation as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Synchronize => "synchronize",
+            Self::Payload => "payload",
+            Self::File => "file",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Operation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.iter().find(|operation| operation.as_str() == text);
+        known.copied().ok_or_else(|| format!("{text:?} is no operation; they are synchronize, payload, file"))
+    }
+}
+
+/// At which point of an exchange a quirk is decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// When a connection is accepted: nobody knows yet whose it is.
+    Connection,
+    /// Before the main server sees the request. It never does.
+    Instead,
+    /// When the main server has answered: what it has signed is replaced.
+    Message(Need),
+    /// When the main server has answered: the answer is damaged on its way.
+    Way,
+}
+
+/// What an answer has to be for a quirk to be possible. A fault does not match where it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A receipt or a refusal.
+    Message,
+    /// A receipt.
+    Receipt,
+    /// A receipt, and the request claims a last receipt.
+    PreviousReceipt,
+    /// As before, and an even older receipt of this key pair is in the journal.
+    OlderReceipt,
+    /// As before last, and the key generation is greater than 1.
+    LaterGeneration,
+    /// As before last, and the last receipt has an allocation revision greater than 0.
+    LaterRevision,
+}
+
+const PORTS: &[Operation] = &[Operation::Synchronize, Operation::Payload];
+const SYNCHRONIZE: &[Operation] = &[Operation::Synchronize];
+const PAYLOAD: &[Operation] = &[Operation::Payload];
+const MESSAGE: &[Operation] = &[Operation::Synchronize, Operation::File];
+const ALL: &[Operation] = Operation::ALL;
+
+macro_rules! quirks {
+    ($($variant:ident = $name:literal, $stage:expr, $operations:ident, $clause:literal, $about:literal;)*) => {
+        /// A misbehaviour of the main server.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "&'static str")]
+        pub enum Quirk {
+            $(#[doc = $about] $variant,)*
+        }
+
+        impl Quirk {
+            /// All of them: those of the connection and of the carrier, then those of the messages.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What the main server does.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => $about,)* }
+            }
+
+            /// The clause of PROTOCOL.md that a License Server is tested on.
+            pub const fn clause(self) -> &'static str {
+                match self { $(Self::$variant => $clause,)* }
+            }
+
+            /// The operations that it can happen to.
+            pub const fn operations(self) -> &'static [Operation] {
+                match self { $(Self::$variant => $operations,)* }
+            }
+
+            pub(crate) const fn stage(self) -> Stage {
+                match self { $(Self::$variant => $stage,)* }
+            }
+        }
+    };
+}
+
+use Need as N;
+use Stage::{Connection, Instead, Message, Way};
+
+quirks! {
+    DropReply = "drop-reply", Way, PORTS, "9.7", "The request is carried out; then the connection is closed without an answer.";
+    CloseBeforeHeaders = "close-before-headers", Instead, PORTS, "12.3", "The connection is closed without an answer, and the request was not looked at.";
+    CloseWithinHeaders = "close-within-headers", Way, PORTS, "12.3", "The connection is closed after 20 bytes of the answer's headers.";
+    CloseAfterHeaders = "close-after-headers", Way, PORTS, "12.3", "The connection is closed after the headers; the body they announce does not come.";
+    CloseWithinBody = "close-within-body", Way, PORTS, "12.3", "The connection is closed after half of the body.";
+    Delay = "delay", Way, PORTS, "12.3", "The answer comes late: after --milliseconds, 1000 without it.";
+    SlowDrip = "slow-drip", Way, PORTS, "12.3", "The answer comes in pieces of 16 bytes, one each --milliseconds, 100 without it.";
+    Truncate = "truncate", Way, ALL, "11.6", "The second half of the body, or of the response file, is missing; Content-Length is that of the rest.";
+    FlipByte = "flip-byte", Way, ALL, "11.1", "One bit in the middle of the body, or of the message in a response file, is another one.";
+    Status429 = "status-429", Instead, PORTS, "13.8", "Status 429 without a refusal. --retry-after says when to come again.";
+    Status500 = "status-500", Instead, PORTS, "13.8", "Status 500 without a refusal. --retry-after says when to come again.";
+    Status502 = "status-502", Instead, PORTS, "13.8", "Status 502 without a refusal. --retry-after says when to come again.";
+    Status503 = "status-503", Instead, PORTS, "13.8", "Status 503 without a refusal. --retry-after says when to come again.";
+    Redirect = "redirect", Instead, PORTS, "13.5", "Status 307 to the same address, where the honest answer waits for whoever follows.";
+    CaptivePortal = "captive-portal", Instead, PORTS, "13.8", "Status 200 and a page that asks to log in.";
+    WrongContentType = "wrong-content-type", Way, PORTS, "13.8", "The honest body under Content-Type: text/html.";
+    ContentEncoding = "content-encoding", Way, PORTS, "13.5", "A small body under Content-Encoding: deflate that inflates to 64 MiB.";
+    TlsOtherCa = "tls-other-ca", Connection, SYNCHRONIZE, "13.2", "The certificate comes from another CA, as behind an inspecting proxy.";
+    TlsExpiredCertificate = "tls-expired-certificate", Connection, SYNCHRONIZE, "13.2", "The certificate comes from the right CA and has expired.";
+    PortClosed = "port-closed", Connection, PORTS, "13.1", "Connections are accepted and reset at once (RST); the port itself does not refuse them.";
+    PortBlackHoled = "port-black-holed", Connection, PORTS, "13.1", "Connections are accepted and never answered, not even with TLS, until the client closes them.";
+    PayloadNotFound = "payload-not-found", Instead, PAYLOAD, "13.5", "Status 404 for a payload that is there.";
+
+    WrongSignature = "wrong-signature", Message(N::Message), MESSAGE, "11.1", "One bit of the signature is another one.";
+    OtherKey = "other-key", Message(N::Receipt), MESSAGE, "11.1", "The receipt is signed by another key, and kid names that one.";
+    ReceiptForAnotherRequest = "receipt-for-another-request", Message(N::Receipt), MESSAGE, "11.3", "request_id and request_digest are those of no request of this client.";
+    ReceiptForAnotherId = "receipt-for-another-id", Message(N::Receipt), MESSAGE, "11.2", "aud is another license server id.";
+    ReceiptForAnotherKeyPair = "receipt-for-another-key-pair", Message(N::Receipt), MESSAGE, "11.3", "key_thumbprint is that of another key pair.";
+    ReceiptOfAnotherMainServer = "receipt-of-another-main-server", Message(N::Receipt), MESSAGE, "11.2", "iss is another main server, the signature that of the trusted key.";
+    OldReceipt = "old-receipt", Message(N::PreviousReceipt), MESSAGE, "11.11", "The receipt that the request claims as its last one, again: genuine, and applied before.";
+    OlderReceipt = "older-receipt", Message(N::OlderReceipt), MESSAGE, "11.11", "A genuine receipt of this key pair, older than the last one; it must be in the journal.";
+    SequenceBack = "sequence-back", Message(N::PreviousReceipt), MESSAGE, "11.4", "sequence is one less.";
+    SequenceSkips = "sequence-skips", Message(N::PreviousReceipt), MESSAGE, "11.4", "sequence is one more.";
+    GenerationBack = "generation-back", Message(N::LaterGeneration), MESSAGE, "11.4", "key_generation is one less; only where it is greater than 1.";
+    GenerationSkips = "generation-skips", Message(N::PreviousReceipt), MESSAGE, "11.4", "key_generation is one more, without a clear.";
+    RevisionBack = "revision-back", Message(N::LaterRevision), MESSAGE, "11.4", "Receipt and allocation have a revision below that of the last receipt.";
+    DeadlineTooFar = "deadline-too-far", Message(N::Receipt), MESSAGE, "11.5", "synchronize_by is a day later than the protocol says.";
+    DeadlineInThePast = "deadline-in-the-past", Message(N::Receipt), MESSAGE, "11.5", "synchronize_by is a day before iat.";
+    SealedToAnotherKey = "sealed-to-another-key", Message(N::Receipt), MESSAGE, "11.7", "The payload is sealed to another key; size and digests fit.";
+    WrongInfo = "wrong-info", Message(N::Receipt), MESSAGE, "11.7", "The payload is sealed with the info of another sync id; size and digests fit.";
+    WrongPayloadDigest = "wrong-payload-digest", Message(N::Receipt), MESSAGE, "11.6", "payload_digest is that of something else.";
+    WrongPayloadSize = "wrong-payload-size", Message(N::Receipt), MESSAGE, "11.6", "payload_size is one more.";
+    WrongAllocationDigest = "wrong-allocation-digest", Message(N::Receipt), MESSAGE, "11.7", "allocation_digest is that of something else.";
+    PayloadOfAnotherReceipt = "payload-of-another-receipt", Message(N::Receipt), MESSAGE, "11.6", "The payload is the same allocation sealed for another receipt: same size, another digest.";
+    HugePayload = "huge-payload", Message(N::Receipt), MESSAGE, "18", "The payload is a byte longer than a payload may be; size and digest fit.";
+    MalformedAllocation = "malformed-allocation", Message(N::Receipt), MESSAGE, "11.8", "The allocation has a license without its members; sealed right, size and digests fit.";
+    RevisionMismatch = "revision-mismatch", Message(N::Receipt), MESSAGE, "11.8", "allocation_revision is one more than the revision inside the allocation.";
+    UnknownVersion = "unknown-version", Message(N::Message), MESSAGE, "4.7", "version is 2.";
+    UnknownMembers = "unknown-members", Message(N::Message), MESSAGE, "2.3", "The message has members more than it should. They must be ignored: this answer is good.";
+    ReorderedMembers = "reordered-members", Message(N::Message), MESSAGE, "2.1", "The members of the message stand in reverse order. They may: this answer is good.";
+    DuplicateMembers = "duplicate-members", Message(N::Message), MESSAGE, "2.2", "The last member of the message stands there twice.";
+    UnsignedRefusal = "unsigned-refusal", Message(N::Message), SYNCHRONIZE, "8.2", "A problem document key-pair-cleared without a refusal.";
+    RefusalOfAnotherRequest = "refusal-of-another-request", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its request_digest that of no request of this client.";
+    RefusalOfAnotherKeyPair = "refusal-of-another-key-pair", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its key_thumbprint that of another key pair.";
+    RefusalByAnotherKey = "refusal-by-another-key", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, signed by another key.";
+    UnknownRefusalCode = "unknown-refusal-code", Message(N::Message), MESSAGE, "10.1", "A refusal with the code try-the-other-door, signed right.";
+}
+
+impl fmt::Display for Quirk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Quirk {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.iter().find(|quirk| quirk.as_str() == text);
+        known.copied().ok_or_else(|| format!("{text:?} is no quirk; mock-solme quirks list shows them"))
+    }
+}
+
+impl TryFrom<String> for Quirk {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Quirk> for &'static str {
+    fn from(quirk: Quirk) -> Self {
+        quirk.as_str()
+    }
+}

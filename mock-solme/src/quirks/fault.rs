@@ -1,0 +1,283 @@
+//! A fault: a quirk, where it happens and when. The same words in the API, on the command line, in a file and here.
+
+use protocol::{LicenseServerId, UtcTime};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::catalogue::{Operation, Quirk, Stage};
+
+/// A quirk that is armed, or to be armed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What the main server does.
+    pub quirk: Quirk,
+    /// Which exchanges it can happen to.
+    #[serde(rename = "where", default)]
+    pub place: Place,
+    /// Which of those it happens to.
+    #[serde(default)]
+    pub when: When,
+    /// What the quirk is told.
+    #[serde(rename = "with", default)]
+    pub parameters: Parameters,
+}
+
+/// Which exchanges a fault can happen to. The default: all that its quirk can happen to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Only this operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
+    /// Only exchanges of this license server id. Not with quirks of the connection: nobody knows yet whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<LicenseServerId>,
+}
+
+/// Which of the matching exchanges a fault happens to. The default: each, for ever.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// Not to the first so many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub after: u64,
+    /// So often, then it is used up; without it for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// With this probability, drawn from the seed: greater than 0, at most 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// Not when the last so many exchanges of this operation and id had a quirk each, whichever fault it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most_in_a_row: Option<u64>,
+    /// From this main server time on.
+    #[serde(default, deserialize_with = "seconds_or_text", skip_serializing_if = "Option::is_none")]
+    pub from: Option<UtcTime>,
+    /// Before this main server time.
+    #[serde(default, deserialize_with = "seconds_or_text", skip_serializing_if = "Option::is_none")]
+    pub until: Option<UtcTime>,
+}
+
+/// What a quirk is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// Of `delay` and `slow-drip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milliseconds: Option<u64>,
+    /// Of `status-429`, `status-500`, `status-502` and `status-503`: seconds in Retry-After.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// Of the same: Retry-After is the date that many seconds after main server time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub retry_after_date: bool,
+}
+
+/// Why a fault cannot be armed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// The quirk does not happen to this operation.
+    #[error("{quirk} does not happen to the operation {operation}")]
+    Operation {
+        /// The quirk.
+        quirk: Quirk,
+        /// The operation.
+        operation: Operation,
+    },
+    /// An id with a quirk of the connection.
+    #[error("{0} happens to a connection, before anybody knows whose it is: it cannot be limited to an id")]
+    Id(Quirk),
+    /// Not greater than 0, or more than 1.
+    #[error("a probability is greater than 0 and at most 1")]
+    Probability,
+    /// `next` or `at_most_in_a_row` is 0.
+    #[error("{0} is 0: the fault would never fire")]
+    Never(&'static str),
+    /// `until` is not after `from`.
+    #[error("until is not after from: the fault would never fire")]
+    Window,
+    /// A parameter that the quirk does not know.
+    #[error("{quirk} knows no {parameter}")]
+    Parameter {
+        /// The quirk.
+        quirk: Quirk,
+        /// The parameter.
+        parameter: &'static str,
+    },
+    /// More milliseconds than a client can be expected to wait.
+    #[error("{0} milliseconds are more than an hour")]
+    Milliseconds(u64),
+    /// A date without the seconds it is made of.
+    #[error("retry_after_date needs retry_after")]
+    DateOfNothing,
+}
+
+/// An hour.
+const MILLISECONDS_AT_MOST: u64 = 3_600_000;
+
+impl Fault {
+    /// A fault that happens to each exchange that its quirk can happen to, for ever.
+    pub fn new(quirk: Quirk) -> Self {
+        let (place, when, parameters) = (Place::default(), When::default(), Parameters::default());
+        Self { quirk, place, when, parameters }
+    }
+
+    /// Only to this operation.
+    #[must_use]
+    pub fn operation(mut self, operation: Operation) -> Self {
+        self.place.operation = Some(operation);
+        self
+    }
+
+    /// Only to this license server id.
+    #[must_use]
+    pub fn id(mut self, id: LicenseServerId) -> Self {
+        self.place.id = Some(id);
+        self
+    }
+
+    /// Not to the first `exchanges` that match.
+    #[must_use]
+    pub fn after(mut self, exchanges: u64) -> Self {
+        self.when.after = exchanges;
+        self
+    }
+
+    /// So often, then it is used up.
+    #[must_use]
+    pub fn next(mut self, times: u64) -> Self {
+        self.when.next = Some(times);
+        self
+    }
+
+    /// With this probability.
+    #[must_use]
+    pub fn probability(mut self, probability: f64) -> Self {
+        self.when.probability = Some(probability);
+        self
+    }
+
+    /// See [`When::at_most_in_a_row`].
+    #[must_use]
+    pub fn at_most_in_a_row(mut self, exchanges: u64) -> Self {
+        self.when.at_most_in_a_row = Some(exchanges);
+        self
+    }
+
+    /// From this main server time on.
+    #[must_use]
+    pub fn from_time(mut self, time: UtcTime) -> Self {
+        self.when.from = Some(time);
+        self
+    }
+
+    /// Before this main server time.
+    #[must_use]
+    pub fn until(mut self, time: UtcTime) -> Self {
+        self.when.until = Some(time);
+        self
+    }
+
+    /// See [`Parameters::milliseconds`].
+    #[must_use]
+    pub fn milliseconds(mut self, milliseconds: u64) -> Self {
+        self.parameters.milliseconds = Some(milliseconds);
+        self
+    }
+
+    /// See [`Parameters::retry_after`].
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.parameters.retry_after = Some(seconds);
+        self
+    }
+
+    /// See [`Parameters::retry_after_date`].
+    #[must_use]
+    pub fn retry_after_date(mut self, seconds: u64) -> Self {
+        self.parameters.retry_after_date = true;
+        self.retry_after(seconds)
+    }
+
+    /// Whether it makes sense.
+    ///
+    /// # Errors
+    /// [`FaultError`].
+    pub fn check(&self) -> Result<(), FaultError> {
+        let Self { quirk, place, when, parameters } = self;
+        let quirk = *quirk;
+        if let Some(operation) = place.operation.filter(|operation| !quirk.operations().contains(operation)) {
+            return Err(FaultError::Operation { quirk, operation });
+        }
+        if place.id.is_some() && quirk.stage() == Stage::Connection {
+            return Err(FaultError::Id(quirk));
+        }
+        if when.probability.is_some_and(|probability| !(probability > 0.0 && probability <= 1.0)) {
+            return Err(FaultError::Probability);
+        }
+        for (name, count) in [("next", when.next), ("at_most_in_a_row", when.at_most_in_a_row)] {
+            if count == Some(0) {
+                return Err(FaultError::Never(name));
+            }
+        }
+        if let (Some(from), Some(until)) = (when.from, when.until)
+            && from >= until
+        {
+            return Err(FaultError::Window);
+        }
+        parameters.check(quirk)
+    }
+
+    /// Whether it can happen to this exchange at this time.
+    pub(super) fn covers(&self, operation: Operation, id: Option<&LicenseServerId>, now: UtcTime) -> bool {
+        self.quirk.operations().contains(&operation)
+            && self.place.operation.is_none_or(|only| only == operation)
+            && (self.place.id.is_none() || self.place.id.as_ref() == id)
+            && self.when.from.is_none_or(|from| now >= from)
+            && self.when.until.is_none_or(|until| now < until)
+    }
+}
+
+impl Parameters {
+    fn check(self, quirk: Quirk) -> Result<(), FaultError> {
+        let takes_time = matches!(quirk, Quirk::Delay | Quirk::SlowDrip);
+        let says_when = matches!(quirk, Quirk::Status429 | Quirk::Status500 | Quirk::Status502 | Quirk::Status503);
+        let strangers = [
+            ("milliseconds", self.milliseconds.is_some() && !takes_time),
+            ("retry_after", self.retry_after.is_some() && !says_when),
+            ("retry_after_date", self.retry_after_date && !says_when),
+        ];
+        if let Some((parameter, _)) = strangers.into_iter().find(|(_, stranger)| *stranger) {
+            return Err(FaultError::Parameter { quirk, parameter });
+        }
+        match self.milliseconds {
+            Some(milliseconds) if milliseconds > MILLISECONDS_AT_MOST => Err(FaultError::Milliseconds(milliseconds)),
+            _ if self.retry_after_date && self.retry_after.is_none() => Err(FaultError::DateOfNothing),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Seconds as on the wire (P 2.6), or, for people who write files, `2027-01-31T12:00:00Z`.
+fn seconds_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UtcTime>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Time {
+        Seconds(u64),
+        Text(String),
+    }
+    let time = Option::<Time>::deserialize(deserializer)?;
+    time.map(|time| match time {
+        Time::Seconds(seconds) => Ok(UtcTime::from_secs(seconds)),
+        Time::Text(text) => text.parse().map_err(serde::de::Error::custom),
+    })
+    .transpose()
+}
