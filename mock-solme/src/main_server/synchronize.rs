@@ -15,6 +15,9 @@ use crate::registry::{Acceptance, Bucket, Clause, Decision, Facts, Fresh, Record
 use crate::store::audit::{AuditAction, NewAuditEntry};
 use crate::store::{StoreError, answers, audit, records};
 
+/// The verdict on a request that is accepted, and was not before.
+pub(super) const ACCEPTED: &str = "accepted";
+
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -105,7 +108,7 @@ impl MainServer {
         };
         exchange.sealing_thumbprint = request.read().ok().map(|content| content.sealing_jwk.thumbprint());
         let (verdict, clause, receipt, payload) = match self.decide_and_carry_out(&request) {
-            Ok(Outcome::Accepted { clause, receipt, payload }) => ("accepted", clause, receipt, payload),
+            Ok(Outcome::Accepted { clause, receipt, payload }) => (ACCEPTED, clause, receipt, payload),
             Ok(Outcome::AnsweredAgain { receipt, payload }) => ("answered-again", "9.7", receipt, payload),
             Ok(Outcome::Refused(refused)) => {
                 exchange.decided(refused.code.as_str(), refused.clause, &refused.text);

@@ -64,6 +64,8 @@ pub(crate) enum Stage {
 pub(crate) enum Need {
     /// A receipt or a refusal.
     Message,
+    /// A refusal, or a receipt that is given for the first time: one that was given before must stay as it was (P 9.7).
+    FirstMessage,
     /// A receipt.
     Receipt,
     /// A receipt, and the request claims a last receipt.
@@ -174,8 +176,8 @@ quirks! {
     MalformedAllocation = "malformed-allocation", Message(N::Receipt), MESSAGE, "11.8", "The allocation has a license without its members; sealed right, size and digests fit.";
     RevisionMismatch = "revision-mismatch", Message(N::Receipt), MESSAGE, "11.8", "allocation_revision is one more than the revision inside the allocation.";
     UnknownVersion = "unknown-version", Message(N::Message), MESSAGE, "4.7", "version is 2.";
-    UnknownMembers = "unknown-members", Message(N::Message), MESSAGE, "2.3", "The message has members more than it should. They must be ignored: this answer is good.";
-    ReorderedMembers = "reordered-members", Message(N::Message), MESSAGE, "2.1", "The members of the message stand in reverse order. They may: this answer is good.";
+    UnknownMembers = "unknown-members", Message(N::FirstMessage), MESSAGE, "2.3", "The message has members more than it should. They must be ignored: this answer is good.";
+    ReorderedMembers = "reordered-members", Message(N::FirstMessage), MESSAGE, "2.1", "The members of the message stand in reverse order. They may: this answer is good.";
     DuplicateMembers = "duplicate-members", Message(N::Message), MESSAGE, "2.2", "The last member of the message stands there twice.";
     UnsignedRefusal = "unsigned-refusal", Message(N::Message), SYNCHRONIZE, "8.2", "A problem document key-pair-cleared without a refusal.";
     RefusalOfAnotherRequest = "refusal-of-another-request", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its request_digest that of no request of this client.";

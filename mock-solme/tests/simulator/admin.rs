@@ -43,7 +43,7 @@ fn client() -> Client {
 }
 
 /// One call with the token; its status and JSON.
-async fn call(mock: &MockSolme, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+pub(crate) async fn call(mock: &MockSolme, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
     let request = client().request(method, format!("{}{path}", mock.admin())).bearer_auth(mock.admin_token());
     let response = request.json(&body).send().await.unwrap();
     (response.status(), response.json().await.unwrap())

@@ -21,7 +21,7 @@ pub(crate) struct LicenseServer {
 pub(crate) struct Outstanding {
     pub(crate) text: String,
     pub(crate) request: Signed<Request>,
-    sealing: SealingKey,
+    pub(crate) sealing: SealingKey,
 }
 
 /// What a synchronization gives.

@@ -7,5 +7,6 @@ mod files;
 mod license_server;
 mod mail;
 mod program;
+mod quirks;
 mod refusals;
 mod synchronizing;

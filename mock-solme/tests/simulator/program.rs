@@ -5,26 +5,26 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-struct Served {
+pub(crate) struct Served {
     process: Child,
     ready: Value,
 }
 
 impl Served {
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut process = program(args).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         Self { process, ready: serde_json::from_str(&line).unwrap() }
     }
 
-    fn admin(&self, args: &[&str]) -> Output {
+    pub(crate) fn admin(&self, args: &[&str]) -> Output {
         let mut command = program(args);
         command.env("MOCK_SOLME_ADMIN_URL", self.text("admin")).env("MOCK_SOLME_TOKEN", self.text("admin_token"));
         command.output().unwrap()
     }
 
-    fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let output = self.admin(args);
         assert_eq!(output.status.code(), Some(0), "{args:?} {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()

@@ -1,7 +1,9 @@
 //! Dishonest answers: what the quirks of messages make of an honest one, on the wire only.
 //!
 //! The registry has decided and its transaction is durable. The stored record stays as it is, and so does the stored
-//! answer: the same request, sent again, gets the honest bytes (P 9.7).
+//! answer: the same request, sent again, gets the honest bytes (P 9.7). Two quirks are an exception, `unknown-members`
+//! and `reordered-members`: a License Server has to apply such a receipt, and claims it as its last one (P 9.11), so
+//! that it takes the place of the stored one.
 
 mod jws;
 mod payloads;
@@ -13,10 +15,11 @@ use protocol::{KeyThumbprint, LicenseServerId, PublicJwk, Receipt, Request, Sign
 pub(super) use payloads::ForgedPayloads;
 
 use super::journal::Exchange;
+use super::synchronize::ACCEPTED;
 use super::{Answer, Carrier, MainServer};
 use crate::crypto::{AwsLc, CryptoError};
 use crate::quirks::{Fired, Need, Quirk, Stage};
-use crate::store::StoreError;
+use crate::store::{StoreError, records};
 
 /// Why an answer could not be forged.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,8 @@ struct Exchanged {
     /// The request; its content only where it was accepted.
     request: Signed<Request>,
     accepted: Option<Accepted>,
+    /// Answered just now, and not before.
+    first: bool,
 }
 
 /// What was accepted.
@@ -53,6 +58,7 @@ impl Exchanged {
         let last = self.accepted.as_ref().and_then(|accepted| accepted.last.as_ref());
         match need {
             Need::Message => true,
+            Need::FirstMessage => self.first || self.accepted.is_none(),
             Need::Receipt => self.accepted.is_some(),
             Need::PreviousReceipt => last.is_some(),
             Need::OlderReceipt => self.accepted.as_ref().is_some_and(|accepted| accepted.older.is_some()),
@@ -68,7 +74,8 @@ impl MainServer {
         if !self.quirks_are_armed() {
             return (honest, None);
         }
-        let exchanged = self.exchanged(text, &honest);
+        let first = exchange.verdict == ACCEPTED;
+        let exchanged = self.exchanged(text, &honest, first);
         let offers = |need| exchanged.as_ref().is_some_and(|exchanged| exchanged.offers(need));
         let Some(fired) = self.quirk_of_answer(exchange, offers) else { return (honest, None) };
         let (Stage::Message(_), Some(exchanged)) = (fired.quirk.stage(), exchanged) else {
@@ -94,8 +101,12 @@ impl MainServer {
         carrier: Carrier,
     ) -> Result<Answer, NotForged> {
         if let Some(change) = jws::change(quirk) {
-            let forged = honest.message().map(|message| change(message, &self.identity.key));
-            return forged.map(|message| honest.with_message(message)).ok_or(NotForged::NotOffered);
+            let message = honest.message().ok_or(NotForged::NotOffered)?;
+            let forged = change(message, &self.identity.key);
+            if matches!(quirk, Quirk::UnknownMembers | Quirk::ReorderedMembers) && exchanged.accepted.is_some() {
+                self.give_instead(&exchanged.license_server_id, message, &forged)?;
+            }
+            return Ok(honest.with_message(forged));
         }
         if let Some(refusal) = self.forge_refusal(quirk, exchanged)? {
             return Ok(refusal);
@@ -105,8 +116,20 @@ impl MainServer {
         Ok(Answer::Accepted { license_server_id: exchanged.license_server_id.clone(), receipt, payload })
     }
 
+    /// Another form of a receipt takes its place, as the one that was given. Not if it was not the newest any more.
+    fn give_instead(&self, id: &LicenseServerId, honest: &str, given: &str) -> Result<(), NotForged> {
+        self.store.write("another form of a receipt", |store| {
+            let before = records::load(store, id)?.ok_or(NotForged::NotOffered)?;
+            let mut record = before.clone();
+            let newest = record.key_pair_in_use.as_mut().map(|in_use| &mut in_use.newest_answer.receipt);
+            let newest = newest.filter(|newest| newest.as_str() == honest).ok_or(NotForged::NotOffered)?;
+            given.clone_into(newest);
+            Ok(records::save(store, Some(&before), &record)?)
+        })
+    }
+
     /// None of an answer that no quirk of messages can change: a problem, or what our own mutants have signed wrongly.
-    fn exchanged(&self, text: &[u8], honest: &Answer) -> Option<Exchanged> {
+    fn exchanged(&self, text: &[u8], honest: &Answer, first: bool) -> Option<Exchanged> {
         let request = Signed::<Request>::parse(std::str::from_utf8(text).ok()?).ok()?;
         let license_server_id = request.unverified_frame().issuer.clone();
         let accepted = match honest {
@@ -114,7 +137,7 @@ impl MainServer {
             Answer::Refused { .. } => None,
             Answer::Problem { .. } | Answer::Forged(_) => return None,
         };
-        Some(Exchanged { license_server_id, request, accepted })
+        Some(Exchanged { license_server_id, request, accepted, first })
     }
 
     fn accepted(&self, request: &Signed<Request>, receipt: &str, payload: Vec<u8>) -> Option<Accepted> {
