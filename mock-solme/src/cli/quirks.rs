@@ -35,7 +35,8 @@ pub(super) enum Quirks {
 
 const ARM_HELP: &str =
     "Without more, each exchange that the quirk can happen to has it, for ever. An exchange has at most
-one quirk: of several faults, the one armed first. Quirks of the connection (tls-other-ca,
+one quirk: first those that keep the request from the main server, then those of the answer,
+each in the order in which they were armed. Quirks of the connection (tls-other-ca,
 tls-expired-certificate, port-closed, port-black-holed) know no --id, and connections that
 are open already stay as they are. Draws follow from the seed of serve --seed.
 

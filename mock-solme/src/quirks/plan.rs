@@ -1,6 +1,7 @@
 //! The fault plan: which quirk happens to which exchange.
 //!
-//! An exchange has at most one quirk: that of the fault armed first. The faults armed after it are not asked.
+//! An exchange has at most one quirk. Quirks that keep the request from the main server are asked before those of the
+//! answer; among equals, the fault armed first is, and those after one that fires are not asked.
 
 use std::collections::HashMap;
 

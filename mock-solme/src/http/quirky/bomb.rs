@@ -1,7 +1,7 @@
 //! A small body that inflates to a large one.
 
 /// What it inflates to: zeros.
-pub(super) const INFLATED: usize = 64 << 20;
+const INFLATED: usize = 64 << 20;
 /// The longest match of deflate.
 const MATCH: usize = 258;
 
@@ -57,5 +57,21 @@ impl Bits {
     fn finish(mut self) -> Vec<u8> {
         self.number(0, (8 - self.count) % 8);
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Digest;
+
+    use super::*;
+
+    /// zlib inflates the body with this digest to 67,108,864 zeros, and finds its checksum right.
+    #[test]
+    fn the_bomb_is_the_one_that_zlib_inflates() {
+        let bomb = deflate_bomb();
+        assert_eq!(bomb.len(), 422_914);
+        let digest = "33CePeq02IL6X1bCYtLcD9zVM4pGtocj9yGOgmphb1hSe82o5RTj0DQpstCmaryx";
+        assert_eq!(Digest::of(bomb).to_string(), digest);
     }
 }

@@ -155,6 +155,13 @@ fn the_names_of_quirks_are_unique_and_read_back() {
     assert!("drop".parse::<Quirk>().is_err());
 }
 
+#[test]
+fn no_quirk_comes_instead_of_a_response_file() {
+    let of_files = Quirk::ALL.iter().filter(|quirk| quirk.operations().contains(&Operation::File));
+    assert!(of_files.clone().count() > 0);
+    assert!(of_files.into_iter().all(|quirk| matches!(quirk.stage(), Stage::Message(_) | Stage::Way)));
+}
+
 /// An exchange that a test makes up.
 type Step = (Operation, u8, u64);
 
