@@ -1,0 +1,66 @@
+//! Section 11: what the local server checks.
+
+use std::fs;
+use std::path::Path;
+
+use super::must;
+use super::stage::{Stage, broken};
+use crate::conformance::{Case, Finding, Outcome};
+
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    vec![
+        must("11.9", "what-was-stored-is-there-in-the-next-run", |s| Box::pin(stored(s))),
+        must("11.12", "a-license-number-changed-in-the-state-is-found", |s| Box::pin(tampered(s))),
+        must("11.12", "a-synchronization-heals-what-was-tampered-with", |s| Box::pin(healed(s))),
+    ]
+}
+
+async fn stored(stage: &Stage) -> Outcome {
+    let server = stage.synchronized_server("a").await?;
+    let (first, second) = (server.status().await?, server.status().await?);
+    Finding::unless_equal(&first, &second)?;
+    Finding::unless_equal(&vec![stage.license.to_string()], &second.licenses)
+}
+
+async fn tampered(stage: &Stage) -> Outcome {
+    let server = stage.synchronized_server("a").await?;
+    forge(stage, &server.state)?;
+    server.is("tampered").await?;
+    server.does_not_issue().await
+}
+
+async fn healed(stage: &Stage) -> Outcome {
+    let server = stage.synchronized_server("a").await?;
+    forge(stage, &server.state)?;
+    server.is("tampered").await?;
+    server.synchronize().await?.is_synchronized()?;
+    server.is("synchronized").await?;
+    server.issues().await
+}
+
+/// Writes another license number over the one in the state, wherever that stands in clear.
+fn forge(stage: &Stage, state: &Path) -> Outcome {
+    let number = stage.license.as_str();
+    let other = if number.ends_with('0') { "1" } else { "0" };
+    let forged = format!("{}{other}", &number[..number.len() - 1]);
+    if replace(state, number.as_bytes(), forged.as_bytes()).map_err(broken)? == 0 {
+        return Err(Finding::Skipped("the license number does not stand in clear in the state directory".to_owned()));
+    }
+    Ok(())
+}
+
+fn replace(path: &Path, old: &[u8], new: &[u8]) -> std::io::Result<usize> {
+    if path.is_dir() {
+        return fs::read_dir(path)?.map(|entry| replace(&entry?.path(), old, new)).sum();
+    }
+    let mut bytes = fs::read(path)?;
+    let places: Vec<usize> =
+        bytes.windows(old.len()).enumerate().filter(|(_, at)| *at == old).map(|(n, _)| n).collect();
+    for place in &places {
+        bytes[*place..*place + new.len()].copy_from_slice(new);
+    }
+    if !places.is_empty() {
+        fs::write(path, bytes)?;
+    }
+    Ok(places.len())
+}

@@ -1,0 +1,106 @@
+//! The suite for License Servers: one stage a case, cases by the section of PROTOCOL.md.
+
+mod allocation;
+mod answered;
+mod direct;
+mod dishonest;
+mod file;
+mod key_pair;
+mod outstanding;
+mod refusal;
+mod request;
+mod server;
+mod stage;
+mod time;
+mod trust;
+
+use std::sync::LazyLock;
+
+use anyhow::Result;
+
+use crate::conformance::{self, Case, CaseReport, Ended, Finding, Level, Options, Report, Subject};
+use crate::programs::LICENSE_SERVER_SUBJECT;
+
+pub(crate) use stage::Stage;
+
+/// All cases, in the order of the page.
+pub(crate) fn cases() -> &'static [Case<Stage>] {
+    static CASES: LazyLock<Vec<Case<Stage>>> = LazyLock::new(|| {
+        [
+            key_pair::cases(),
+            request::cases(),
+            allocation::cases(),
+            refusal::cases(),
+            answered::cases(),
+            dishonest::cases(),
+            outstanding::cases(),
+            direct::cases(),
+            file::cases(),
+            trust::cases(),
+            time::cases(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    });
+    &CASES
+}
+
+/// Runs the suite over the subject of `options`.
+///
+/// # Errors
+/// Where the subject is no command.
+pub(crate) async fn run(options: &Options, tell: impl FnMut(&CaseReport)) -> Result<Report> {
+    let subject = Subject::parse(&options.subject, LICENSE_SERVER_SUBJECT, options.verb_limit)?;
+    let play = |case: &'static Case<Stage>, seed| {
+        let subject = subject.clone();
+        async move {
+            let set_up = tokio::task::spawn_blocking(move || Stage::set_up(subject, seed)).await;
+            let stage = match set_up.map_err(anyhow::Error::from).and_then(|stage| stage) {
+                Ok(stage) => stage,
+                Err(error) => return no_stage(&error),
+            };
+            let outcome = (case.run)(&stage).await;
+            let wire = stage.wire();
+            // To tear it down waits for a thread.
+            let _ = tokio::task::spawn_blocking(move || drop(stage)).await;
+            Ended { outcome, wire }
+        }
+    };
+    Ok(conformance::run(cases(), options, play, tell).await)
+}
+
+/// The referee could not even begin: that is never a pass.
+fn no_stage(error: &anyhow::Error) -> Ended {
+    Ended { outcome: Err(Finding::deviates("a stage to play on", format!("{error:#}"))), wire: Vec::new() }
+}
+
+/// How a case runs.
+type Play = for<'a> fn(&'a Stage) -> std::pin::Pin<Box<dyn Future<Output = conformance::Outcome> + Send + 'a>>;
+
+/// A case of what a License Server must do.
+const fn must(clause: &'static str, name: &'static str, run: Play) -> Case<Stage> {
+    Case { clause, name, level: Level::Must, run }
+}
+
+/// A case of what it should do.
+const fn should(clause: &'static str, name: &'static str, run: Play) -> Case<Stage> {
+    Case { clause, name, level: Level::Should, run }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_case_is_about_a_clause_of_the_page_and_has_a_name_of_its_own() {
+        let ids: BTreeSet<String> = cases().iter().map(Case::id).collect();
+        assert_eq!(ids.len(), cases().len());
+        for case in cases() {
+            assert!(!conformance::requirement(case.clause).is_empty(), "{} is about no clause", case.id());
+            assert!(case.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{}", case.id());
+        }
+    }
+}

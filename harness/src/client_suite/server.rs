@@ -1,0 +1,214 @@
+//! The subject as one License Server: verbs, and what it says to them.
+
+use std::path::{Path, PathBuf};
+
+use protocol::{LicenseNumber, RefusalCode};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::stage::Stage;
+use crate::conformance::{Finding, Outcome};
+
+/// The closed list of failures (SUBJECT.md).
+const FAILURES: [&str; 10] = [
+    "not-reached",
+    "not-the-main-server",
+    "receipt-wrong",
+    "payload-wrong",
+    "payload-not-found",
+    "refusal-wrong",
+    "main-server-trouble",
+    "file-not-usable",
+    "response-older",
+    "local-state",
+];
+
+/// A License Server with a state directory of its own.
+pub(super) struct Server<'a> {
+    stage: &'a Stage,
+    pub(super) state: PathBuf,
+}
+
+/// What a License Server shows of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Status {
+    pub(super) state: String,
+    pub(super) key_thumbprint: String,
+    pub(super) key_generation: Option<u64>,
+    pub(super) sequence: Option<u64>,
+    pub(super) synchronize_by: Option<u64>,
+    pub(super) days_left: Option<u64>,
+    pub(super) licenses: Vec<String>,
+}
+
+/// What it says to `init`, `synchronize` and the like.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Said {
+    outcome: String,
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    changes: Option<Changes>,
+}
+
+/// License numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Changes {
+    pub(super) added: Vec<String>,
+    pub(super) removed: Vec<String>,
+    pub(super) changed: Vec<String>,
+}
+
+impl<'a> Server<'a> {
+    pub(super) const fn new(stage: &'a Stage, state: PathBuf) -> Self {
+        Self { stage, state }
+    }
+
+    pub(super) async fn init(&self, id: &str, trust: &Path) -> Result<Said, Finding> {
+        self.said("init", &["--id", id, "--trust", &text(trust)]).await
+    }
+
+    pub(super) async fn synchronize(&self) -> Result<Said, Finding> {
+        self.said("synchronize", &[]).await
+    }
+
+    /// Exports a request into a file of this name.
+    pub(super) async fn export(&self, name: &str) -> Result<PathBuf, Finding> {
+        let file = self.stage.path(&format!("{name}.request"));
+        self.said("export-request", &["--out", &text(&file)]).await?.is_done()?;
+        Ok(file)
+    }
+
+    pub(super) async fn import(&self, response: &Path) -> Result<Said, Finding> {
+        self.said("import-response", &["--in", &text(response)]).await
+    }
+
+    pub(super) async fn new_key_pair(&self) -> Result<Said, Finding> {
+        self.said("new-key-pair", &[]).await
+    }
+
+    /// Sets its local clock so many seconds ahead of the computer's.
+    pub(super) async fn set_clock(&self, seconds: i64) -> Outcome {
+        self.said("set-clock", &["--offset", &seconds.to_string()]).await?.is_done()
+    }
+
+    pub(super) async fn status(&self) -> Result<Status, Finding> {
+        let mut status: Status = parse("status", self.call("status", &[]).await?)?;
+        status.licenses.sort();
+        Ok(status)
+    }
+
+    /// Whether it would issue any license.
+    pub(super) async fn may_issue(&self) -> Result<bool, Finding> {
+        self.asked(&[]).await
+    }
+
+    /// Whether it would issue this license.
+    pub(super) async fn may_issue_license(&self, number: &LicenseNumber) -> Result<bool, Finding> {
+        self.asked(&["--license", number.as_str()]).await
+    }
+
+    /// It issues, and says so twice.
+    pub(super) async fn issues(&self) -> Outcome {
+        self.expect_issues(true).await
+    }
+
+    /// It does not issue.
+    pub(super) async fn does_not_issue(&self) -> Outcome {
+        self.expect_issues(false).await
+    }
+
+    /// It is in this state.
+    pub(super) async fn is(&self, state: &str) -> Outcome {
+        Finding::unless_equal(&state.to_owned(), &self.status().await?.state)
+    }
+
+    async fn expect_issues(&self, wanted: bool) -> Outcome {
+        let found = self.may_issue().await?;
+        let word = |may| if may { "a license may be issued" } else { "no license may be issued" };
+        if found == wanted { Ok(()) } else { Err(Finding::deviates(word(wanted), word(found))) }
+    }
+
+    async fn asked(&self, flags: &[&str]) -> Result<bool, Finding> {
+        #[derive(Deserialize)]
+        struct Asked {
+            may_issue: bool,
+        }
+        Ok(parse::<Asked>("may-issue", self.call("may-issue", flags).await?)?.may_issue)
+    }
+
+    async fn said(&self, verb: &str, flags: &[&str]) -> Result<Said, Finding> {
+        let said: Said = parse(verb, self.call(verb, flags).await?)?;
+        let code = said.code.as_deref().unwrap_or_default();
+        let known = match said.outcome.as_str() {
+            "done" | "synchronized" => true,
+            "refused" => RefusalCode::ALL.iter().any(|known| known.as_str() == code),
+            "failed" => FAILURES.contains(&code),
+            _ => false,
+        };
+        let wanted = format!("{verb} says an outcome and a code of SUBJECT.md");
+        if known { Ok(said) } else { Err(Finding::deviates(wanted, said.in_words())) }
+    }
+
+    async fn call(&self, verb: &str, flags: &[&str]) -> Result<Value, Finding> {
+        let state = text(&self.state);
+        let flags = ["--state", &state].into_iter().chain(flags.iter().copied());
+        self.stage.subject.call(verb, flags, &self.stage.log).await
+    }
+}
+
+impl Said {
+    pub(super) fn is_done(&self) -> Outcome {
+        if self.outcome == "done" { Ok(()) } else { Err(Finding::deviates("done", self.in_words())) }
+    }
+
+    /// It synchronized; gives what that has changed.
+    pub(super) fn is_synchronized(self) -> Result<Changes, Finding> {
+        match &self.changes {
+            Some(changes) if self.outcome == "synchronized" => Ok(changes.clone()),
+            _ => Err(Finding::deviates("synchronized, with its changes", self.in_words())),
+        }
+    }
+
+    /// The main server said no, with this code.
+    pub(super) fn is_refused(&self, code: &str) -> Outcome {
+        self.is("refused", &[code])
+    }
+
+    /// It failed, with this code.
+    pub(super) fn is_failed(&self, code: &str) -> Outcome {
+        self.is("failed", &[code])
+    }
+
+    /// It failed, with one of these codes.
+    pub(super) fn is_failed_with_one_of(&self, codes: &[&str]) -> Outcome {
+        self.is("failed", codes)
+    }
+
+    fn is(&self, outcome: &str, codes: &[&str]) -> Outcome {
+        let code = self.code.as_deref().unwrap_or_default();
+        if self.outcome == outcome && codes.contains(&code) {
+            return Ok(());
+        }
+        Err(Finding::deviates(format!("{outcome} ({})", codes.join(" or ")), self.in_words()))
+    }
+
+    fn in_words(&self) -> String {
+        match &self.code {
+            Some(code) => format!("{} ({code})", self.outcome),
+            None => self.outcome.clone(),
+        }
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(verb: &str, json: Value) -> Result<T, Finding> {
+    let shown = json.to_string();
+    serde_json::from_value(json).map_err(|error| {
+        Finding::deviates(format!("{verb} says the members of SUBJECT.md"), format!("{error}: {shown}"))
+    })
+}
+
+/// Paths of a stage are made by the harness, and are Unicode.
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
