@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::demo;
+use crate::conformance::command;
+use crate::scenario;
+use crate::suite::Suite;
 
 /// The referee for license-server synchronization.
 #[derive(Parser)]
@@ -25,7 +27,21 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     /// Tell the key-pair story step by step, with real processes and real files
-    Demo(demo::Arguments),
+    Demo(scenario::Telling),
+    /// Play scenarios: stories in TOML, with real processes and virtual time
+    Scenario(scenario::Arguments),
+    /// Judge somebody's License Server
+    Conformance {
+        /// What the subject is
+        suite: Suite,
+        #[command(flatten)]
+        arguments: command::Arguments,
+    },
+    /// List the cases of a suite with their requirements
+    List {
+        /// What the subject would be
+        suite: Suite,
+    },
 }
 
 /// Runs `harness` with these arguments, the program's name first.
@@ -36,7 +52,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.map_err(Into::into).and_then(|runtime| match &arguments.verb {
-        Verb::Demo(arguments) => runtime.block_on(demo::run(arguments)),
+        Verb::Demo(telling) => runtime.block_on(scenario::demo(telling)),
+        Verb::Scenario(arguments) => runtime.block_on(scenario::run(arguments)),
+        Verb::Conformance { suite, arguments } => runtime.block_on(command::run(*suite, arguments)),
+        Verb::List { suite } => {
+            command::list(*suite);
+            Ok(true)
+        }
     });
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

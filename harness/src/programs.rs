@@ -14,6 +14,8 @@ use tokio::time::timeout;
 
 /// The word before the arguments that makes an executable the License Server.
 pub const LICENSE_SERVER: &str = "license-server";
+/// The word that makes it the License Server under the subject contract.
+pub const LICENSE_SERVER_SUBJECT: &str = "license-server-subject";
 /// The word before the arguments that makes an executable the main-server simulator.
 pub const MOCK_SOLME: &str = "mock-solme";
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// How a step went. In JSON, one object per line.
 #[derive(Serialize)]
 pub(crate) struct Step {
-    pub(crate) step: &'static str,
+    pub(crate) step: String,
     pub(crate) expected: String,
     pub(crate) got: String,
     pub(crate) ok: bool,
@@ -36,22 +36,23 @@ impl Teller {
         Self { json, told: 0, failed: 0 }
     }
 
-    /// Tells who plays; nothing in JSON.
-    pub(crate) fn opening(&self, text: &str) -> std::io::Result<()> {
-        if self.json { Ok(()) } else { writeln!(anstream::stdout(), "{text}") }
+    /// Tells what the story is about; nothing in JSON.
+    pub(crate) fn opening(&self, title: &str, about: &str) -> std::io::Result<()> {
+        let bold = Style::new().bold();
+        if self.json { Ok(()) } else { writeln!(anstream::stdout(), "{bold}{title}{bold:#}\n{}", about.trim()) }
     }
 
     /// Tells one step.
     pub(crate) fn tell(
         &mut self,
-        step: &'static str,
+        step: &str,
         expected: impl Into<String>,
         got: impl Into<String>,
         says: Option<Says>,
     ) -> std::io::Result<()> {
         let (expected, got) = (expected.into(), got.into());
         let ok = expected == got;
-        let step = Step { step, expected, got, ok, says };
+        let step = Step { step: step.to_owned(), expected, got, ok, says };
         self.told += 1;
         self.failed += usize::from(!step.ok);
         let mut out = anstream::stdout();

@@ -36,8 +36,12 @@ impl Served {
 }
 
 impl Drop for Served {
+    /// As a person would: killed, it could not remove its trust file.
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.process.kill();
+        }
         let _ = self.process.wait();
     }
 }

@@ -1,0 +1,110 @@
+//! A case: one requirement of PROTOCOL.md, and how to see whether a subject meets it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+/// What a case is about: MUST fails, SHOULD warns (RFC 2119).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Level {
+    /// A deviation is a failure.
+    Must,
+    /// A deviation is a warning.
+    Should,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Must => "MUST",
+            Self::Should => "SHOULD",
+        })
+    }
+}
+
+/// One case over a stage `S`. Its requirement is the text of its clause.
+pub(crate) struct Case<S> {
+    /// The clause of PROTOCOL.md that it is about: `9.7`.
+    pub(crate) clause: &'static str,
+    /// What it sees, in words with hyphens: `a-resend-is-byte-for-byte`.
+    pub(crate) name: &'static str,
+    /// What a deviation means.
+    pub(crate) level: Level,
+    /// Looks. The stage was made for this case alone.
+    pub(crate) run: for<'a> fn(&'a S) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>,
+}
+
+impl<S> Case<S> {
+    /// `9.7/a-resend-is-byte-for-byte`: what `--only` matches and deviations name.
+    pub(crate) fn id(&self) -> String {
+        format!("{}/{}", self.clause, self.name)
+    }
+}
+
+/// What a case came to: nothing to say, or a finding.
+pub(crate) type Outcome = Result<(), Finding>;
+
+/// Why a case did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// The subject does something else than the requirement asks for.
+    Deviates {
+        /// What was expected.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+    /// The subject says that it does not implement what the case needs.
+    Unimplemented(String),
+    /// The case cannot be looked at here, for this reason.
+    Skipped(String),
+}
+
+impl Finding {
+    /// A deviation.
+    pub(crate) fn deviates(expected: impl Into<String>, got: impl Into<String>) -> Self {
+        Self::Deviates { expected: expected.into(), got: got.into() }
+    }
+
+    /// Passes where both are equal.
+    pub(crate) fn unless_equal<T: PartialEq + fmt::Debug>(expected: &T, got: &T) -> Outcome {
+        if expected == got { Ok(()) } else { Err(Self::deviates(format!("{expected:?}"), format!("{got:?}"))) }
+    }
+}
+
+/// One exchange, as it went over the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct WireEntry {
+    /// Who to whom: `subject -> 443`.
+    pub(crate) way: String,
+    /// What, shortened for people.
+    pub(crate) what: String,
+}
+
+/// What went over the wire in one case. Shared by everything that takes part in it.
+#[derive(Debug, Default)]
+pub(crate) struct WireLog(Mutex<Vec<WireEntry>>);
+
+impl WireLog {
+    /// More entries than a person reads say nothing; a flood must not fill the memory.
+    const AT_MOST: usize = 200;
+    /// Characters of one entry.
+    const CHARACTERS: usize = 4_000;
+
+    /// Adds one exchange.
+    pub(crate) fn add(&self, way: impl Into<String>, what: impl AsRef<str>) {
+        let mut entries = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if entries.len() < Self::AT_MOST {
+            let what: String = what.as_ref().chars().take(Self::CHARACTERS).collect();
+            entries.push(WireEntry { way: way.into(), what });
+        }
+    }
+
+    /// All of it, in order.
+    pub(crate) fn entries(&self) -> Vec<WireEntry> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}

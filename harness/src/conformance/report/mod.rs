@@ -1,0 +1,162 @@
+//! The one model of results, from which every form of report is written.
+
+mod html;
+mod junit;
+mod tap;
+mod text;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::runner::{Ended, Options};
+use super::{Finding, Level, WireEntry};
+
+pub(crate) use html::html;
+pub(crate) use junit::junit;
+pub(crate) use tap::tap;
+pub(crate) use text::{line, summary};
+
+/// How a case ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CaseResult {
+    /// As required.
+    Passed,
+    /// Against a MUST.
+    Failed,
+    /// Against a SHOULD.
+    Warning,
+    /// The subject does not implement what the case needs.
+    Unimplemented,
+    /// Not looked at, for a reason.
+    Skipped,
+}
+
+impl CaseResult {
+    /// In words.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Warning => "warning",
+            Self::Unimplemented => "unimplemented",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// How it all went. The exit code says the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    /// Nothing failed that was not expected to, and something ran.
+    Passed,
+    /// Otherwise.
+    Failed,
+}
+
+/// One case of a report.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct CaseReport {
+    /// Clause and name.
+    pub(crate) id: String,
+    /// The text of the clause.
+    pub(crate) requirement: &'static str,
+    /// MUST or SHOULD.
+    pub(crate) level: Level,
+    /// How it ended.
+    pub(crate) result: CaseResult,
+    /// What was expected; null where it passed.
+    pub(crate) expected: Option<String>,
+    /// What came; null where it passed.
+    pub(crate) got: Option<String>,
+    /// The command that runs this case again.
+    pub(crate) rerun: String,
+    /// Why the subject is expected to deviate here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expected_deviation: Option<String>,
+    /// Milliseconds.
+    pub(crate) took_ms: u64,
+    /// What went over the wire.
+    pub(crate) wire: Vec<WireEntry>,
+}
+
+/// All cases of one run over one subject.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Report {
+    /// `client` or `server`.
+    pub(crate) suite: &'static str,
+    /// The subject, as the command line named it.
+    pub(crate) subject: String,
+    /// What everything random followed from.
+    pub(crate) seed: u64,
+    /// How it all went.
+    pub(crate) verdict: Verdict,
+    /// What is wrong with the run as a whole: no case, stale deviations.
+    pub(crate) remarks: Vec<String>,
+    /// The cases, in the order of the suite.
+    pub(crate) cases: Vec<CaseReport>,
+}
+
+impl CaseReport {
+    pub(super) fn new(
+        id: String,
+        requirement: &'static str,
+        level: Level,
+        ended: Ended,
+        took: Duration,
+        rerun: String,
+        expected_deviation: Option<String>,
+    ) -> Self {
+        let (result, expected, got) = match (ended.outcome, level) {
+            (Ok(()), _) => (CaseResult::Passed, None, None),
+            (Err(Finding::Deviates { expected, got }), Level::Must) => (CaseResult::Failed, Some(expected), Some(got)),
+            (Err(Finding::Deviates { expected, got }), Level::Should) => {
+                (CaseResult::Warning, Some(expected), Some(got))
+            }
+            (Err(Finding::Unimplemented(what)), _) => (CaseResult::Unimplemented, None, Some(what)),
+            (Err(Finding::Skipped(reason)), _) => (CaseResult::Skipped, None, Some(reason)),
+        };
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        Self { id, requirement, level, result, expected, got, rerun, expected_deviation, took_ms, wire: ended.wire }
+    }
+
+    /// Whether this case makes the run fail.
+    pub(crate) fn fails(&self, require_all: bool) -> bool {
+        let deviates = match self.result {
+            CaseResult::Failed => true,
+            CaseResult::Unimplemented => require_all,
+            CaseResult::Passed | CaseResult::Warning | CaseResult::Skipped => false,
+        };
+        match self.expected_deviation {
+            Some(_) => self.result == CaseResult::Passed,
+            None => deviates,
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn new(options: &Options, cases: Vec<CaseReport>, suite: &[String]) -> Self {
+        let mut remarks = Vec::new();
+        if cases.is_empty() {
+            remarks.push("no case was run: see `harness list` for the ids that --only can match".to_owned());
+        }
+        for stale in options.deviations.stale(suite) {
+            remarks.push(format!("the deviations name {stale}, which is no case of this suite: remove the entry"));
+        }
+        for case in cases.iter().filter(|case| case.expected_deviation.is_some()) {
+            if case.result == CaseResult::Passed {
+                remarks.push(format!("{} passed and was expected to deviate: remove its entry", case.id));
+            }
+        }
+        let failed = !remarks.is_empty() || cases.iter().any(|case| case.fails(options.require_all));
+        let verdict = if failed { Verdict::Failed } else { Verdict::Passed };
+        Self { suite: options.suite, subject: options.subject.clone(), seed: options.seed, verdict, remarks, cases }
+    }
+
+    /// How many cases ended so.
+    pub(crate) fn count(&self, result: CaseResult) -> usize {
+        self.cases.iter().filter(|case| case.result == result).count()
+    }
+}

@@ -1,0 +1,251 @@
+//! Runs cases side by side, each on a stage of its own, each bounded in time.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::report::{CaseReport, Report};
+use super::{Case, Deviations, Finding, Outcome, WireEntry, requirement};
+
+/// How a suite is run.
+pub(crate) struct Options {
+    /// `client` or `server`.
+    pub(crate) suite: &'static str,
+    /// The subject, as the command line names it.
+    pub(crate) subject: String,
+    /// Only cases whose id matches this pattern; `*` stands for anything.
+    pub(crate) only: Option<String>,
+    /// Everything random in a case follows from it.
+    pub(crate) seed: u64,
+    /// Cases at a time.
+    pub(crate) parallel: usize,
+    /// Longer than this takes only what hangs.
+    pub(crate) time_limit: Duration,
+    /// Longer than this takes only a verb that hangs.
+    pub(crate) verb_limit: Duration,
+    /// Unimplemented fails too.
+    pub(crate) require_all: bool,
+    /// Expected deviations.
+    pub(crate) deviations: Deviations,
+}
+
+/// What a stage has to tell when its case has ended.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    pub(crate) wire: Vec<WireEntry>,
+}
+
+/// Runs the cases that `options` select. `play` makes a stage from a seed, runs the case on it, and tears it down;
+/// `tell` hears of each case as it ends.
+pub(crate) async fn run<S, P, F>(
+    cases: &'static [Case<S>],
+    options: &Options,
+    play: P,
+    mut tell: impl FnMut(&CaseReport),
+) -> Report
+where
+    S: 'static,
+    P: Fn(&'static Case<S>, u64) -> F,
+    F: Future<Output = Ended> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(options.parallel.max(1)));
+    let mut running = JoinSet::new();
+    let mut order = Vec::new();
+    for case in cases.iter().filter(|case| options.selects(&case.id())) {
+        let played = play(case, seed_of(options.seed, &case.id()));
+        let (places, time_limit) = (Arc::clone(&places), options.time_limit);
+        let task = running.spawn(async move {
+            let _place = places.acquire_owned().await;
+            let start = Instant::now();
+            let ended = timeout(time_limit, played).await.unwrap_or_else(|_| hangs(time_limit));
+            (ended, start.elapsed())
+        });
+        order.push((task.id(), case));
+    }
+    let mut reports = Vec::new();
+    while let Some(joined) = running.join_next_with_id().await {
+        let (id, ended, took) = match joined {
+            Ok((id, (ended, took))) => (id, ended, took),
+            Err(error) => (error.id(), broken(&error.to_string()), Duration::ZERO),
+        };
+        let Some(place) = order.iter().position(|(task, _)| *task == id) else { continue };
+        let report = judge(order[place].1, ended, took, options);
+        tell(&report);
+        reports.push((place, report));
+    }
+    reports.sort_by_key(|(place, _)| *place);
+    let all: Vec<String> = cases.iter().map(Case::id).collect();
+    Report::new(options, reports.into_iter().map(|(_, report)| report).collect(), &all)
+}
+
+impl Options {
+    /// Whether `--only` lets a case through.
+    pub(crate) fn selects(&self, id: &str) -> bool {
+        self.only.as_deref().is_none_or(|pattern| matches(pattern, id))
+    }
+}
+
+fn judge<S>(case: &Case<S>, ended: Ended, took: Duration, options: &Options) -> CaseReport {
+    let id = case.id();
+    let rerun = format!(
+        "harness conformance {} --subject {} --only '{id}' --seed {}",
+        options.suite,
+        shell_word(&options.subject),
+        options.seed
+    );
+    let deviation = options.deviations.reason(&id).map(str::to_owned);
+    CaseReport::new(id, requirement(case.clause), case.level, ended, took, rerun, deviation)
+}
+
+fn hangs(time_limit: Duration) -> Ended {
+    let got = format!("no end after {} s", time_limit.as_secs());
+    Ended { outcome: Err(Finding::deviates("an answer", got)), wire: Vec::new() }
+}
+
+/// A panic in a case is a defect of the referee, and never a pass.
+fn broken(error: &str) -> Ended {
+    let got = format!("the case itself broke: {error}");
+    Ended { outcome: Err(Finding::deviates("a case that works", got)), wire: Vec::new() }
+}
+
+/// Each case has a seed of its own, so that running one alone gives what it gave among all.
+fn seed_of(seed: u64, id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (seed, id).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether `text` matches `pattern`, in which `*` stands for anything. A pattern without `*` is a whole id, or the
+/// clause before the `/`.
+fn matches(pattern: &str, text: &str) -> bool {
+    if !pattern.contains('*') {
+        return text == pattern || text.split('/').next() == Some(pattern);
+    }
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+/// A word as a POSIX shell reads it.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{CaseResult, Level, Verdict};
+
+    #[test]
+    fn a_pattern_selects_an_id_a_clause_or_what_its_stars_allow() {
+        for (pattern, text, wanted) in [
+            ("9.7/x-y", "9.7/x-y", true),
+            ("9.7", "9.7/x-y", true),
+            ("9", "9.7/x-y", false),
+            ("9.*", "9.7/x-y", true),
+            ("*x*", "9.7/x-y", true),
+            ("*", "9.7/x-y", true),
+            ("9.1*", "9.7/x-y", false),
+            ("*-x", "9.7/x-y", false),
+            ("9.7/x*x-y", "9.7/x-y", false),
+        ] {
+            assert_eq!(matches(pattern, text), wanted, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_command_can_be_pasted_into_a_shell() {
+        assert_eq!(shell_word("./client --x=1"), "'./client --x=1'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word("ours"), "ours");
+    }
+
+    static CASES: [Case<()>; 5] = [
+        Case { clause: "9.1", name: "passes", level: Level::Must, run: |()| Box::pin(async { Ok(()) }) },
+        Case {
+            clause: "9.2",
+            name: "deviates",
+            level: Level::Must,
+            run: |()| Box::pin(async { Err(Finding::deviates("a", "b")) }),
+        },
+        Case {
+            clause: "9.3",
+            name: "deviates-from-a-should",
+            level: Level::Should,
+            run: |()| Box::pin(async { Err(Finding::deviates("a", "b")) }),
+        },
+        Case {
+            clause: "9.4",
+            name: "is-unimplemented",
+            level: Level::Must,
+            run: |()| Box::pin(async { Err(Finding::Unimplemented("verb x".to_owned())) }),
+        },
+        Case { clause: "9.5", name: "hangs", level: Level::Must, run: |()| Box::pin(std::future::pending()) },
+    ];
+
+    async fn run_all(only: &str, deviations: &str, require_all: bool) -> Report {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), deviations).unwrap();
+        let options = Options {
+            suite: "client",
+            subject: "test".to_owned(),
+            only: Some(only.to_owned()),
+            seed: 1,
+            parallel: 2,
+            time_limit: Duration::from_millis(50),
+            verb_limit: Duration::from_millis(50),
+            require_all,
+            deviations: Deviations::read(file.path()).unwrap(),
+        };
+        let play =
+            |case: &'static Case<()>, _| async move { Ended { outcome: (case.run)(&()).await, wire: Vec::new() } };
+        run(&CASES, &options, play, |_| {}).await
+    }
+
+    fn results(report: &Report) -> Vec<CaseResult> {
+        report.cases.iter().map(|case| case.result).collect()
+    }
+
+    #[tokio::test]
+    async fn each_kind_of_end_has_its_result_and_its_say_in_the_verdict() {
+        use CaseResult::{Failed, Passed, Unimplemented, Warning};
+        let report = run_all("*", "", false).await;
+        assert_eq!(results(&report), [Passed, Failed, Warning, Unimplemented, Failed]);
+        assert_eq!(report.verdict, Verdict::Failed);
+        assert_eq!(run_all("9.1", "", false).await.verdict, Verdict::Passed);
+        assert_eq!(run_all("9.3", "", false).await.verdict, Verdict::Passed, "a warning does not fail");
+        assert_eq!(run_all("9.4", "", false).await.verdict, Verdict::Passed, "nor does what is unimplemented");
+        assert_eq!(run_all("9.4", "", true).await.verdict, Verdict::Failed, "unless all is required");
+    }
+
+    #[tokio::test]
+    async fn an_expected_deviation_passes_a_stale_one_and_an_unexpected_pass_fail() {
+        let entry = |case: &str| format!("[[deviation]]\ncase = \"{case}\"\nreason = \"known\"\n");
+        assert_eq!(run_all("9.2", &entry("9.2/deviates"), false).await.verdict, Verdict::Passed);
+        assert_eq!(run_all("9.1", &entry("9.1/passes"), false).await.verdict, Verdict::Failed);
+        assert_eq!(run_all("9.1", &entry("9.1/gone"), false).await.verdict, Verdict::Failed);
+        assert_eq!(run_all("9.1", &entry("9.2/deviates"), false).await.verdict, Verdict::Passed, "not selected");
+    }
+
+    #[tokio::test]
+    async fn no_case_at_all_fails() {
+        let report = run_all("none", "", false).await;
+        assert_eq!((results(&report).len(), report.verdict), (0, Verdict::Failed));
+    }
+}

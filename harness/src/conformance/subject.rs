@@ -1,0 +1,250 @@
+//! A subject as a command: split as a shell would, each call bounded in time and output, each way to fail named.
+
+use std::env;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::{Finding, WireLog};
+
+/// Our own subject, on the command line.
+pub(crate) const OURS: &str = "ours";
+/// The exit code that says "not implemented".
+const UNIMPLEMENTED: i32 = 89;
+/// More than any answer has; a subject that prints without end must not fill the memory.
+const OUTPUT: u64 = 1 << 20;
+/// What people see of an output, in characters.
+const SHOWN: usize = 600;
+
+/// The command of `--subject`: a program and its first arguments.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    program: String,
+    arguments: Vec<String>,
+    time_limit: Duration,
+}
+
+impl Subject {
+    /// Reads what `--subject` says. `ours` is this very executable with `adapter` as its first argument. A verb that
+    /// needs longer than `time_limit` hangs.
+    ///
+    /// # Errors
+    /// Where it is empty, a quotation is not closed, or the operating system does not tell where this executable is.
+    pub(crate) fn parse(text: &str, adapter: &str, time_limit: Duration) -> Result<Self> {
+        let mut words = if text == OURS {
+            vec![this_executable()?, adapter.to_owned()]
+        } else {
+            words(text).with_context(|| format!("--subject {text:?} is no command"))?
+        };
+        if words.is_empty() {
+            bail!("--subject is empty; name a command, or `{OURS}`");
+        }
+        let program = words.remove(0);
+        Ok(Self { program, arguments: words, time_limit })
+    }
+
+    /// How long a verb may take.
+    #[allow(dead_code, reason = "for the suite of main servers")]
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.time_limit
+    }
+
+    /// The command for a verb, not yet started: nothing on its standard input, output and errors piped.
+    pub(crate) fn command<'a>(&self, verb: &str, flags: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).arg(verb).args(flags);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Carries a verb out.
+    ///
+    /// # Errors
+    /// [`Finding::Unimplemented`] for exit code 89; a deviation for a program that cannot be started, crashes, hangs, or
+    /// prints something else than one JSON object.
+    pub(crate) async fn call<'a>(
+        &self,
+        verb: &str,
+        flags: impl IntoIterator<Item = &'a str>,
+        wire: &WireLog,
+    ) -> Result<Value, Finding> {
+        let command = self.command(verb, flags);
+        let shown = shown_arguments(&command, self.arguments.len());
+        let called = self.carry_out(verb, command).await;
+        let said = match &called {
+            Ok(json) => json.to_string(),
+            Err(Finding::Deviates { got, .. }) => got.clone(),
+            Err(Finding::Unimplemented(what) | Finding::Skipped(what)) => what.clone(),
+        };
+        wire.add("harness -> subject", format!("{shown}\n{said}"));
+        called
+    }
+
+    async fn carry_out(&self, verb: &str, mut command: Command) -> Result<Value, Finding> {
+        let mut process = command.spawn().map_err(|error| self.cannot_start(&error))?;
+        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
+        // The pipes are read side by side: a subject that fills one must not wait for us at the other.
+        let ended = async { (tokio::join!(read(stdout), read(stderr)), process.wait().await) };
+        let Ok(((stdout, stderr), status)) = timeout(self.time_limit, ended).await else {
+            return Err(self.hangs(verb));
+        };
+        let status = status.map_err(|error| Finding::deviates("a process that ends", error.to_string()))?;
+        match status.code() {
+            Some(0) => json_object(verb, &stdout, &stderr),
+            Some(UNIMPLEMENTED) => Err(Finding::Unimplemented(format!("the subject does not implement {verb}"))),
+            _ => Err(Finding::deviates(format!("{verb} ends with exit code 0"), ended_so(status, &stdout, &stderr))),
+        }
+    }
+
+    /// The finding for a program that the operating system does not start.
+    pub(crate) fn cannot_start(&self, error: &std::io::Error) -> Finding {
+        Finding::deviates("a subject that can be started", format!("{}: {error}", self.program))
+    }
+
+    /// The finding for a verb that does not end.
+    pub(crate) fn hangs(&self, verb: &str) -> Finding {
+        let limit = self.time_limit.as_secs_f32();
+        Finding::deviates(format!("{verb} ends within {limit} s"), "it hangs".to_owned())
+    }
+}
+
+/// One JSON object, and nothing else.
+fn json_object(verb: &str, stdout: &[u8], stderr: &[u8]) -> Result<Value, Finding> {
+    match serde_json::from_slice::<Value>(stdout) {
+        Ok(json) if json.is_object() => Ok(json),
+        _ => Err(Finding::deviates(format!("{verb} prints one JSON object"), printed(stdout, stderr))),
+    }
+}
+
+/// Exit code or signal, and what was printed.
+pub(crate) fn ended_so(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> String {
+    format!("{status}\n{}", printed(stdout, stderr))
+}
+
+/// The beginning of what was printed.
+fn printed(stdout: &[u8], stderr: &[u8]) -> String {
+    let begin = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(SHOWN).collect::<String>();
+    format!("stdout: {:?}\nstderr: {:?}", begin(stdout), begin(stderr))
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        // A pipe that breaks off is the end of it; exit code and JSON decide.
+        let _ = pipe.take(OUTPUT).read_to_end(&mut bytes).await;
+    }
+    bytes
+}
+
+fn shown_arguments(command: &Command, skip: usize) -> String {
+    let arguments = command.as_std().get_args().skip(skip);
+    arguments.map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// The path of this executable, for commands that start it again.
+///
+/// # Errors
+/// Where the operating system does not tell, or it is not Unicode.
+pub(crate) fn this_executable() -> Result<String> {
+    let path = env::current_exe().context("cannot find this program on disk")?;
+    path.into_os_string().into_string().map_err(|path| anyhow::anyhow!("{} is not Unicode", path.display()))
+}
+
+/// Splits a command line as a POSIX shell does, without its expansions.
+fn words(text: &str) -> Result<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            ' ' | '\t' | '\n' => words.extend(word.take()),
+            '\'' => quoted(&mut characters, '\'', word.get_or_insert_default())?,
+            '"' => quoted(&mut characters, '"', word.get_or_insert_default())?,
+            '\\' => word.get_or_insert_default().push(characters.next().context("it ends in a backslash")?),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// Reads to the closing quotation mark. Inside double ones a backslash takes the meaning of a mark or a backslash.
+fn quoted(characters: &mut std::str::Chars<'_>, mark: char, word: &mut String) -> Result<()> {
+    while let Some(c) = characters.next() {
+        match c {
+            c if c == mark => return Ok(()),
+            '\\' if mark == '"' => match characters.next() {
+                Some(escaped @ ('"' | '\\')) => word.push(escaped),
+                Some(other) => word.extend(['\\', other]),
+                None => break,
+            },
+            c => word.push(c),
+        }
+    }
+    bail!("a quotation mark {mark} is not closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn call(command: &str) -> Result<Value, Finding> {
+        let subject = Subject::parse(command, "", Duration::from_millis(500)).unwrap();
+        subject.call("status", ["--data", "d"], &WireLog::default()).await
+    }
+
+    fn got(called: Result<Value, Finding>) -> String {
+        match called {
+            Err(Finding::Deviates { got, .. }) => got,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_command_is_split_as_a_shell_does() {
+        for (text, wanted) in [
+            ("./a b", vec!["./a", "b"]),
+            (r#"  a 'b c' "d \"e\\ \n" f\ g '' "#, vec!["a", "b c", r#"d "e\ \n"#, "f g", ""]),
+            ("a'b'\"c\"d", vec!["abcd"]),
+            ("", vec![]),
+        ] {
+            assert_eq!(words(text).unwrap(), wanted, "{text}");
+        }
+        for bad in ["a 'b", "a \"b", "a \\", "\"\\"] {
+            assert!(words(bad).is_err(), "{bad}");
+        }
+        assert!(Subject::parse(" ", "", Duration::ZERO).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_json_of_a_verb_is_its_answer() {
+        let echo = r#"sh -c 'echo "{\"verb\":\"$1\",\"rest\":\"$2 $3\"}"' sh"#;
+        assert_eq!(call(echo).await, Ok(serde_json::json!({ "verb": "status", "rest": "--data d" })));
+    }
+
+    #[tokio::test]
+    async fn exit_code_89_is_unimplemented_and_every_other_one_broken() {
+        assert!(matches!(call("sh -c 'exit 89'").await, Err(Finding::Unimplemented(_))));
+        assert!(got(call("sh -c 'echo {}; echo why >&2; exit 3'").await).contains("why"));
+        assert!(got(call("sh -c 'kill -SEGV $$'").await).contains("signal"));
+    }
+
+    #[tokio::test]
+    async fn rubbish_a_hang_and_a_missing_program_are_told_apart() {
+        for rubbish in ["echo hello", "true", "echo []", "sh -c 'echo {}{}'"] {
+            assert!(got(call(rubbish).await).contains("stdout"), "{rubbish}");
+        }
+        assert_eq!(got(call("sh -c 'echo {}; sleep 60'").await), "it hangs");
+        assert!(got(call("/no/such/program").await).contains("No such file"));
+    }
+
+    #[tokio::test]
+    async fn a_subject_that_prints_without_end_is_cut_off() {
+        assert!(got(call("sh -c 'yes'").await).contains("stdout"));
+    }
+}
