@@ -16,6 +16,9 @@ use crate::stage::{done, init, may_issue, programs};
 
 const ID: &str = "SITE-1";
 
+/// A table of what is made wrong: its name, how, and what has to come of it.
+type Cases<How, const N: usize> = [(&'static str, How, &'static str); N];
+
 /// What the 443 role answers to a request, with what the 8080 role then has.
 type Answers = fn(&wiremock::Request, &MainServerKeys) -> (ResponseTemplate, Vec<u8>);
 
@@ -125,7 +128,7 @@ async fn an_honest_answer_of_the_test_server_synchronizes() {
 
 #[tokio::test]
 async fn a_receipt_that_is_wrong_in_one_member_is_named_with_its_clause() {
-    let cases: [(&str, fn(&mut Receipt), &str); 11] = [
+    let cases: Cases<fn(&mut Receipt), 11> = [
         ("another main server", |r| r.main_server_id = "other-main".parse().unwrap(), "P 11.2"),
         ("another license server id", |r| r.license_server_id = "SITE-2".parse().unwrap(), "P 11.2"),
         ("another version", |r| r.version = 2, "P 11.2"),
@@ -168,7 +171,7 @@ async fn a_receipt_that_the_trusted_key_did_not_sign_is_refused() {
 
 #[tokio::test]
 async fn a_payload_that_is_not_the_receipts_is_named_with_its_clause() {
-    let cases: [(&str, fn(Vec<u8>) -> Vec<u8>, &str); 5] = [
+    let cases: Cases<fn(Vec<u8>) -> Vec<u8>, 5> = [
         ("nothing", |_| Vec::new(), "P 11.6"),
         ("truncated", |p| p[..p.len() - 1].to_vec(), "P 11.6"),
         ("one byte more", |p| [p, vec![0]].concat(), "P 11.6"),
@@ -190,7 +193,7 @@ async fn a_payload_that_is_not_the_receipts_is_named_with_its_clause() {
 
 #[tokio::test]
 async fn an_allocation_that_does_not_open_or_is_malformed_is_named_with_its_clause() {
-    let cases: [(&str, fn(&mut Draft), &str); 4] = [
+    let cases: Cases<fn(&mut Draft), 4> = [
         ("sealed to another key", |d| d.sealing_key = protocol::SealingKey::generate().public_jwk(), "P 11.7"),
         ("not JSON", |d| d.allocation = b"<html>".to_vec(), "P 11.8"),
         ("a duplicate member", |d| d.allocation = br#"{"revision":1,"revision":1,"licenses":[]}"#.to_vec(), "P 11.8"),
@@ -210,7 +213,7 @@ async fn an_allocation_that_does_not_open_or_is_malformed_is_named_with_its_clau
 
 #[tokio::test]
 async fn what_answers_on_443_and_is_not_the_main_server_is_named() {
-    let cases: [(&str, Answers, &str); 7] = [
+    let cases: Cases<Answers, 7> = [
         ("HTML with status 200", |_, _| (html(200), Vec::new()), "not-the-main-server"),
         ("a redirect", |_, _| (redirect("https://127.0.0.1:1/"), Vec::new()), "not-the-main-server"),
         ("HTML with status 404", |_, _| (html(404), Vec::new()), "not-the-main-server"),
@@ -228,7 +231,7 @@ async fn what_answers_on_443_and_is_not_the_main_server_is_named() {
 
 #[tokio::test]
 async fn what_answers_on_8080_and_is_not_the_main_server_is_named_with_its_port() {
-    let cases: [(&str, fn(Vec<u8>) -> ResponseTemplate, &str); 7] = [
+    let cases: Cases<fn(Vec<u8>) -> ResponseTemplate, 7> = [
         ("HTML with status 200", |_| html(200), "not-the-main-server"),
         ("a redirect", |_| redirect("http://127.0.0.1:1/"), "not-the-main-server"),
         ("nothing there, twice", |_| ResponseTemplate::new(404), "payload-not-found"),

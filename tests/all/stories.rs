@@ -87,15 +87,15 @@ async fn a_change_at_the_main_server_is_seen_at_the_next_synchronization() {
     let second = stage.admin(["licenses", "add", "SITE-1", "--component", "Base=2"]).await.text("number");
     stage.admin(["licenses", "change", "SITE-1", &first, "--component", "Base=9"]).await;
     let changes = done(&server, ["synchronize"]).await.json["changes"].clone();
-    assert_eq!(numbers(&changes["added"]), [second.clone()]);
-    assert_eq!(numbers(&changes["changed"]), [first.clone()]);
+    assert_eq!(numbers(&changes["added"]), [second.as_str()]);
+    assert_eq!(numbers(&changes["changed"]), [first.as_str()]);
     assert_eq!(numbers(&changes["removed"]), Vec::<String>::new());
     assert_eq!(server.run(["may-issue", &first]).await.unwrap().exit, 0);
 
     stage.admin(["licenses", "remove", "SITE-1", &first]).await;
     assert_eq!(server.run(["may-issue", &first]).await.unwrap().exit, 0, "not before the next synchronization");
     let changes = done(&server, ["synchronize"]).await.json["changes"].clone();
-    assert_eq!(numbers(&changes["removed"]), [first.clone()]);
+    assert_eq!(numbers(&changes["removed"]), [first.as_str()]);
     let answer = server.run(["may-issue", &first]).await.unwrap();
     assert_eq!((answer.exit, answer.text("code")), (14, "license-not-allocated".to_owned()));
     assert_eq!(server.run(["may-issue", &second]).await.unwrap().exit, 0);

@@ -28,7 +28,7 @@ async fn added(stage: &Stage) -> Outcome {
     if server.may_issue_license(&new).await? {
         return Err(Finding::deviates("no license that the server cannot know of", "it would be issued"));
     }
-    let changes = server.synchronize().await?.is_synchronized()?;
+    let changes = server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&vec![new.to_string()], &changes.added)?;
     Finding::unless_equal(&true, &server.may_issue_license(&new).await?)
 }
@@ -37,7 +37,7 @@ async fn removed(stage: &Stage) -> Outcome {
     let second = stage.allocate(NewLicense::default())?;
     let server = stage.synchronized_server("a").await?;
     stage.remove(&second)?;
-    let changes = server.synchronize().await?.is_synchronized()?;
+    let changes = server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&vec![second.to_string()], &changes.removed)?;
     Finding::unless_equal(&vec![stage.license.to_string()], &server.status().await?.licenses)?;
     Finding::unless_equal(&false, &server.may_issue_license(&second).await?)?;
@@ -53,7 +53,7 @@ async fn not_yet_removed(stage: &Stage) -> Outcome {
 async fn empty(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.remove(&stage.license)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let status = server.status().await?;
     Finding::unless_equal(&("synchronized".to_owned(), Vec::new()), &(status.state, status.licenses))?;
     server.does_not_issue().await
@@ -63,7 +63,7 @@ async fn both(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let new = stage.allocate(NewLicense::default())?;
     stage.remove(&stage.license)?;
-    let changes = server.synchronize().await?.is_synchronized()?;
+    let changes = server.synchronize().await?.expect_synchronized()?;
     let wanted = (vec![new.to_string()], vec![stage.license.to_string()], Vec::new());
     Finding::unless_equal(&wanted, &(changes.added, changes.removed, changes.changed))
 }

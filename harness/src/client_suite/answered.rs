@@ -33,7 +33,7 @@ async fn healed(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     forge(stage, &server.state)?;
     server.is("tampered").await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     server.is("synchronized").await?;
     server.issues().await
 }

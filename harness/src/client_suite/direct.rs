@@ -133,21 +133,21 @@ async fn nothing_to_say(stage: &Stage) -> Outcome {
 async fn late(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     arm(stage, Fault::new(Quirk::Delay).operation(Operation::Synchronize).next(1).milliseconds(300))?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     all_have_happened(stage)
 }
 
 async fn drips(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     arm(stage, Fault::new(Quirk::SlowDrip).operation(Operation::Payload).next(1).milliseconds(5))?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     all_have_happened(stage)
 }
 
 async fn once_not_found(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     once(stage, Quirk::PayloadNotFound, Operation::Payload)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     all_have_happened(stage)?;
     let sent = stage.sent();
     Finding::unless_equal(&(2, true), &(sent.len(), sent.first() == sent.last()))?;

@@ -90,7 +90,7 @@ pub(super) async fn recovers(stage: &Stage, server: &Server<'_>, before: &Status
     Finding::unless_equal(before, &server.status().await?)?;
     stage.main.disarm_all();
     let outstanding = stage.message(&server.export("outstanding").await?)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     server.issues().await?;
     let sent = stage.sent().iter().filter(|sent| **sent == outstanding).count();
     if sent == 0 { Err(Finding::deviates("the outstanding request, sent again", "another request")) } else { Ok(()) }
@@ -119,14 +119,14 @@ async fn by_file(stage: &Stage, quirk: &str) -> Outcome {
     server.import(&bad).await?.is_failed("file-not-usable")?;
     Finding::unless_equal(&before, &server.status().await?)?;
     server.issues().await?;
-    server.import(&stage.process(&request)?).await?.is_synchronized()?;
+    server.import(&stage.process(&request)?).await?.expect_synchronized()?;
     Finding::unless_equal(&Some(2), &server.status().await?.sequence)
 }
 
 async fn is_good(stage: &Stage, quirk: Quirk) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     once(stage, quirk, Operation::Synchronize)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     all_have_happened(stage)?;
     server.issues().await?;
     // A receipt that came in other bytes than the main server remembers cannot be claimed: by file it is the last step.
@@ -157,7 +157,7 @@ async fn generation_back(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.clear_key_pair()?;
     server.new_key_pair().await?.is_done()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     not_accepted(stage, &server, Quirk::GenerationBack, "receipt-wrong").await
 }
 
@@ -187,14 +187,14 @@ async fn old_receipt_by_file(stage: &Stage) -> Outcome {
     let before = server.status().await?;
     let request = server.export("a").await?;
     once(stage, Quirk::OldReceipt, Operation::File)?;
-    let changes = server.import(&stage.process(&request)?).await?.is_synchronized()?;
+    let changes = server.import(&stage.process(&request)?).await?.expect_synchronized()?;
     Finding::unless_equal(&Default::default(), &changes)?;
     recovers(stage, &server, &before).await
 }
 
 async fn older_receipt(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let before = server.status().await?;
     once(stage, Quirk::OlderReceipt, Operation::Synchronize)?;
     server.synchronize().await?.is_failed_with_one_of(&["response-older", "receipt-wrong"])?;
@@ -203,7 +203,7 @@ async fn older_receipt(stage: &Stage) -> Outcome {
 
 async fn older_receipt_by_file(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let before = server.status().await?;
     let request = server.export("a").await?;
     once(stage, Quirk::OlderReceipt, Operation::File)?;

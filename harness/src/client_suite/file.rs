@@ -53,14 +53,14 @@ async fn not_usable(server: &Server<'_>, bad: &std::path::Path, good: &std::path
     let before = server.status().await?;
     server.import(bad).await?.is_failed("file-not-usable")?;
     Finding::unless_equal(&before, &server.status().await?)?;
-    server.import(good).await?.is_synchronized().map(drop)
+    server.import(good).await?.expect_synchronized().map(drop)
 }
 
 /// The file changed as `change` says is as good as before.
 async fn survives(stage: &Stage, change: impl FnOnce(String) -> String) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     let mailed = stage.write("mailed.response", change(read(&response)?))?;
-    server.import(&mailed).await?.is_synchronized()?;
+    server.import(&mailed).await?.expect_synchronized()?;
     server.issues().await
 }
 
@@ -81,7 +81,7 @@ fn read(file: &std::path::Path) -> Result<String, Finding> {
 async fn synchronizes(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     server.does_not_issue().await?;
-    let changes = server.import(&response).await?.is_synchronized()?;
+    let changes = server.import(&response).await?.expect_synchronized()?;
     Finding::unless_equal(&vec![stage.license.to_string()], &changes.added)?;
     server.is("synchronized").await?;
     server.issues().await
@@ -162,7 +162,7 @@ async fn truncated(stage: &Stage) -> Outcome {
         let bad = stage.write("bad.response", &text[..length])?;
         server.import(&bad).await?.is_failed("file-not-usable")?;
     }
-    server.import(&response).await?.is_synchronized().map(drop)
+    server.import(&response).await?.expect_synchronized().map(drop)
 }
 
 async fn damaged_payload(stage: &Stage) -> Outcome {
@@ -188,7 +188,7 @@ async fn processed_twice(stage: &Stage) -> Outcome {
     let first = stage.message(&stage.process(&request)?)?;
     let second = stage.process(&server.export("a").await?)?;
     Finding::unless_equal(&first, &stage.message(&second)?)?;
-    server.import(&second).await?.is_synchronized()?;
+    server.import(&second).await?.expect_synchronized()?;
     Finding::unless_equal(&Some(1), &server.status().await?.sequence)
 }
 
@@ -222,7 +222,7 @@ async fn to_another_server(stage: &Stage) -> Outcome {
     let request = server.export("a").await?;
     let other = stage.server("b").await?;
     let bad = stage.process(&other.export("b").await?)?;
-    other.import(&bad).await?.is_synchronized()?;
+    other.import(&bad).await?.expect_synchronized()?;
     stage.clear_key_pair()?;
     not_usable(&server, &bad, &stage.process(&request)?).await
 }
@@ -233,14 +233,14 @@ async fn nothing_awaited(stage: &Stage) -> Outcome {
     again.init(ID, stage.main.trust_file()).await?.is_done()?;
     again.import(&response).await?.is_failed("file-not-usable")?;
     again.is("unsynchronized").await?;
-    server.import(&response).await?.is_synchronized().map(drop)
+    server.import(&response).await?.expect_synchronized().map(drop)
 }
 
 async fn refusal_of_another_request(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     let old = server.export("old").await?;
     let refusal = stage.refuse(&old, protocol::RefusalCode::KeyPairCleared)?;
-    server.import(&stage.process(&old)?).await?.is_synchronized()?;
+    server.import(&stage.process(&old)?).await?.expect_synchronized()?;
     let response = stage.process(&server.export("new").await?)?;
     not_usable(&server, &refusal, &response).await?;
     server.issues().await
@@ -257,17 +257,17 @@ async fn refusal_of_another_server(stage: &Stage) -> Outcome {
 
 async fn twice(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
-    server.import(&response).await?.is_synchronized()?;
+    server.import(&response).await?.expect_synchronized()?;
     let before = server.status().await?;
-    let changes = server.import(&response).await?.is_synchronized()?;
+    let changes = server.import(&response).await?.expect_synchronized()?;
     Finding::unless_equal(&Default::default(), &changes)?;
     Finding::unless_equal(&before, &server.status().await?)
 }
 
 async fn older(stage: &Stage) -> Outcome {
     let (server, old) = awaiting(stage).await?;
-    server.import(&old).await?.is_synchronized()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.import(&old).await?.expect_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let before = server.status().await?;
     server.import(&old).await?.is_failed("response-older")?;
     Finding::unless_equal(&before, &server.status().await?)

@@ -26,7 +26,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
 async fn first_synchronization(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     server.is("unsynchronized").await?;
-    let changes = server.synchronize().await?.is_synchronized()?;
+    let changes = server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&vec![stage.license.to_string()], &changes.added)?;
     let status = server.status().await?;
     Finding::unless_equal(&"synchronized".to_owned(), &status.state)?;
@@ -45,8 +45,8 @@ async fn second_server(stage: &Stage) -> Outcome {
 async fn mixed_carriers(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let response = stage.process(&server.export("1").await?)?;
-    server.import(&response).await?.is_synchronized()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.import(&response).await?.expect_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&Some(3), &server.status().await?.sequence)
 }
 
@@ -59,7 +59,7 @@ async fn thumbprint(stage: &Stage) -> Outcome {
 async fn made_by_init(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let before = server.status().await?.key_thumbprint;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let sent: Vec<String> = stage.exchanges().iter().filter_map(|entry| Some(entry.thumbprint?.to_string())).collect();
     Finding::unless_equal(&vec![before], &sent)
 }
@@ -68,7 +68,7 @@ async fn stays_over_runs(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let before = server.status().await?.key_thumbprint;
     for _ in 0..3 {
-        server.synchronize().await?.is_synchronized()?;
+        server.synchronize().await?.expect_synchronized()?;
         Finding::unless_equal(&before, &server.status().await?.key_thumbprint)?;
     }
     Ok(())
@@ -79,7 +79,7 @@ async fn init_once_more(stage: &Stage) -> Outcome {
     let before = server.status().await?;
     server.init(ID, stage.main.trust_file()).await?.is_done()?;
     Finding::unless_equal(&before, &server.status().await?)?;
-    server.synchronize().await?.is_synchronized().map(drop)
+    server.synchronize().await?.expect_synchronized().map(drop)
 }
 
 async fn stays_after_a_refusal(stage: &Stage) -> Outcome {
@@ -88,7 +88,7 @@ async fn stays_after_a_refusal(stage: &Stage) -> Outcome {
     let before = server.status().await?.key_thumbprint;
     server.synchronize().await?.is_refused("key-pair-in-use")?;
     stage.clear_key_pair()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&before, &server.status().await?.key_thumbprint)
 }
 
@@ -115,8 +115,8 @@ async fn two_servers(stage: &Stage) -> Outcome {
 
 async fn fresh_sealing_key(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
-    server.synchronize().await?.is_synchronized()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&Vec::<String>::new(), &stage.judgements())?;
     let requests = stage.requests()?;
     let distinct = |n: usize, m: usize| requests[n].sealing_jwk != requests[m].sealing_jwk;
@@ -128,7 +128,7 @@ async fn next_generation(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.clear_key_pair()?;
     server.new_key_pair().await?.is_done()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let status = server.status().await?;
     Finding::unless_equal(&(Some(2), Some(2)), &(status.key_generation, status.sequence))?;
     server.issues().await

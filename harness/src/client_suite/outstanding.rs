@@ -26,7 +26,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
 async fn one_request(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let exported = stage.message(&server.export("a").await?)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&Some(&exported), &stage.sent().first())
 }
 
@@ -42,7 +42,7 @@ async fn sent_again(stage: &Stage) -> Outcome {
     server.synchronize().await?.is_refused("license-server-id-disabled")?;
     server.synchronize().await?.is_refused("license-server-id-disabled")?;
     stage.main.enable(&id(ID)).map_err(operated)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let sent = stage.sent();
     Finding::unless_equal(&vec![&sent[1]; 2], &sent.iter().skip(2).take(2).collect())
 }
@@ -50,7 +50,7 @@ async fn sent_again(stage: &Stage) -> Outcome {
 async fn ends_with_its_receipt(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let first = stage.message(&server.export("1").await?)?;
-    server.import(&stage.process(&stage.path("1.request"))?).await?.is_synchronized()?;
+    server.import(&stage.process(&stage.path("1.request"))?).await?.expect_synchronized()?;
     differ(&first, &stage.message(&server.export("2").await?)?)
 }
 
@@ -97,7 +97,7 @@ async fn one_more(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     stage.process(&server.export("a").await?)?;
     let new = stage.allocate(mock_solme::NewLicense::default())?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     // The answer of before the change is the one that was waiting.
     let status = server.status().await?;
     Finding::unless_equal(&(Some(2), true), &(status.sequence, status.licenses.contains(&new.to_string())))
@@ -122,7 +122,7 @@ async fn cleared_by_file(stage: &Stage) -> Outcome {
 
 async fn nothing_else_clears(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     for code in RefusalCode::ALL.iter().filter(|code| **code != RefusalCode::KeyPairCleared) {
         let request = server.export("a").await?;
         server.import(&stage.refuse(&request, *code)?).await?.is_refused(code.as_str())?;

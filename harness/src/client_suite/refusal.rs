@@ -55,8 +55,8 @@ async fn rate_limited(stage: &Stage) -> Outcome {
     let server = stage.bare_server("a");
     server.init(ID, main.trust_file()).await?.is_done()?;
     // One from the bucket of everyone, and one from that of the key pair in use.
-    server.synchronize().await?.is_synchronized()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let before = server.status().await?;
     server.synchronize().await?.is_refused("rate-limited")?;
     Finding::unless_equal(&before, &server.status().await?)
@@ -70,7 +70,7 @@ async fn disabled(stage: &Stage) -> Outcome {
     Finding::unless_equal(&before, &server.status().await?)?;
     server.issues().await?;
     stage.main.enable(&id(ID)).map_err(operated)?;
-    server.synchronize().await?.is_synchronized().map(drop)
+    server.synchronize().await?.expect_synchronized().map(drop)
 }
 
 async fn cleared(stage: &Stage) -> Outcome {
@@ -83,8 +83,8 @@ async fn already_answered(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.export("a").await?;
     let copy = stage.copy_of(&server, "copy")?;
-    server.synchronize().await?.is_synchronized()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     copy.synchronize().await?.is_refused("request-already-answered")?;
     copy.issues().await
 }
@@ -100,7 +100,7 @@ async fn reinstalled(stage: &Stage) -> Outcome {
 async fn diverged(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let copy = stage.copy_of(&server, "copy")?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let before = copy.status().await?;
     copy.synchronize().await?.is_refused("state-diverged")?;
     Finding::unless_equal(&before, &copy.status().await?)?;
@@ -113,10 +113,10 @@ async fn main_server_behind(stage: &Stage) -> Outcome {
     let server = stage.bare_server("a");
     let main = main_server_in(&data)?;
     main.add_id(&id(ID), &[]).map_err(operated)?;
-    synchronize_at(&main, &server).await?.is_synchronized()?;
+    synchronize_at(&main, &server).await?.expect_synchronized()?;
     drop(main);
     super::stage::copy(&data, &backup).map_err(broken)?;
-    synchronize_at(&main_server_in(&data)?, &server).await?.is_synchronized()?;
+    synchronize_at(&main_server_in(&data)?, &server).await?.expect_synchronized()?;
     let before = server.status().await?;
     synchronize_at(&main_server_in(&backup)?, &server).await?.is_refused("main-server-behind")?;
     Finding::unless_equal(&before, &server.status().await?)

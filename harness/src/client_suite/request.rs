@@ -111,7 +111,7 @@ async fn no_receipt(stage: &Stage) -> Outcome {
 async fn last_receipt(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let receipt = stage.exchanges().pop().map(|entry| entry.answer);
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let requests = stage.requests()?;
     Finding::unless_equal(&receipt, &requests.last().and_then(|request| request.last_receipt.clone()))
 }
@@ -120,8 +120,8 @@ async fn receipt_by_file(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let response = stage.process(&server.export("1").await?)?;
     let receipt = stage.exchanges().pop().map(|entry| entry.answer);
-    server.import(&response).await?.is_synchronized()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.import(&response).await?.expect_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let requests = stage.requests()?;
     Finding::unless_equal(&receipt, &requests.last().and_then(|request| request.last_receipt.clone()))
 }
@@ -137,7 +137,7 @@ async fn wrong_clock(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     for offset in [-1_000 * DAY, 1_000 * DAY] {
         server.set_clock(offset).await?;
-        server.synchronize().await?.is_synchronized()?;
+        server.synchronize().await?.expect_synchronized()?;
     }
     Ok(())
 }
@@ -153,7 +153,7 @@ async fn two_keys(stage: &Stage) -> Outcome {
 
 async fn fresh_request_id(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let requests = stage.requests()?;
     match &requests[..] {
         [one, two] if one.request_id != two.request_id => Ok(()),

@@ -163,7 +163,7 @@ impl Said {
     }
 
     /// It synchronized; gives what that has changed.
-    pub(super) fn is_synchronized(self) -> Result<Changes, Finding> {
+    pub(super) fn expect_synchronized(self) -> Result<Changes, Finding> {
         match &self.changes {
             Some(changes) if self.outcome == "synchronized" => Ok(changes.clone()),
             _ => Err(Finding::deviates("synchronized, with its changes", self.in_words())),

@@ -56,7 +56,7 @@ impl Stage {
     /// A License Server that has synchronized once.
     pub(super) async fn synchronized_server(&self, name: &str) -> Result<Server<'_>, Finding> {
         let server = self.server(name).await?;
-        server.synchronize().await?.is_synchronized()?;
+        server.synchronize().await?.expect_synchronized()?;
         Ok(server)
     }
 

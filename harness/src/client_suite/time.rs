@@ -60,16 +60,16 @@ async fn deadline(stage: &Stage) -> Outcome {
 async fn time_does_not_order(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.main.advance_clock(-10 * DAY).map_err(operated)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&Some(2), &server.status().await?.sequence)
 }
 
 async fn receipts_and_clocks(stage: &Stage, offset: i64) -> Outcome {
     let server = stage.server("a").await?;
     server.set_clock(offset).await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let response = stage.process(&server.export("a").await?)?;
-    server.import(&response).await?.is_synchronized().map(drop)
+    server.import(&response).await?.expect_synchronized().map(drop)
 }
 
 async fn unsynchronized(stage: &Stage) -> Outcome {
@@ -104,7 +104,7 @@ async fn no_longer_overdue(stage: &Stage) -> Outcome {
     server.set_clock(YEAR).await?;
     server.is("overdue").await?;
     stage.main.advance_clock(YEAR).map_err(operated)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     server.is("synchronized").await?;
     server.issues().await
 }
@@ -115,23 +115,23 @@ async fn no_longer_overdue_by_file(stage: &Stage) -> Outcome {
     server.does_not_issue().await?;
     stage.main.advance_clock(YEAR).map_err(operated)?;
     let response = stage.process(&server.export("a").await?)?;
-    server.import(&response).await?.is_synchronized()?;
+    server.import(&response).await?.expect_synchronized()?;
     server.issues().await
 }
 
 async fn same_response(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let response = stage.process(&server.export("a").await?)?;
-    server.import(&response).await?.is_synchronized()?;
+    server.import(&response).await?.expect_synchronized()?;
     server.set_clock(YEAR).await?;
-    server.import(&response).await?.is_synchronized()?;
+    server.import(&response).await?.expect_synchronized()?;
     server.is("overdue").await?;
     server.does_not_issue().await
 }
 
 async fn refusal_and_deadline(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let before = server.status().await?.synchronize_by;
     let request = server.export("a").await?;
     stage.main.advance_clock(DAY).map_err(operated)?;
@@ -155,7 +155,7 @@ async fn stated_mark(stage: &Stage) -> Outcome {
     let seen = stage.main.now().plus(10 * DAY.unsigned_abs());
     server.status().await?;
     server.set_clock(0).await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let requests = stage.requests()?;
     match requests.first() {
         Some(request) if request.high_water_mark >= seen && request.made_at < seen => Ok(()),
@@ -193,7 +193,7 @@ async fn fast_clock(stage: &Stage) -> Outcome {
     server.does_not_issue().await?;
     server.set_clock(0).await?;
     server.does_not_issue().await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     server.is("synchronized").await?;
     server.issues().await
 }
@@ -204,7 +204,7 @@ async fn fast_clock_by_file(stage: &Stage) -> Outcome {
     server.does_not_issue().await?;
     server.set_clock(0).await?;
     let response = stage.process(&server.export("a").await?)?;
-    server.import(&response).await?.is_synchronized()?;
+    server.import(&response).await?.expect_synchronized()?;
     server.issues().await
 }
 
@@ -214,7 +214,7 @@ async fn held_back(stage: &Stage) -> Outcome {
     let response = stage.process(&server.export("a").await?)?;
     server.set_clock(YEAR).await?;
     server.does_not_issue().await?;
-    server.import(&response).await?.is_synchronized()?;
+    server.import(&response).await?.expect_synchronized()?;
     server.set_clock(0).await?;
     server.does_not_issue().await
 }
@@ -222,7 +222,7 @@ async fn held_back(stage: &Stage) -> Outcome {
 async fn raised(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     stage.main.advance_clock(30 * DAY).map_err(operated)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     // The local clock has not moved, and is now 30 days behind what is known.
     server.does_not_issue().await?;
     server.set_clock(30 * DAY).await?;
@@ -285,7 +285,7 @@ async fn agree(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     server.does_not_issue().await?;
     server.is("unsynchronized").await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     server.issues().await?;
     server.is("synchronized").await?;
     server.set_clock(YEAR).await?;

@@ -21,7 +21,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
 
 async fn several_keys(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     let request = server.export("a").await?;
     let refusal = stage.refuse(&request, protocol::RefusalCode::TemporarilyUnavailable)?;
     server.import(&refusal).await?.is_refused("temporarily-unavailable")
@@ -41,7 +41,7 @@ async fn unknown_members(stage: &Stage) -> Outcome {
     let text = String::from_utf8_lossy(&stage.main.trust().to_json()).replacen('{', r#"{"of_next_year": [1],"#, 1);
     let server = stage.bare_server("a");
     server.init(ID, &stage.write("trust.json", text)?).await?.is_done()?;
-    server.synchronize().await?.is_synchronized().map(drop)
+    server.synchronize().await?.expect_synchronized().map(drop)
 }
 
 async fn duplicate_members(stage: &Stage) -> Outcome {
@@ -58,7 +58,7 @@ async fn another_main_server(stage: &Stage) -> Outcome {
     let before = server.status().await?;
     server.init(ID, main.trust_file()).await?.is_failed("local-state")?;
     Finding::unless_equal(&before, &server.status().await?)?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&0, &main.journal().len())
 }
 
@@ -68,7 +68,7 @@ async fn another_key(stage: &Stage) -> Outcome {
     trust.signing_jwks = vec![stage.second_key()];
     let trust = stage.write("other.json", trust.to_json())?;
     server.init(ID, &trust).await?.is_failed("local-state")?;
-    server.synchronize().await?.is_synchronized().map(drop)
+    server.synchronize().await?.expect_synchronized().map(drop)
 }
 
 async fn moved(stage: &Stage) -> Outcome {
@@ -80,7 +80,7 @@ async fn moved(stage: &Stage) -> Outcome {
     server.synchronize().await?.is_failed("not-reached")?;
     let before = server.status().await?.key_thumbprint;
     server.init(ID, stage.main.trust_file()).await?.is_done()?;
-    server.synchronize().await?.is_synchronized()?;
+    server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&before, &server.status().await?.key_thumbprint)
 }
 
