@@ -48,6 +48,7 @@ pub enum Mutant {
     /// Leaves gaps in the sequence (P 6).
     SequenceSkips,
     /// Takes a year for 365 days (P 6.2).
+    #[value(name = "deadline-of-365-days")]
     DeadlineOf365Days,
     /// Digests the allocation where the sealed payload is asked for (P 7.5).
     DigestOfThePlaintext,
