@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::conformance::command;
-use crate::scenario;
+use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
 use crate::suite::Suite;
+use crate::{license_server_subject, mock_solme_subject, mutants, scenario};
 
 /// The referee for license-server synchronization.
 #[derive(Parser)]
@@ -30,12 +31,19 @@ enum Verb {
     Demo(scenario::Telling),
     /// Play scenarios: stories in TOML, with real processes and virtual time
     Scenario(scenario::Arguments),
-    /// Judge somebody's License Server
+    /// Judge somebody's License Server, or main server
     Conformance {
         /// What the subject is
         suite: Suite,
         #[command(flatten)]
         arguments: command::Arguments,
+    },
+    /// Judge the judge: run a suite over subjects of ours that have one bug each
+    Mutants {
+        /// What the mutants are
+        suite: Suite,
+        #[command(flatten)]
+        arguments: mutants::Arguments,
     },
     /// List the cases of a suite with their requirements
     List {
@@ -44,8 +52,15 @@ enum Verb {
     },
 }
 
-/// Runs `harness` with these arguments, the program's name first.
+/// Runs `harness` with these arguments, the program's name first. With a subject's name as the first argument it is that
+/// subject: `ours`, which the suites start.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match args.get(1).and_then(|arg| arg.to_str()) {
+        Some(LICENSE_SERVER_SUBJECT) => return license_server_subject::run(args.into_iter().skip(1)),
+        Some(MOCK_SOLME_SUBJECT) => return mock_solme_subject::run(args.into_iter().skip(1)),
+        _ => {}
+    }
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
@@ -55,6 +70,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Demo(telling) => runtime.block_on(scenario::demo(telling)),
         Verb::Scenario(arguments) => runtime.block_on(scenario::run(arguments)),
         Verb::Conformance { suite, arguments } => runtime.block_on(command::run(*suite, arguments)),
+        Verb::Mutants { suite, arguments } => runtime.block_on(mutants::run(*suite, arguments)),
         Verb::List { suite } => {
             command::list(*suite);
             Ok(true)

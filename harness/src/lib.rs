@@ -3,9 +3,12 @@
 mod cli;
 mod client_suite;
 mod conformance;
-pub mod license_server_subject;
+mod license_server_subject;
+mod mock_solme_subject;
+mod mutants;
 pub mod programs;
 mod scenario;
+mod server_suite;
 mod step;
 mod suite;
 

@@ -67,7 +67,7 @@ enum Verb {
 }
 
 /// Runs one verb; `args` begin with the name of the program.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),

@@ -4,8 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use harness::license_server_subject;
-use harness::programs::{LICENSE_SERVER, LICENSE_SERVER_SUBJECT, MOCK_SOLME};
+use harness::programs::{LICENSE_SERVER, MOCK_SOLME};
 
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = env::args_os().collect();
@@ -14,10 +13,6 @@ fn main() -> ExitCode {
         Some(name @ LICENSE_SERVER) => {
             args.splice(..2, [name.into()]);
             client::run(args, client::Seams::default())
-        }
-        Some(name @ LICENSE_SERVER_SUBJECT) => {
-            args.splice(..2, [name.into()]);
-            license_server_subject::run(args)
         }
         Some(name @ MOCK_SOLME) => {
             args.splice(..2, [name.into()]);

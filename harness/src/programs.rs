@@ -18,6 +18,8 @@ pub const LICENSE_SERVER: &str = "license-server";
 pub const LICENSE_SERVER_SUBJECT: &str = "license-server-subject";
 /// The word before the arguments that makes an executable the main-server simulator.
 pub const MOCK_SOLME: &str = "mock-solme";
+/// The word that makes it the main server under the subject contract.
+pub const MOCK_SOLME_SUBJECT: &str = "mock-solme-subject";
 
 /// Longer than any command takes on a busy machine: what needs more hangs.
 const AT_MOST: Duration = Duration::from_secs(60);

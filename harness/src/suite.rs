@@ -1,15 +1,19 @@
-//! The suites: today the one for License Servers. The one for main servers comes next.
+//! The two suites: for License Servers, and for main servers.
 
 use anyhow::Result;
 
 use crate::client_suite;
 use crate::conformance::{CaseReport, Level, Options, Report};
+use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
+use crate::server_suite;
 
 /// Which kind of subject is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Suite {
     /// License Servers
     Client,
+    /// Main servers
+    Server,
 }
 
 impl Suite {
@@ -17,6 +21,23 @@ impl Suite {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+
+    /// The word that makes this executable our own subject of the suite.
+    pub(crate) const fn our_subject(self) -> &'static str {
+        match self {
+            Self::Client => LICENSE_SERVER_SUBJECT,
+            Self::Server => MOCK_SOLME_SUBJECT,
+        }
+    }
+
+    /// The names of the bugs that our own subject can be given.
+    pub(crate) fn mutants(self) -> Vec<String> {
+        match self {
+            Self::Client => client::Mutant::ALL.iter().map(|mutant| mutant.name().to_owned()).collect(),
+            Self::Server => mock_solme::Mutant::all().iter().map(|mutant| mutant.name()).collect(),
         }
     }
 
@@ -27,6 +48,7 @@ impl Suite {
     pub(crate) async fn run(self, options: &Options, tell: impl FnMut(&CaseReport)) -> Result<Report> {
         match self {
             Self::Client => client_suite::run(options, tell).await,
+            Self::Server => server_suite::run(options, tell).await,
         }
     }
 
@@ -34,6 +56,7 @@ impl Suite {
     pub(crate) fn list(self) -> Vec<(String, Level)> {
         match self {
             Self::Client => client_suite::cases().iter().map(|case| (case.id(), case.level)).collect(),
+            Self::Server => server_suite::cases().iter().map(|case| (case.id(), case.level)).collect(),
         }
     }
 }

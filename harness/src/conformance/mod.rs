@@ -12,10 +12,10 @@ mod runner;
 mod subject;
 
 pub(crate) use case::{Case, Finding, Level, Outcome, WireEntry, WireLog};
+#[cfg(test)]
+pub(crate) use clauses::clauses;
 pub(crate) use clauses::requirement;
 pub(crate) use deviations::Deviations;
-#[cfg(test)]
-pub(crate) use report::CaseResult;
-pub(crate) use report::{CaseReport, Report, Verdict};
-pub(crate) use runner::{Ended, Options, run};
-pub(crate) use subject::Subject;
+pub(crate) use report::{CaseReport, CaseResult, Report, Verdict};
+pub(crate) use runner::{Ended, Options, run, shell_word};
+pub(crate) use subject::{OURS, Subject, ended_so, this_executable};

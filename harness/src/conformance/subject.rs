@@ -49,7 +49,6 @@ impl Subject {
     }
 
     /// How long a verb may take.
-    #[allow(dead_code, reason = "for the suite of main servers")]
     pub(crate) fn time_limit(&self) -> Duration {
         self.time_limit
     }

@@ -1,0 +1,265 @@
+//! `harness mock-solme-subject`: the contract of harness/SUBJECT.md for a main server, over our own `mock-solme`.
+//!
+//! `serve` holds the simulator; the other verbs are processes of their own, which find it through a file in the data
+//! directory, hand their verb over, and print its answer.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand};
+use mock_solme::registry::ClearOutcome;
+use mock_solme::{Listeners, MockSolme, Mutant, NewLicense, OperatorError, Seams};
+use protocol::{KeyThumbprint, LicenseNumber, LicenseServerId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::programs::MOCK_SOLME_SUBJECT;
+
+/// What the simulator keeps.
+const STATE: &str = "state";
+/// A copy of it.
+const SNAPSHOT: &str = "snapshot";
+/// Where the process that serves takes verbs: an address.
+const CONTROL: &str = "control";
+
+/// The subject contract for a main server, over mock-solme.
+#[derive(Parser)]
+#[command(name = MOCK_SOLME_SUBJECT, about)]
+struct Arguments {
+    /// The bug that it is to have, for judging the judge
+    #[arg(long)]
+    mutant: Option<Mutant>,
+    /// A directory of its own
+    #[arg(long, global = true)]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// See harness/SUBJECT.md.
+#[derive(Subcommand, Serialize, Deserialize)]
+enum Verb {
+    Serve,
+    AddId {
+        #[arg(long)]
+        id: LicenseServerId,
+    },
+    Allocate {
+        #[arg(long)]
+        id: LicenseServerId,
+        #[arg(long)]
+        number: LicenseNumber,
+    },
+    RemoveLicense {
+        #[arg(long)]
+        id: LicenseServerId,
+        #[arg(long)]
+        number: LicenseNumber,
+    },
+    Disable {
+        #[arg(long)]
+        id: LicenseServerId,
+    },
+    Enable {
+        #[arg(long)]
+        id: LicenseServerId,
+    },
+    Clear {
+        #[arg(long)]
+        id: LicenseServerId,
+        #[arg(long, allow_hyphen_values = true)]
+        thumbprint: Option<KeyThumbprint>,
+        #[arg(long, allow_hyphen_values = true)]
+        reserve_for: Option<KeyThumbprint>,
+    },
+    AdvanceClock {
+        #[arg(long, allow_hyphen_values = true)]
+        seconds: i64,
+    },
+    ProcessRequest {
+        #[arg(long = "in", value_name = "FILE", value_parser = absolute)]
+        request: PathBuf,
+        #[arg(long = "out", value_name = "FILE", value_parser = absolute)]
+        response: PathBuf,
+    },
+    Snapshot,
+    Restore,
+}
+
+/// The process that serves has another current directory than the one that was called.
+fn absolute(path: &str) -> std::io::Result<PathBuf> {
+    std::path::absolute(path)
+}
+
+/// Runs one verb; `args` begin with the name of the program.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let Arguments { mutant, data, verb } = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let carried_out = data.context("--data is missing").and_then(|data| match verb {
+        Verb::Serve => serve(&data, mutant),
+        verb => hand_over(&data, &verb).map(|answer| anstream::println!("{answer}")),
+    });
+    match carried_out {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("mock-solme-subject: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(data: &Path, mutant: Option<Mutant>) -> Result<()> {
+    fs::create_dir_all(data)?;
+    let subject = Running::start(data, mutant)?;
+    let ready = subject.ready()?;
+    let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    fs::write(data.join(CONTROL), control.local_addr()?.to_string())?;
+    let subject = Arc::new(Mutex::new(subject));
+    let served = Arc::clone(&subject);
+    std::thread::spawn(move || {
+        for connection in control.incoming().flatten() {
+            let mut subject = served.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = take_over(&mut subject, &connection) {
+                anstream::eprintln!("mock-solme-subject: {error:#}");
+            }
+        }
+    });
+    anstream::println!("{ready}");
+    // Whoever started us closes our standard input, or dies, which closes it too.
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// Sends a verb to the process that serves, and gives its answer.
+fn hand_over(data: &Path, verb: &Verb) -> Result<Value> {
+    let address = fs::read_to_string(data.join(CONTROL)).context("nothing serves in this directory")?;
+    let address: SocketAddr = address.parse().context("the control file is damaged")?;
+    let mut connection = TcpStream::connect(address).context("nothing serves in this directory any more")?;
+    writeln!(connection, "{}", serde_json::to_string(verb)?)?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    let answer: Value = serde_json::from_str(&answer).context("the main server has not answered")?;
+    match answer["error"].as_str() {
+        Some(error) => bail!("{error}"),
+        None => Ok(answer),
+    }
+}
+
+/// Takes a verb, carries it out, and answers.
+fn take_over(subject: &mut Running, mut connection: &TcpStream) -> Result<()> {
+    let mut line = String::new();
+    BufReader::new(connection).read_line(&mut line)?;
+    let answer = match subject.carry_out(serde_json::from_str(&line)?) {
+        Ok(outcome) => json!({ "outcome": outcome }),
+        Err(error) => json!({ "error": format!("{error:#}") }),
+    };
+    Ok(write!(connection, "{answer}")?)
+}
+
+/// The simulator with what it takes to start it again.
+struct Running {
+    data: PathBuf,
+    mutant: Option<Mutant>,
+    /// `None` only while it is being started again.
+    mock: Option<MockSolme>,
+}
+
+impl Running {
+    fn start(data: &Path, mutant: Option<Mutant>) -> Result<Self> {
+        let mut subject = Self { data: data.to_owned(), mutant, mock: None };
+        subject.listen(Listeners::ephemeral()?)?;
+        Ok(subject)
+    }
+
+    fn listen(&mut self, listeners: Listeners) -> Result<()> {
+        let seams = Seams { mutant: self.mutant, ..Seams::default() };
+        let state = self.data.join(STATE);
+        self.mock = Some(MockSolme::builder().empty().data(state).listeners(listeners).seams(seams).try_start()?);
+        Ok(())
+    }
+
+    fn mock(&self) -> Result<&MockSolme> {
+        self.mock.as_ref().context("the main server did not start again")
+    }
+
+    fn ready(&self) -> Result<Value> {
+        let mock = self.mock()?;
+        Ok(json!({ "https": mock.https(), "http": mock.http(), "trust_file": mock.trust_file() }))
+    }
+
+    fn carry_out(&mut self, verb: Verb) -> Result<&'static str> {
+        let mock = self.mock()?;
+        match verb {
+            Verb::Serve => bail!("it serves already"),
+            Verb::AddId { id } => drop(mock.add_id(&id, &[])?),
+            Verb::Allocate { id, number } => {
+                drop(mock.add_license(&id, NewLicense { number: Some(number), ..NewLicense::default() })?);
+            }
+            Verb::RemoveLicense { id, number } => drop(mock.remove_license(&id, &number)?),
+            Verb::Disable { id } => drop(mock.disable(&id)?),
+            Verb::Enable { id } => drop(mock.enable(&id)?),
+            Verb::Clear { id, thumbprint, reserve_for } => {
+                return Ok(match mock.clear_key_pair(&id, thumbprint, reserve_for)? {
+                    ClearOutcome::Cleared { .. } => "done",
+                    ClearOutcome::AlreadyDone { .. } => "already-done",
+                });
+            }
+            Verb::AdvanceClock { seconds } => mock.advance_clock(seconds)?,
+            Verb::ProcessRequest { request, response } => return process_request(mock, &request, &response),
+            Verb::Snapshot => self.while_stopped(STATE, SNAPSHOT)?,
+            Verb::Restore => self.while_stopped(SNAPSHOT, STATE)?,
+        }
+        Ok("done")
+    }
+
+    /// Copies one directory over the other while nothing runs, then goes on at the same addresses.
+    fn while_stopped(&mut self, from: &str, to: &str) -> Result<()> {
+        let mock = self.mock.take().context("the main server did not start again")?;
+        let address = |url: &str| url.rsplit('/').next().unwrap_or_default().parse::<SocketAddr>();
+        let addresses = [mock.https(), mock.http(), mock.admin(), mock.smtp()].map(address);
+        drop(mock);
+        let (from, to) = (self.data.join(from), self.data.join(to));
+        if to.exists() {
+            fs::remove_dir_all(&to)?;
+        }
+        copy_directory(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+        let [https, http, admin, smtp] = addresses;
+        let listeners = Listeners {
+            https: TcpListener::bind(https?)?,
+            http: TcpListener::bind(http?)?,
+            admin: TcpListener::bind(admin?)?,
+            smtp: TcpListener::bind(smtp?)?,
+        };
+        self.listen(listeners)
+    }
+}
+
+/// P 14.5: what cannot be read gets no response file.
+fn process_request(mock: &MockSolme, request: &Path, response: &Path) -> Result<&'static str> {
+    match mock.process_request_file(&fs::read(request)?) {
+        Ok(file) => {
+            fs::write(response, file.bytes)?;
+            Ok("done")
+        }
+        Err(OperatorError::File(_) | OperatorError::ResponseFile | OperatorError::UnreadableRequest(_)) => Ok("failed"),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The simulator keeps plain files in one directory.
+fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `harness mutants`: the referee refereed. Subjects of ours with one bug each; a case has to notice every one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::conformance::{
+    CaseReport, CaseResult, Deviations, OURS, Options, Report, Verdict, report, shell_word, this_executable,
+};
+use crate::suite::Suite;
+
+/// Arguments of `harness mutants client|server`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only this mutant
+    #[arg(long, value_name = "NAME")]
+    mutant: Option<String>,
+    /// Everything random follows from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Cases at a time
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    parallel: usize,
+    /// Write the kill matrix, and each case that failed, as one HTML page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the kill matrix as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// The row of a mutant in the kill matrix.
+#[derive(Serialize)]
+struct Row<'a> {
+    mutant: &'a str,
+    /// The cases that noticed it. None: it survives.
+    killed_by: Vec<&'a str>,
+}
+
+/// Runs a suite over all mutants of its subject, and over the subject as it is. True where that one passes, and no mutant
+/// survives.
+pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
+    let wanted = |mutant: &String| arguments.mutant.as_ref().is_none_or(|name| name == mutant);
+    let mutants: Vec<String> = suite.mutants().into_iter().filter(wanted).collect();
+    let ours = format!("{} {}", shell_word(&this_executable()?), suite.our_subject());
+    if mutants.is_empty() {
+        bail!("there is no such mutant; without --mutant all are run");
+    }
+    // Were it to fail as it is, the failures of the mutants would say nothing.
+    let unchanged = judge(suite, OURS, &ours, arguments).await?;
+    let conforms = unchanged.verdict == Verdict::Passed;
+    if !conforms {
+        anstream::print!("{}", report::summary(&unchanged));
+    }
+    let mut reports = vec![unchanged];
+    for mutant in &mutants {
+        let report = judge(suite, mutant, &format!("{ours} --mutant {mutant}"), arguments).await?;
+        let row = row(&report);
+        match row.killed_by.as_slice() {
+            [] => anstream::println!("{} SURVIVES", row.mutant),
+            [first] => anstream::println!("{} is killed by {first}", row.mutant),
+            [first, more @ ..] => anstream::println!("{} is killed by {first} and {} more", row.mutant, more.len()),
+        }
+        reports.push(report);
+    }
+    let rows: Vec<Row<'_>> = reports[1..].iter().map(row).collect();
+    let survivors = rows.iter().filter(|row| row.killed_by.is_empty()).count();
+    anstream::println!("{} mutants, {survivors} survive", rows.len());
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, serde_json::to_string_pretty(&rows)? + "\n")?;
+    }
+    if let Some(path) = &arguments.html {
+        std::fs::write(path, report::html(&format!("Mutants of the {} suite", suite.name()), &reports))?;
+    }
+    Ok(conforms && survivors == 0)
+}
+
+async fn judge(suite: Suite, name: &str, command: &str, arguments: &Arguments) -> Result<Report> {
+    let options = Options {
+        suite: suite.name(),
+        subject: command.to_owned(),
+        only: None,
+        seed: arguments.seed,
+        parallel: arguments.parallel,
+        time_limit: Duration::from_secs(60),
+        verb_limit: Duration::from_secs(20),
+        require_all: true,
+        deviations: Deviations::default(),
+    };
+    let mut report = suite.run(&options, |_| {}).await?;
+    name.clone_into(&mut report.subject);
+    // What went well needs no evidence, and there are many of it.
+    for case in report.cases.iter_mut().filter(|case| case.result == CaseResult::Passed) {
+        case.wire.clear();
+    }
+    Ok(report)
+}
+
+fn row(report: &Report) -> Row<'_> {
+    let killers = report.cases.iter().filter(|case: &&CaseReport| case.fails(true));
+    Row { mutant: &report.subject, killed_by: killers.map(|case| case.id.as_str()).collect() }
+}

@@ -1,0 +1,194 @@
+//! Section 13: the direct carrier.
+
+use protocol::Problem;
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::tls::Version;
+
+use super::super::answer::{Answer, Reply, same_bytes};
+use super::super::main_server::{broken, client};
+use super::super::stage::{SECOND_LICENSE, Site, Stage};
+use super::{cases, of};
+use crate::conformance::{Finding, Outcome};
+
+cases! {
+    "13.1" "443-takes-the-request-and-8080-gives-the-payload" Must two_roles;
+    "13.1" "neither-role-does-the-work-of-the-other" Must roles_apart;
+    "13.2" "tls-1-2-is-refused" Must tls_1_2;
+    "13.2" "plain-http-on-the-443-role-gets-no-answer-of-the-protocol" Must plain_http;
+    "13.2" "synchronize-takes-post-alone" Must post_alone;
+    "13.2" "there-is-nothing-at-other-paths" Must other_paths;
+    "13.3" "a-receipt-comes-with-status-200-as-application-jose" Must receipt;
+    "13.3" "nothing-that-443-answers-may-be-stored" Must not_stored;
+    "13.4" "a-payload-comes-with-length-type-and-no-store" Must payload;
+    "13.4" "a-payload-that-there-is-not-is-not-found" Must no_payload;
+    "13.4" "the-payload-of-the-newest-receipt-of-each-id-is-kept" Must payload_is_kept;
+    "13.4" "the-name-of-an-older-payload-gives-no-other-bytes" Must older_payload;
+    "13.6" "a-refusal-travels-in-a-problem-document-that-says-the-same" Must problem_document;
+    "13.8" "parameters-of-the-content-type-are-ignored" Must parameters;
+}
+
+async fn two_roles(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let synchronized = server.synchronize().await?;
+    server.payload(&synchronized).await.map(drop)
+}
+
+/// Sends a request of HTTP to one of the two roles.
+async fn http(site: &Site, role: &str, method: Method, path: &str, body: &str) -> Result<Reply, Finding> {
+    let trust = &site.main_server.trust;
+    let address = if role == "443" { &trust.https } else { &trust.http };
+    let request = site.main_server.client.request(method, format!("{address}{path}"));
+    let request = request.header(CONTENT_TYPE, "application/jose").body(body.to_owned());
+    site.exchange(role, request, body).await
+}
+
+/// Passes where the answer is an HTTP error, and carries nothing of the protocol's own.
+fn is_no_success(reply: &Reply) -> Outcome {
+    if (400..600).contains(&reply.status) {
+        return Ok(());
+    }
+    Err(Finding::deviates("an HTTP status that is an error", reply.shown()))
+}
+
+async fn roles_apart(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    is_no_success(&http(&server.site, "8080", Method::POST, "/synchronize", &server.request().jws).await?)?;
+    let synchronized = server.synchronize().await?;
+    Finding::unless_equal(&1, &synchronized.receipt.sequence)?;
+    let path = format!("/payloads/{}", synchronized.receipt.payload_name);
+    is_no_success(&http(&server.site, "443", Method::GET, &path, "").await?)
+}
+
+async fn tls_1_2(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let trust = &server.site.main_server.trust;
+    let old = client(trust, Version::TLS_1_2).map_err(broken)?;
+    let request = old.post(format!("{}/synchronize", trust.https)).body(server.request().jws);
+    match server.site.exchange("443 with TLS 1.2", request, "").await {
+        Ok(reply) => Err(Finding::deviates("no connection with TLS 1.2", reply.shown())),
+        // and it is the version that was refused: the same server is there with TLS 1.3
+        Err(_) => server.ask().await?.accepted().map(drop),
+    }
+}
+
+async fn plain_http(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let plain = server.site.main_server.trust.https.replacen("https://", "http://", 1);
+    let request = server.site.main_server.client.post(format!("{plain}/synchronize")).body(server.request().jws);
+    match server.site.exchange("443 without TLS", request, "").await {
+        Ok(reply) => is_no_success(&reply),
+        Err(_) => server.ask().await?.accepted().map(drop),
+    }
+}
+
+async fn post_alone(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let jws = server.request().jws;
+        let reply = of(method.as_str(), http(&server.site, "443", method.clone(), "/synchronize", &jws).await)?;
+        of(method.as_str(), is_no_success(&reply))?;
+    }
+    Ok(())
+}
+
+async fn other_paths(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    for path in ["/", "/synchronise", "/synchronize/", "/v1/synchronize"] {
+        let reply = of(path, http(&server.site, "443", Method::POST, path, &server.request().jws).await)?;
+        of(path, is_no_success(&reply))?;
+    }
+    let reply = http(&server.site, "8080", Method::GET, "/payloads", "").await?;
+    of("/payloads", is_no_success(&reply))
+}
+
+async fn receipt(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let reply = server.site.post(server.request().jws.as_bytes()).await?;
+    let found = (reply.status, reply.content_type());
+    Finding::unless_equal(&(200, "application/jose".to_owned()), &found)?;
+    Answer::read(&reply, server.site.trusted())?.accepted().map(drop)
+}
+
+async fn not_stored(stage: &Stage) -> Outcome {
+    let site = stage.site().await?;
+    let server = site.license_server();
+    of("a receipt", site.post(server.request().jws.as_bytes()).await?.is_not_stored())?;
+    of("a refusal", site.post(site.license_server().request().jws.as_bytes()).await?.is_not_stored())?;
+    of("a problem", site.post(b"hello").await?.is_not_stored())
+}
+
+async fn payload(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let receipt = server.synchronize().await?.receipt;
+    let reply = server.site.get_payload(receipt.payload_name.as_str()).await?;
+    let found = (reply.status, reply.content_type(), reply.content_length().to_owned());
+    let length = receipt.payload_size.to_string();
+    Finding::unless_equal(&(200, "application/octet-stream".to_owned(), length), &found)?;
+    reply.is_not_stored()
+}
+
+async fn no_payload(stage: &Stage) -> Outcome {
+    let site = stage.site().await?;
+    let name = site.random.name();
+    for name in [name.as_str(), "none", "..%2F..%2Fetc%2Fpasswd"] {
+        of(name, Finding::unless_equal(&404, &site.get_payload(name).await?.status))?;
+    }
+    Ok(())
+}
+
+async fn payload_is_kept(stage: &Stage) -> Outcome {
+    let site = stage.site().await?;
+    let mut server = site.license_server();
+    let newest = server.synchronize().await?;
+    let payload = server.payload(&newest).await?;
+    let mut neighbour = site.another().await?.license_server();
+    neighbour.synchronize().await?;
+    site.allocate(SECOND_LICENSE).await?;
+    site.license_server().ask().await?;
+    same_bytes("the payload of the newest receipt", &payload, &server.payload(&newest).await?)
+}
+
+async fn older_payload(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let older = server.synchronize().await?;
+    let payload = server.payload(&older).await?;
+    server.synchronize().await?;
+    let reply = server.site.get_payload(older.receipt.payload_name.as_str()).await?;
+    match reply.status {
+        404 => Ok(()),
+        _ => same_bytes("404, or the payload of that name", &payload, &reply.body),
+    }
+}
+
+async fn problem_document(stage: &Stage) -> Outcome {
+    let site = stage.site().await?;
+    site.license_server().synchronize().await?;
+    let reply = site.post(site.license_server().request().jws.as_bytes()).await?;
+    let problem =
+        Problem::parse(&reply.body).map_err(|error| Finding::deviates("a problem document", error.to_string()))?;
+    let Answer::Refusal { refusal, .. } = Answer::read(&reply, site.trusted())? else {
+        return Err(Finding::deviates("a problem document with a refusal", reply.shown()));
+    };
+    let code = refusal.code.as_str();
+    for (member, wanted, found) in [
+        ("type", format!("urn:solme-sync:problem:{code}"), problem.kind),
+        ("code", code.to_owned(), problem.code),
+        ("status", reply.status.to_string(), problem.status.to_string()),
+    ] {
+        Finding::unless_equal(&format!("{member} {wanted}"), &format!("{member} {found}"))?;
+    }
+    if problem.title.is_empty() || problem.detail.is_empty() {
+        return Err(Finding::deviates("a title and a detail", reply.shown()));
+    }
+    Ok(())
+}
+
+async fn parameters(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let url = format!("{}/synchronize", server.site.main_server.trust.https);
+    let request = server.site.main_server.client.post(url).body(server.request().jws);
+    let request = request.header(CONTENT_TYPE, "Application/JOSE; charset=utf-8");
+    let reply = server.site.exchange("443", request, "(a request as Application/JOSE; charset=utf-8)").await?;
+    Answer::read(&reply, server.site.trusted())?.accepted().map(drop)
+}

@@ -1,0 +1,76 @@
+//! Section 3: keys.
+
+use protocol::{InvalidRequestReason, RefusalCode, base64url};
+
+use super::super::draft::{Object, string};
+use super::super::stage::{LicenseServer, Stage};
+use super::{all_unreadable, cases, of};
+use crate::conformance::{Finding, Outcome};
+
+cases! {
+    "3.1" "a-signing-jwk-that-is-no-p-384-key-is-unreadable" Must signing_jwk;
+    "3.1" "a-sealing-jwk-that-is-no-p-384-key-is-malformed" Must sealing_jwk;
+    "3.2" "a-key-pair-is-named-by-its-jwk-thumbprint" Must thumbprint;
+    "3.5" "the-main-server-signs-all-answers-with-one-key-pair" Must one_signing_key;
+    "3.6" "the-first-synchronization-binds-the-key-pair" Must first_synchronization;
+}
+
+/// Keys that are none, each with one defect.
+fn wrong_keys(server: &LicenseServer) -> Vec<(&'static str, String)> {
+    let with = |change: fn(&mut Object)| {
+        let mut jwk = Object::jwk(&server.site.random.sealing_key().public_jwk());
+        change(&mut jwk);
+        jwk.json()
+    };
+    let ones = base64url::encode([1; 48]);
+    let mut off_the_curve = Object::jwk(&server.key.jwk);
+    off_the_curve.set("x", string(&ones));
+    off_the_curve.set("y", string(&ones));
+    vec![
+        ("a point that is not on the curve", off_the_curve.json()),
+        ("kty RSA", with(|jwk| jwk.set("kty", "\"RSA\""))),
+        ("crv P-256", with(|jwk| jwk.set("crv", "\"P-256\""))),
+        ("crv in lower case", with(|jwk| jwk.set("crv", "\"p-384\""))),
+        ("x of 32 bytes", with(|jwk| jwk.set("x", string(&base64url::encode([1; 32]))))),
+        ("no y", with(|jwk| jwk.remove("y"))),
+        ("null", "null".to_owned()),
+    ]
+}
+
+async fn signing_jwk(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let with = |jwk: String| server.request_with_header(|header| header.set("jwk", jwk)).jws;
+    let variants: Vec<(&str, String)> =
+        wrong_keys(&server).into_iter().map(|(variant, jwk)| (variant, with(jwk))).collect();
+    all_unreadable(&server.site, variants).await
+}
+
+async fn sealing_jwk(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    for (variant, jwk) in wrong_keys(&server) {
+        let request = server.request_with(|payload| payload.set("sealing_jwk", jwk));
+        of(variant, server.send(&request).await?.invalid(InvalidRequestReason::MalformedClaims))?;
+    }
+    Ok(())
+}
+
+async fn thumbprint(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let receipt = server.synchronize().await?.receipt;
+    Finding::unless_equal(&server.key.thumbprint(), &receipt.key_thumbprint)
+}
+
+async fn one_signing_key(stage: &Stage) -> Outcome {
+    let site = stage.site().await?;
+    let mut server = site.license_server();
+    let (receipt, refusal) = (server.synchronize().await?.text, site.license_server().ask().await?);
+    let header = |jws: &str| jws.split('.').next().and_then(|part| base64url::decode(part).ok()).unwrap_or_default();
+    let kid = |jws: &str| serde_json::from_slice::<serde_json::Value>(&header(jws)).unwrap_or_default()["kid"].clone();
+    Finding::unless_equal(&kid(&receipt), &kid(refusal.text()))
+}
+
+async fn first_synchronization(stage: &Stage) -> Outcome {
+    let site = stage.site().await?;
+    site.license_server().synchronize().await?;
+    site.license_server().ask().await?.refused(RefusalCode::KeyPairInUse).map(drop)
+}

@@ -1,0 +1,139 @@
+//! Section 9.1 and 9.2: what can be read, and whose it is.
+
+use protocol::{InvalidRequestReason, ProblemCode, RefusalCode, limits};
+
+use super::super::answer::Answer;
+use super::super::draft::{Request, string};
+use super::super::stage::{LicenseServer, Stage};
+use super::{all_unreadable, cases, of};
+use crate::conformance::{Finding, Outcome};
+
+cases! {
+    "9.1" "a-request-of-16384-bytes-is-served-a-longer-one-is-too-large" Must size_of_a_request;
+    "9.1" "a-header-of-1024-bytes-is-read-a-longer-one-is-not" Must size_of_a_header;
+    "9.1" "json-of-depth-32-is-read-deeper-json-is-not" Must depth;
+    "9.1" "without-an-integer-version-it-is-unreadable" Must version;
+    "9.1" "without-iss-it-is-unreadable" Must iss;
+    "9.2" "a-signature-that-does-not-fit-is-refused" Must wrong_signatures;
+    "9.2" "somebody-elses-signature-does-not-bind" Must foreign_signature_binds_nothing;
+    "9.2" "the-signature-comes-before-the-id" Must before_the_id;
+}
+
+/// A request that is exactly so long, by an unknown member.
+fn of_length(server: &LicenseServer, bytes: usize) -> Request {
+    let with = |padding: usize| server.request_with(|payload| payload.set("padding", string(&"x".repeat(padding))));
+    let mut padding = (bytes - with(0).jws.len()) * 3 / 4 - 3;
+    // three bytes become four characters: one of three lengths is there
+    while with(padding).jws.len() < bytes {
+        padding += 1;
+    }
+    with(padding)
+}
+
+async fn size_of_a_request(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    // base64url has no text of 4n + 1 characters, so the parts before may have to make room
+    let longest = (0..4).map(|shorter| of_length(&server, limits::REQUEST - shorter));
+    let longest = longest.into_iter().find(|request| request.jws.len() <= limits::REQUEST);
+    if let Some(longest) = longest {
+        server.synchronize_with(longest).await?;
+    }
+    let too_long = of_length(&server, limits::REQUEST + 1);
+    too_large(server.send(&too_long).await?)?;
+    // Of a flood it need not read the end, so the answer may be lost on the way; what matters is that it goes on.
+    let _ = server.site.send("x".repeat(1 << 20)).await;
+    server.synchronize().await.map(drop)
+}
+
+fn too_large(answer: Answer) -> Outcome {
+    let (status, _) = answer.problem(ProblemCode::RequestTooLarge)?;
+    Finding::unless_equal(&413, &status)
+}
+
+async fn size_of_a_header(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let with = |bytes: usize| {
+        let draft = server.draft();
+        let (header, payload) = (draft.header.json(), draft.payload.json());
+        let header = format!("{}{}}}", &header[..header.len() - 1], " ".repeat(bytes - header.len()));
+        draft.sign_texts(&header, payload.as_bytes())
+    };
+    let (longest, too_long) = (with(limits::HEADER), with(limits::HEADER + 1));
+    server.synchronize_with(longest).await?;
+    all_unreadable(&server.site, [("1,025 bytes", too_long.jws)]).await
+}
+
+async fn depth(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let with = |arrays: usize| {
+        let nested = format!("{}{}", "[".repeat(arrays), "]".repeat(arrays));
+        server.request_with(|payload| payload.add("new", nested))
+    };
+    // the payload itself is the first of them
+    let (deepest, too_deep, bomb) = (with(limits::JSON_DEPTH - 1), with(limits::JSON_DEPTH), with(4_000));
+    server.synchronize_with(deepest).await?;
+    for (variant, request) in [("33 deep", too_deep), ("4,001 deep", bomb)] {
+        // section 18: refused as unreadable or malformed
+        let answer = of(variant, server.send(&request).await)?;
+        match answer {
+            Answer::Problem { .. } => of(variant, answer.problem(ProblemCode::UnreadableRequest)).map(drop)?,
+            answer => of(variant, answer.invalid(InvalidRequestReason::MalformedClaims))?,
+        }
+    }
+    Ok(())
+}
+
+async fn version(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let with = |version: &str| server.request_with(|payload| payload.set("version", version)).jws;
+    let without = server.request_with(|payload| payload.remove("version")).jws;
+    let variants = [("none", without), ("a string", with("\"1\"")), ("1.0", with("1.0")), ("null", with("null"))];
+    all_unreadable(&server.site, variants).await
+}
+
+async fn iss(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let with = |iss: &str| server.request_with(|payload| payload.set("iss", iss)).jws;
+    let without = server.request_with(|payload| payload.remove("iss")).jws;
+    all_unreadable(&server.site, [("none", without), ("null", with("null")), ("a number", with("4711"))]).await
+}
+
+async fn wrong_signatures(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let (one, other) = (server.request(), server.request());
+    let signature = |jws: &str| jws.rsplit('.').next().unwrap_or_default().to_owned();
+    let stranger = server.with_new_key_pair();
+    let foreign = protocol::base64url::encode(stranger.key.sign(one.signing_input()));
+    let zeros = protocol::base64url::encode([0; 96]);
+    let mut flipped = server.key.sign(one.signing_input());
+    flipped[95] ^= 1;
+    for (variant, signature) in [
+        ("of another request", signature(&other.jws)),
+        ("of another key pair", foreign),
+        ("zeros", zeros),
+        ("one bit changed", protocol::base64url::encode(flipped)),
+    ] {
+        let text = format!("{}.{signature}", one.signing_input());
+        of(variant, server.site.send(&text).await?.refused(RefusalCode::InvalidSignature))?;
+    }
+    Ok(())
+}
+
+async fn foreign_signature_binds_nothing(stage: &Stage) -> Outcome {
+    let site = stage.site().await?;
+    let (mut owner, thief) = (site.license_server(), site.license_server());
+    // the owner's request and key, signed by somebody else: were it accepted, the owner would be bound by it
+    let mut draft = thief.draft();
+    draft.header = owner.draft().header;
+    thief.send(&draft.sign()).await?.refused(RefusalCode::InvalidSignature)?;
+    Finding::unless_equal(&1, &owner.synchronize().await?.receipt.sequence)
+}
+
+async fn before_the_id(stage: &Stage) -> Outcome {
+    let unknown = stage.site().await?.unknown();
+    let server = unknown.license_server();
+    let (one, other) = (server.request(), server.request());
+    let signature = other.jws.rsplit('.').next().unwrap_or_default();
+    let text = format!("{}.{signature}", one.signing_input());
+    unknown.send(&text).await?.refused(RefusalCode::InvalidSignature).map(drop)
+}
