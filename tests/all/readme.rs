@@ -32,8 +32,15 @@ fn programs_in(folder: &Path) {
 async fn the_shell_lines_of_the_readme_work_as_they_stand() {
     let dir = tempfile::tempdir().unwrap();
     programs_in(&dir.path().join("bin"));
-    let lines =
-        ["In five lines of shell", "## Play the vendor", "**By file**", "**By e-mail**"].map(block_below).concat();
+    let lines = [
+        "In five lines of shell",
+        "## Play the vendor",
+        "**By file**",
+        "**By e-mail**",
+        "## Make the main server misbehave",
+    ]
+    .map(block_below)
+    .concat();
     assert!(lines.contains("request-clear") && lines.contains("import-response"), "{lines}");
     // The simulator is a job of this shell: it ends with it.
     let script = format!("trap 'kill %1' EXIT\nset -eum\n{lines}\n");

@@ -142,6 +142,10 @@ impl Report {
         if cases.is_empty() {
             remarks.push("no case was run: see `harness list` for the ids that --only can match".to_owned());
         }
+        let judged = |case: &CaseReport| !matches!(case.result, CaseResult::Unimplemented | CaseResult::Skipped);
+        if !cases.is_empty() && !cases.iter().any(judged) {
+            remarks.push("no case could be judged: the subject implements nothing of what was selected".to_owned());
+        }
         for stale in options.deviations.stale(suite) {
             remarks.push(format!("the deviations name {stale}, which is no case of this suite: remove the entry"));
         }
