@@ -3,7 +3,7 @@
 use mock_solme::quirks::{Fault, Operation, Quirk};
 use protocol::TrustFile;
 
-use super::dishonest::{all_have_happened, arm, once, recovers};
+use super::dishonest::{all_have_happened, arm, once, recovers, recovers_directly};
 use super::must;
 use super::stage::{ID, Stage};
 use crate::conformance::{Case, Finding, Outcome};
@@ -95,12 +95,11 @@ async fn fails(stage: &Stage, quirk: Quirk, operation: Operation, codes: &[&str]
     let before = server.status().await?;
     arm(stage, Fault::new(quirk).operation(operation))?;
     server.synchronize().await?.is_failed_with_one_of(codes)?;
-    server.issues().await?;
     recovers(stage, &server, &before).await
 }
 
 async fn both_ports(stage: &Stage) -> Outcome {
-    stage.synchronized_server("a").await?;
+    stage.server("a").await?.synchronize().await?.expect_synchronized()?;
     let ways: Vec<&str> = stage.main.journal().iter().map(|entry| entry.carrier.as_str()).collect();
     Finding::unless_equal(&vec!["https", "http"], &ways)
 }
@@ -126,7 +125,7 @@ async fn nothing_listens(stage: &Stage, trust: TrustFile) -> Outcome {
 }
 
 async fn nothing_to_say(stage: &Stage) -> Outcome {
-    stage.synchronized_server("a").await?;
+    stage.server("a").await?.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&Vec::<String>::new(), &stage.judgements())
 }
 
@@ -160,7 +159,7 @@ async fn twice_not_found(stage: &Stage) -> Outcome {
     arm(stage, Fault::new(Quirk::PayloadNotFound).operation(Operation::Payload).next(2))?;
     server.synchronize().await?.is_failed("payload-not-found")?;
     Finding::unless_equal(&3, &stage.sent().len())?;
-    recovers(stage, &server, &before).await
+    recovers_directly(stage, &server, &before).await
 }
 
 async fn lost_reply(stage: &Stage) -> Outcome {
@@ -168,7 +167,7 @@ async fn lost_reply(stage: &Stage) -> Outcome {
     let before = server.status().await?;
     once(stage, Quirk::DropReply, Operation::Synchronize)?;
     server.synchronize().await?.is_failed("not-reached")?;
-    recovers(stage, &server, &before).await
+    recovers_directly(stage, &server, &before).await
 }
 
 /// The key pair is bound by then: with another one the server would be refused against itself.
@@ -177,6 +176,6 @@ async fn lost_first_reply(stage: &Stage) -> Outcome {
     let before = server.status().await?;
     once(stage, Quirk::DropReply, Operation::Synchronize)?;
     server.synchronize().await?.is_failed("not-reached")?;
-    recovers(stage, &server, &before).await?;
+    recovers_directly(stage, &server, &before).await?;
     Finding::unless_equal(&before.key_thumbprint, &server.status().await?.key_thumbprint)
 }

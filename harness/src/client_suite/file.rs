@@ -4,10 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use mock_solme::MockSolme;
+use protocol::base64url;
 use serde_json::{Value, json};
 
 use super::must;
-use super::server::Server;
+use super::server::{Changes, Server};
 use super::stage::{ID, Stage, broken, id, operated, process_at};
 use crate::conformance::{Case, Finding, Outcome};
 
@@ -24,6 +25,8 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("14.4", "wrapped-lines-do-no-harm", |s| Box::pin(wrapped(s))),
         must("14.4", "unknown-members-are-ignored", |s| Box::pin(unknown_members(s))),
         must("2.2", "a-response-file-with-two-members-of-one-name-is-not-usable", |s| Box::pin(duplicate_members(s))),
+        must("2.4", "padding-is-refused", |s| Box::pin(padding(s))),
+        must("4.6", "the-other-signature-of-a-receipt-is-the-same-receipt", |s| Box::pin(other_signature(s))),
         must("14.5", "a-receipt-without-payload-is-not-usable", |s| Box::pin(no_payload(s))),
         must("14.5", "a-truncated-file-is-not-usable", |s| Box::pin(truncated(s))),
         must("14.5", "a-damaged-payload-is-not-usable", |s| Box::pin(damaged_payload(s))),
@@ -149,6 +152,57 @@ async fn duplicate_members(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     let twice = read(&response)?.replacen('{', r#"{"of_next_year": {"a": 1, "a": 2},"#, 1);
     not_usable(&server, &stage.write("bad.response", twice)?, &response).await
+}
+
+async fn padding(stage: &Stage) -> Outcome {
+    breaks(stage, |file| {
+        if let Some(pieces) = file["payload"].as_array_mut() {
+            pieces.push(json!("="));
+        }
+    })
+    .await
+}
+
+async fn other_signature(stage: &Stage) -> Outcome {
+    let (server, response) = awaiting(stage).await?;
+    let message = stage.message(&response)?;
+    let (input, signature) = message.rsplit_once('.').unwrap_or_default();
+    let other = format!("{input}.{}", negated(signature)?);
+    let text = read(&response)?;
+    let mut file: Value =
+        serde_json::from_str(&text).map_err(|error| Finding::deviates("a response file", error.to_string()))?;
+    file["message"] = json!([other]);
+    let same = stage.write("same.response", file.to_string())?;
+    server.import(&same).await?.expect_synchronized()?;
+    let before = server.status().await?;
+    Finding::unless_equal(&Changes::default(), &server.import(&response).await?.expect_synchronized()?)?;
+    Finding::unless_equal(&before, &server.status().await?)?;
+    // The main server remembers the receipt with its own signature, and has to know it by what was signed.
+    stage.synchronize(&server).await?;
+    Finding::unless_equal(&Some(2), &server.status().await?.sequence)
+}
+
+/// The order of P-384.
+const ORDER: [u8; 48] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xc7, 0x63, 0x4d, 0x81, 0xf4, 0x37, 0x2d, 0xdf, 0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0,
+    0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
+];
+
+/// The signature (r, n - s) for (r, s).
+fn negated(signature: &str) -> Result<String, Finding> {
+    let broken = |what: String| Finding::deviates("a signature of 96 bytes", what);
+    let mut bytes = base64url::decode(signature).map_err(|error| broken(error.to_string()))?;
+    if bytes.len() != 2 * ORDER.len() {
+        return Err(broken(signature.to_owned()));
+    }
+    let mut borrow = 0;
+    for (byte, order) in bytes[ORDER.len()..].iter_mut().rev().zip(ORDER.iter().rev()) {
+        let difference = i16::from(*order) - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = difference.rem_euclid(256).to_le_bytes()[0];
+    }
+    Ok(base64url::encode(bytes))
 }
 
 async fn no_payload(stage: &Stage) -> Outcome {

@@ -43,9 +43,9 @@ async fn second_server(stage: &Stage) -> Outcome {
 }
 
 async fn mixed_carriers(stage: &Stage) -> Outcome {
-    let server = stage.synchronized_server("a").await?;
-    let response = stage.process(&server.export("1").await?)?;
-    server.import(&response).await?.expect_synchronized()?;
+    let server = stage.server("a").await?;
+    server.synchronize().await?.expect_synchronized()?;
+    stage.synchronize_by_file(&server).await?;
     server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&Some(3), &server.status().await?.sequence)
 }

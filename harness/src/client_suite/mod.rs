@@ -6,6 +6,8 @@ mod direct;
 mod dishonest;
 mod file;
 mod key_pair;
+#[cfg(test)]
+mod no_case;
 mod outstanding;
 mod refusal;
 mod request;
@@ -92,7 +94,16 @@ const fn should(clause: &'static str, name: &'static str, run: Play) -> Case<Sta
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::no_case::no_case;
     use super::*;
+
+    #[test]
+    fn every_clause_has_a_case_or_a_reason() {
+        for clause in conformance::clauses() {
+            let has_a_case = cases().iter().any(|case| case.clause == clause.id);
+            assert!(has_a_case || no_case(&clause.id).is_some(), "{} has neither", clause.id);
+        }
+    }
 
     #[test]
     fn every_case_is_about_a_clause_of_the_page_and_has_a_name_of_its_own() {
@@ -100,6 +111,7 @@ mod tests {
         assert_eq!(ids.len(), cases().len());
         for case in cases() {
             assert!(!conformance::requirement(case.clause).is_empty(), "{} is about no clause", case.id());
+            assert!(no_case(case.clause).is_none(), "{} has a case, and a reason why it has none", case.clause);
             assert!(case.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{}", case.id());
         }
     }

@@ -12,7 +12,7 @@ use protocol::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::server::Server;
+use super::server::{Changes, Server};
 use crate::conformance::{Finding, Subject, WireEntry, WireLog};
 
 /// The license server id that has one license from the beginning.
@@ -56,8 +56,22 @@ impl Stage {
     /// A License Server that has synchronized once.
     pub(super) async fn synchronized_server(&self, name: &str) -> Result<Server<'_>, Finding> {
         let server = self.server(name).await?;
-        server.synchronize().await?.expect_synchronized()?;
+        self.synchronize(&server).await?;
         Ok(server)
+    }
+
+    /// Synchronizes by file, which costs a fifth of the time, or directly where the subject has no files.
+    pub(super) async fn synchronize(&self, server: &Server<'_>) -> Result<Changes, Finding> {
+        match self.synchronize_by_file(server).await {
+            Err(Finding::Unimplemented(_)) => server.synchronize().await?.expect_synchronized(),
+            by_file => by_file,
+        }
+    }
+
+    /// Exports a request, has it processed, and imports the response.
+    pub(super) async fn synchronize_by_file(&self, server: &Server<'_>) -> Result<Changes, Finding> {
+        let response = self.process(&server.export("by-file").await?)?;
+        server.import(&response).await?.expect_synchronized()
     }
 
     /// A License Server with an empty state directory.

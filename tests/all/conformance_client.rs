@@ -1,0 +1,88 @@
+//! The client suite: it passes over our own License Server, notices its mutants, and gives everything that is broken a clear
+//! verdict.
+
+use serde_json::Value;
+use tokio::process::Command;
+
+const HARNESS: &str = env!("CARGO_BIN_EXE_subject");
+
+/// Judges a subject; gives the exit code and the report.
+async fn judge(subject: &str, flags: &[&str]) -> (Option<i32>, Value) {
+    let dir = tempfile::tempdir().unwrap();
+    let report = dir.path().join("report.json");
+    let mut command = Command::new(HARNESS);
+    command.args(["conformance", "client", "--subject", subject, "--json"]).arg(&report).args(flags);
+    let output = command.output().await.unwrap();
+    let text = std::fs::read(&report).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    (output.status.code(), serde_json::from_slice(&text).unwrap())
+}
+
+/// How often each result came.
+fn count(report: &Value, result: &str) -> usize {
+    cases(report).filter(|case| case["result"] == result).count()
+}
+
+fn cases(report: &Value) -> impl Iterator<Item = &Value> {
+    report["cases"].as_array().unwrap().iter()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_license_server_passes_without_a_skip() {
+    let (exit, report) = judge("ours", &[]).await;
+    let others: Vec<&Value> = cases(&report).filter(|case| case["result"] != "passed").collect();
+    assert!(others.is_empty(), "{others:#?}");
+    assert_eq!((exit, &report["verdict"]), (Some(0), &Value::from("passed")));
+    assert!(cases(&report).count() > 200);
+}
+
+/// The whole kill matrix is `harness mutants client`; here are those that would hurt most.
+#[tokio::test(flavor = "multi_thread")]
+async fn mutants_are_killed_by_the_case_of_their_clause() {
+    for (mutant, case) in [
+        ("skips-the-signature", "11.1/wrong-signature-is-not-accepted"),
+        ("accepts-another-requests-receipt", "11.3/receipt-for-another-request-is-not-accepted"),
+        ("skips-the-payload-digest", "11.6/wrong-payload-digest-by-file-is-not-accepted"),
+        ("accepts-an-unsigned-refusal", "8.2/an-unsigned-refusal-is-none"),
+        ("regenerates-the-key-pair-on-retry", "12.2/a-first-reply-that-was-lost-leaves-no-one-in-use"),
+        ("makes-a-new-request-on-retry", "12.2/a-reply-that-was-lost-is-fetched-with-the-same-request"),
+        ("reuses-the-one-time-key", "3.4/every-new-request-has-a-fresh-sealing-key"),
+        ("forgets-the-deadline", "17.1/nothing-is-issued-from-the-deadline-on"),
+        ("trusts-the-local-clock", "17.2/the-mark-counts-when-the-clock-is-behind-it"),
+        ("keeps-removed-licenses", "7.1/what-is-removed-is-no-longer-issued"),
+    ] {
+        let subject = format!("'{HARNESS}' license-server-subject --mutant {mutant}");
+        let (exit, report) = judge(&subject, &["--only", case]).await;
+        assert_eq!((exit, count(&report, "failed")), (Some(1), 1), "{mutant} survives {case}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_subject_fails_each_case_and_passes_none() {
+    for (subject, said) in [
+        ("/no/such/license-server", "No such file"),
+        ("sh -c 'kill -SEGV $$'", "signal"),
+        ("sh -c 'exit 101'", "101"),
+        ("echo rubbish", "rubbish"),
+        ("sh -c 'echo {}'", "missing field"),
+        ("sh -c 'exec sleep 600'", "hangs"),
+        ("yes", "stdout"),
+    ] {
+        let (exit, report) = judge(subject, &["--only", "1.*", "--verb-limit", "1"]).await;
+        let failed = count(&report, "failed");
+        assert_eq!((exit, failed), (Some(1), cases(&report).count()), "{subject}: {report}");
+        assert!(failed >= 4 && cases(&report).all(|case| case["got"].as_str().unwrap().contains(said)), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_implemented_is_neither_passed_nor_failed() {
+    let (_, report) = judge("sh -c 'exit 89'", &["--only", "1.*"]).await;
+    assert_eq!(count(&report, "unimplemented"), cases(&report).count());
+}
+
+#[tokio::test]
+async fn a_subject_that_is_no_command_is_said_to_be_none() {
+    let output = Command::new(HARNESS).args(["conformance", "client", "--subject", "'open"]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("'open"), "{output:?}");
+}
