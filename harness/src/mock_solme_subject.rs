@@ -168,18 +168,27 @@ fn take_over(subject: &mut Running, mut connection: &TcpStream) -> Result<()> {
 struct Running {
     data: PathBuf,
     mutant: Option<Mutant>,
+    /// Kept over a restart: a port that was given back for a moment may belong to somebody else by then.
+    listeners: Listeners,
     /// `None` only while it is being started again.
     mock: Option<MockSolme>,
 }
 
 impl Running {
     fn start(data: &Path, mutant: Option<Mutant>) -> Result<Self> {
-        let mut subject = Self { data: data.to_owned(), mutant, mock: None };
-        subject.listen(Listeners::ephemeral()?)?;
+        let mut subject = Self { data: data.to_owned(), mutant, listeners: Listeners::ephemeral()?, mock: None };
+        subject.listen()?;
         Ok(subject)
     }
 
-    fn listen(&mut self, listeners: Listeners) -> Result<()> {
+    fn listen(&mut self) -> Result<()> {
+        let Listeners { https, http, admin, smtp } = &self.listeners;
+        let listeners = Listeners {
+            https: https.try_clone()?,
+            http: http.try_clone()?,
+            admin: admin.try_clone()?,
+            smtp: smtp.try_clone()?,
+        };
         let seams = Seams { mutant: self.mutant, ..Seams::default() };
         let state = self.data.join(STATE);
         self.mock = Some(MockSolme::builder().empty().data(state).listeners(listeners).seams(seams).try_start()?);
@@ -222,23 +231,13 @@ impl Running {
 
     /// Copies one directory over the other while nothing runs, then goes on at the same addresses.
     fn while_stopped(&mut self, from: &str, to: &str) -> Result<()> {
-        let mock = self.mock.take().context("the main server did not start again")?;
-        let address = |url: &str| url.rsplit('/').next().unwrap_or_default().parse::<SocketAddr>();
-        let addresses = [mock.https(), mock.http(), mock.admin(), mock.smtp()].map(address);
-        drop(mock);
+        drop(self.mock.take());
         let (from, to) = (self.data.join(from), self.data.join(to));
         if to.exists() {
             fs::remove_dir_all(&to)?;
         }
         copy_directory(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
-        let [https, http, admin, smtp] = addresses;
-        let listeners = Listeners {
-            https: TcpListener::bind(https?)?,
-            http: TcpListener::bind(http?)?,
-            admin: TcpListener::bind(admin?)?,
-            smtp: TcpListener::bind(smtp?)?,
-        };
-        self.listen(listeners)
+        self.listen()
     }
 }
 
