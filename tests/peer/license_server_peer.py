@@ -159,7 +159,7 @@ class Peer:
         address = urlsplit(self.trust["https" if role == "443" else "http"])
         tls = ssl.create_default_context(cadata=self.trust["ca_certificate"])  # trusts nothing else
         tls.minimum_version = ssl.TLSVersion.TLSv1_3
-        to = {"host": address.hostname, "port": address.port, "timeout": 30}
+        to = {"host": address.hostname, "port": address.port, "timeout": 10}
         connection = HTTPSConnection(**to, context=tls) if role == "443" else HTTPConnection(**to)
         try:
             connection.request(method, path, body, {"Content-Type": "application/jose"} if body else {})
