@@ -122,10 +122,11 @@ impl MainServer {
     }
 }
 
-/// A client of the two roles.
+/// A client of the two roles. It makes a connection for each exchange: on one that is kept, a main server that is about to
+/// close it, after a flood or for its age, would look like one that does not answer.
 pub(super) fn client(trust: &TrustFile, tls: tls::Version) -> reqwest::Result<Client> {
     let ca = Certificate::from_pem(trust.ca_certificate.as_bytes())?;
-    let client = Client::builder().no_proxy().http1_only().redirect(redirect::Policy::none());
+    let client = Client::builder().no_proxy().http1_only().redirect(redirect::Policy::none()).pool_max_idle_per_host(0);
     client.tls_certs_only([ca]).tls_version_min(tls).tls_version_max(tls).build()
 }
 
