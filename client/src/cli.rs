@@ -20,7 +20,7 @@ Exit codes:
   14  no license may be issued
 
 State directory: --state, else LICENSE_SERVER_STATE, else $XDG_STATE_HOME/license-server,
-else ~/.local/state/license-server. One process at a time may use it.
+else ~/.local/state/license-server. One synchronization at a time; other commands go on beside it.
 
 This is a simulation with a protocol and keys of its own. It cannot talk to Solme's servers,
 and nothing it does makes AVIX accept a license.";

@@ -1,5 +1,7 @@
 //! What a test, or the harness, may put in place of the ordinary. There is no other way in: no feature, no variable.
 
+use std::time::Duration;
+
 use protocol::{TrustFile, UtcTime};
 use serde_json::{Map, Value};
 
@@ -20,6 +22,7 @@ pub struct Seams {
     pub(crate) transport: Option<MakeTransport>,
     pub(crate) on_report: Option<OnReport>,
     pub(crate) mutant: Option<Mutant>,
+    pub(crate) patience: Option<Duration>,
 }
 
 impl Seams {
@@ -48,6 +51,13 @@ impl Seams {
     #[must_use]
     pub fn with_mutant(mut self, mutant: Mutant) -> Self {
         self.mutant = Some(mutant);
+        self
+    }
+
+    /// Waits so long for another process that uses the state, or synchronizes. Ten seconds, if nothing is said.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 

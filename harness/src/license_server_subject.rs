@@ -149,7 +149,9 @@ fn outcome(said: &Value, failure: impl Fn(&str) -> &str) -> Value {
 fn import_failure(code: &str) -> &str {
     match code {
         "response-older" => code,
-        "not-initialized" | "state-in-use" | "state-directory" | "state-newer" => "local-state",
+        "not-initialized" | "state-in-use" | "state-directory" | "state-newer" | "synchronization-under-way" => {
+            "local-state"
+        }
         state if state.starts_with("key-file-") || state.starts_with("database-") => "local-state",
         _ => "file-not-usable",
     }

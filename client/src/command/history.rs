@@ -7,7 +7,7 @@ use crate::output::{Exit, Report, Text, Trouble};
 use crate::store::Store;
 
 pub(super) fn run(context: &Context) -> Result<Report, Trouble> {
-    let store = Store::open(&context.directory, "history", context.steps.clone())?;
+    let store = Store::open(&context.place, "history")?;
     let identity = store.identity()?;
     let events = store.history()?;
     let mut text = Text::default();

@@ -10,7 +10,7 @@ use super::session::{Ending, Session};
 use crate::core::{Applied, Carrier, Changes, CheckedRefusal, FileFailure, Wrong, read_receipt, read_refusal};
 use crate::mutant::Mutant;
 use crate::output::{Report, Trouble};
-use crate::store::{LocalStateError, read_bounded};
+use crate::store::{LocalStateError, Turn, read_bounded};
 
 const EVENT: &str = "import-response";
 
@@ -22,12 +22,15 @@ enum Found {
 }
 
 pub(super) fn run(context: &Context, file: &Path, dry_run: bool) -> Result<Report, Trouble> {
+    // Read before anything is locked: it may come from a pipe.
+    let answer = read(file);
+    let _turn = Turn::take(&context.place, EVENT)?;
     let mut session = Session::open(context, EVENT)?;
     // Also what was on its way when the key pair was cleared no longer counts.
     if let Some(outcome) = Outcome::cleared(&session, Carrier::File) {
         return Ok(outcome.report(&session));
     }
-    let found = match read(file).and_then(|(message, payload)| check(&message, payload, &session)) {
+    let found = match answer.and_then(|(message, payload)| check(&message, payload, &session)) {
         Ok(found) => found,
         Err(failure) => {
             if !dry_run {

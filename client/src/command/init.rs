@@ -14,7 +14,7 @@ use crate::transport::check_ca_certificate;
 
 pub(super) fn run(context: &Context, id: &LicenseServerId, trust_file: &Path) -> Result<Report, Trouble> {
     let trust = read_trust_file(trust_file)?;
-    let mut store = Store::open_or_create(&context.directory, "init", context.steps.clone())?;
+    let mut store = Store::open_or_create(&context.place, "init")?;
     let now = context.now();
     if store.is_new()? {
         let key = store.adopt_or_make_key()?;

@@ -13,6 +13,7 @@ mod status;
 mod synchronize;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use protocol::{TrustFile, UtcTime};
 
@@ -22,14 +23,16 @@ use crate::core::Failure;
 use crate::mutant::Mutant;
 use crate::output::{Report, Trouble};
 use crate::seams::{MakeTransport, Seams};
-use crate::store::DurableSteps;
+use crate::store::{DurableSteps, Place};
 use crate::transport::{DirectTransport, TimeLimits, Transport};
+
+/// How long to wait for another process that uses the state, or synchronizes.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every verb works with.
 pub(crate) struct Context {
-    directory: PathBuf,
+    place: Place,
     offset: Span,
-    steps: DurableSteps,
     clock: Option<Box<dyn Fn() -> UtcTime>>,
     transport: Option<MakeTransport>,
     mutant: Option<Mutant>,
@@ -37,8 +40,10 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(directory: PathBuf, offset: Span, seams: Seams) -> Self {
-        let Seams { durable_step, clock, transport, mutant, on_report: _ } = seams;
-        Self { directory, offset, steps: DurableSteps::new(durable_step), clock, transport, mutant }
+        let Seams { durable_step, clock, transport, mutant, patience, on_report: _ } = seams;
+        let steps = DurableSteps::new(durable_step);
+        let place = Place { path: directory, steps, patience: patience.unwrap_or(PATIENCE) };
+        Self { place, offset, clock, transport, mutant }
     }
 
     /// The local clock.

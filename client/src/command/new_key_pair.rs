@@ -9,7 +9,7 @@ use super::Context;
 use super::session::{Ending, new_event};
 use crate::core::{Identity, Times};
 use crate::output::{Exit, Report, Text, Trouble, sentence};
-use crate::store::{LocalStateError, Store, Wreck};
+use crate::store::{LocalStateError, Store, Turn, Wreck};
 
 const EVENT: &str = "new-key-pair";
 
@@ -34,16 +34,15 @@ pub(super) fn run(context: &Context, yes: bool) -> Result<Report, Trouble> {
                 .to_owned(),
         });
     }
-    let opened = Store::open(&context.directory, EVENT, context.steps.clone())
-        .and_then(|store| store.identity().map(|identity| (store, identity)));
+    let _turn = Turn::take(&context.place, EVENT)?;
+    let opened =
+        Store::open(&context.place, EVENT).and_then(|store| store.identity().map(|identity| (store, identity)));
     let renewed = match opened {
         Ok((store, old)) => renew(context, store, old)?,
-        Err(error) if error.database_is_lost() => {
-            match Wreck::find(&context.directory, EVENT, context.steps.clone())? {
-                Some(wreck) => begin_again(context, wreck)?,
-                None => return Err(error.into()),
-            }
-        }
+        Err(error) if error.database_is_lost() => match Wreck::find(&context.place, EVENT)? {
+            Some(wreck) => begin_again(context, wreck)?,
+            None => return Err(error.into()),
+        },
         Err(error) => return Err(error.into()),
     };
     Ok(report(&renewed))

@@ -28,15 +28,18 @@ pub(super) fn run(
     }
     let sender: Mailbox = from.parse().map_err(|error| usage(format!("{from:?} is no mail address: {error}")))?;
     let server = smtp.map(host_and_port).transpose()?;
-    let mut session = Session::open(context, EVENT)?;
+    let session = Session::open(context, EVENT)?;
     let request = Request::of(&session);
     let mail = request.mail(sender).map_err(|error| usage(format!("the mail cannot be written: {error}")))?;
     if let Some((host, port)) = server {
+        drop(session); // a mail server may be slow, and others need the state
         send(&mail, host, port)?;
+        let mut session = Session::open(context, EVENT)?;
         let message = format!("the request to clear was sent to {TO} by {host}:{port}");
         session.note(EVENT, Ending { outcome: "done", code: "sent", message: &message })?;
         return Ok(request.report("sent", &message, None));
     }
+    let mut session = session;
     let file = out.unwrap_or_else(|| PathBuf::from(format!("clear-request-{}.eml", request.license_server_id)));
     write_out(&file, &mail.formatted(), session.store.steps(), ["mail written", "mail in place"])?;
     let message = format!("the request to clear was written as a mail to {TO}");

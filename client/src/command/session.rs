@@ -4,8 +4,8 @@ use protocol::{Request, RequestId, SealingKey, SignEs384 as _, Signed, SigningKe
 
 use super::Context;
 use crate::core::{
-    Applied, Carrier, Changes, CheckedRefusal, Fate, Identity, LocalServer, Outstanding, RequestDamaged, Times,
-    changes_between, fate, meaning, new_request, skew,
+    Applied, Carrier, Changes, CheckedRefusal, Fate, Identity, LastReceipt, LocalServer, Outstanding, RequestDamaged,
+    Times, changes_between, fate, meaning, new_request, skew,
 };
 use crate::mutant::Mutant;
 use crate::store::{End, Event, Loaded, LocalStateError, Notes, Store};
@@ -23,6 +23,13 @@ pub(super) struct Session {
     key: SigningKey,
 }
 
+/// A request that is on its way, and what its answer is held against.
+pub(super) struct Asked<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) last: Option<&'a LastReceipt>,
+    pub(super) outstanding: &'a Outstanding,
+}
+
 /// How an event of the history ended.
 pub(super) struct Ending<'a> {
     pub(super) outcome: &'static str,
@@ -33,22 +40,43 @@ pub(super) struct Ending<'a> {
 impl Session {
     /// Opens and verifies the state (P 11.12), and looks at the local clock.
     pub(super) fn open(context: &Context, verb: &str) -> Result<Self, LocalStateError> {
-        let store = Store::open(&context.directory, verb, context.steps.clone())?;
-        let Loaded { mut identity, key, mut times, server, outstanding, notes } = store.load(context.now())?;
+        let store = Store::open(&context.place, verb)?;
+        let Loaded { mut identity, key, times, server, outstanding, notes } = store.load(context.now())?;
         identity.mutant = context.mutant;
         let (outstanding, dropped) = match outstanding {
             Some(Ok(outstanding)) => (Some(outstanding), None),
             Some(Err(damaged)) => (None, Some(damaged)),
             None => (None, None),
         };
-        if identity.mutant == Some(Mutant::TrustsTheLocalClock) {
-            times = Times::starting_at(times.local_clock);
-        }
+        let times = of_mutant(times, &identity);
         let mut session = Self { store, identity, times, server, outstanding, dropped, notes, key };
         if verb == "synchronize" && session.outstanding.is_some() {
             session.forget_on_retry()?;
         }
         Ok(session)
+    }
+
+    /// Runs `exchange` while others may read the state. Whoever calls this has the turn, so that nobody takes the answer
+    /// to the outstanding request meanwhile.
+    ///
+    /// # Errors
+    /// [`LocalStateError::ChangedMeanwhile`] if that happened nevertheless, by hand.
+    pub(super) fn away<T>(
+        self,
+        context: &Context,
+        verb: &str,
+        exchange: impl FnOnce(&Asked<'_>) -> T,
+    ) -> Result<(Self, T), LocalStateError> {
+        let Self { store, identity, times: _, server, outstanding, dropped, notes, key } = self;
+        let Some(asked) = &outstanding else { unreachable!("a request is stored before it is sent") };
+        drop(store);
+        let answer = exchange(&Asked { identity: &identity, last: server.last_receipt(), outstanding: asked });
+        let store = Store::open(&context.place, verb)?;
+        if !store.still_asks(&asked.jws, &identity.key_thumbprint)? {
+            return Err(LocalStateError::ChangedMeanwhile { directory: store.path().to_owned() });
+        }
+        let times = of_mutant(store.times()?.observe(context.now()), &identity);
+        Ok((Self { store, identity, times, server, outstanding, dropped, notes, key }, answer))
     }
 
     /// Two mutants do not keep what a retry needs.
@@ -165,6 +193,14 @@ impl Session {
 
     pub(super) fn event(&self, event: &'static str, ending: Ending<'_>) -> Event {
         new_event(self.times.local_clock, event, ending, &self.identity)
+    }
+}
+
+/// A mutant has no high-water mark.
+fn of_mutant(times: Times, identity: &Identity) -> Times {
+    match identity.mutant {
+        Some(Mutant::TrustsTheLocalClock) => Times::starting_at(times.local_clock),
+        _ => times,
     }
 }
 

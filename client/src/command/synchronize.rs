@@ -4,19 +4,20 @@ use protocol::limits;
 
 use super::Context;
 use super::answered::Outcome;
-use super::session::{Ending, Session};
+use super::session::{Asked, Ending, Session};
 use crate::core::{
     Answered, Applied, Carrier, Changes, CheckedRefusal, Failure, Fate, changes_between, interpret_answer,
     interpret_payload,
 };
 use crate::mutant::Mutant;
 use crate::output::{Report, Trouble};
-use crate::store::{End, LocalStateError};
+use crate::store::{End, LocalStateError, Turn};
 use crate::transport::{TimeLimits, Transport};
 
 const EVENT: &str = "synchronize";
 
 pub(super) fn run(context: &Context, limits: TimeLimits) -> Result<Report, Trouble> {
+    let _turn = Turn::take(&context.place, EVENT)?;
     let mut session = Session::open(context, EVENT)?;
     if let Some(outcome) = Outcome::cleared(&session, Carrier::Direct) {
         session.store.save_times(&session.times)?;
@@ -26,20 +27,21 @@ pub(super) fn run(context: &Context, limits: TimeLimits) -> Result<Report, Troub
         Ok(transport) => transport,
         Err(failure) => return Ok(failed(session, &failure)?),
     };
-    Ok(synchronize(session, &*transport)?)
+    Ok(synchronize(context, session, &*transport)?)
 }
 
 /// One exchange; and one more when the first answered a request of an earlier run, so that what is shown is fresh
 /// (P 12.5).
-fn synchronize(mut session: Session, transport: &dyn Transport) -> Result<Report, LocalStateError> {
+fn synchronize(context: &Context, mut session: Session, transport: &dyn Transport) -> Result<Report, LocalStateError> {
     let before = session.server.applied().map(|applied| applied.allocation().clone());
     let of_an_earlier_run = session.outstanding.is_some();
     session.request()?;
+    let (mut session, exchanged) = session.away(context, EVENT, |asked| exchange(asked, transport))?;
     if session.identity.mutant == Some(Mutant::StoresBeforeVerifying) {
         let event = session.event(EVENT, Ending { outcome: "done", code: "mutant", message: "" });
         session.store.note(End { fate: Fate::Ends, cleared: None }, &session.times, &event)?;
     }
-    let session = match exchange(&session, transport) {
+    let session = match exchanged {
         Ok(Exchanged::Accepted(applied)) => session.apply(applied, !of_an_earlier_run, EVENT)?.0,
         Ok(Exchanged::Refused(refusal)) => return refused(session, refusal, Changes::default()),
         Err(failure) => return failed(session, &failure),
@@ -52,17 +54,19 @@ fn synchronize(mut session: Session, transport: &dyn Transport) -> Result<Report
         let changes = changes(&session);
         return Ok(synchronized(changes).report(&session));
     }
-    once_more(session, transport, changes)
+    once_more(context, session, transport, changes)
 }
 
 /// The second request of a run. The first was answered and applied, so a failure now is only worth a note.
 fn once_more(
+    context: &Context,
     mut session: Session,
     transport: &dyn Transport,
     changes: impl Fn(&Session) -> Changes,
 ) -> Result<Report, LocalStateError> {
     session.request()?;
-    match exchange(&session, transport) {
+    let (mut session, exchanged) = session.away(context, EVENT, |asked| exchange(asked, transport))?;
+    match exchanged {
         Ok(Exchanged::Accepted(applied)) => {
             let (session, _) = session.apply(applied, true, EVENT)?;
             Ok(synchronized(changes(&session)).report(&session))
@@ -91,15 +95,14 @@ enum Exchanged {
 }
 
 /// Sends the outstanding request and fetches the payload. Changes nothing.
-fn exchange(session: &Session, transport: &dyn Transport) -> Result<Exchanged, Failure> {
-    let Some(outstanding) = &session.outstanding else { unreachable!("a request is stored before it is sent") };
+fn exchange(asked: &Asked<'_>, transport: &dyn Transport) -> Result<Exchanged, Failure> {
+    let Asked { identity, last, outstanding } = *asked;
     let mut not_found_at = String::new();
     // To a 404 the same request is sent again, once (P 13.5).
-    let tries = if session.identity.mutant == Some(Mutant::GivesUpAtA404) { 1 } else { 2 };
+    let tries = if identity.mutant == Some(Mutant::GivesUpAtA404) { 1 } else { 2 };
     for _ in 0..tries {
         let answer = transport.post_request(&outstanding.jws)?;
-        let last = session.server.last_receipt();
-        let receipt = match interpret_answer(&answer, outstanding, last, &session.identity)? {
+        let receipt = match interpret_answer(&answer, outstanding, last, identity)? {
             Answered::Receipt(receipt) => receipt,
             Answered::Refusal(refusal) => return Ok(Exchanged::Refused(refusal)),
         };

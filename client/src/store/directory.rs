@@ -1,13 +1,75 @@
-//! The state directory: mode 0700, and locked against a second process.
+//! The state directory: mode 0700, and used by one process at a time.
+//!
+//! Two locks. The *state lock* is held while the state is read or changed, which takes milliseconds, so everyone waits
+//! for it. A *turn* is held by whoever asks for, awaits or takes an answer, from the request to the end of it: there is
+//! one synchronization at a time, and beside it everything else goes on. A turn is taken before the state lock.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use protocol::UtcTime;
 
 use super::file::sync_directory_of;
 use super::{DurableSteps, LocalStateError};
+
+/// Where a state is, and how it is used.
+pub(crate) struct Place {
+    /// The state directory.
+    pub(crate) path: PathBuf,
+    /// The durable steps of this run.
+    pub(crate) steps: DurableSteps,
+    /// How long to wait for another process.
+    pub(crate) patience: Duration,
+}
+
+/// The turn to synchronize. It ends with the value, and with the process.
+pub(crate) struct Turn {
+    _lock: File,
+}
+
+impl Turn {
+    /// Waits for the turn.
+    ///
+    /// # Errors
+    /// [`LocalStateError::Synchronizing`] if it does not come; else what is wrong with the directory.
+    pub(crate) fn take(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+        match lock(place, "synchronization.lock", verb)? {
+            Ok(lock) => Ok(Self { _lock: lock }),
+            Err(holder) => Err(LocalStateError::Synchronizing { directory: place.path.clone(), holder }),
+        }
+    }
+}
+
+/// Locks a file of the state directory, or says who holds it.
+fn lock(place: &Place, name: &str, verb: &str) -> Result<Result<File, String>, LocalStateError> {
+    const BETWEEN_TRIES: Duration = Duration::from_millis(2);
+    if !place.path.is_dir() {
+        return Err(LocalStateError::NotInitialized { directory: place.path.clone() });
+    }
+    let failed = |error| LocalStateError::Directory { directory: place.path.clone(), error };
+    let file = place.path.join(name);
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(file);
+    let mut lock = opened.map_err(failed)?;
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if began.elapsed() < place.patience => std::thread::sleep(BETWEEN_TRIES),
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = lock.take(200).read_to_string(&mut holder);
+                return Ok(Err(holder));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+    // For the message of a second process only.
+    lock.set_len(0).and_then(|()| lock.rewind()).map_err(failed)?;
+    write!(lock, "process {}, `license-server {verb}`", std::process::id()).map_err(failed)?;
+    Ok(Ok(lock))
+}
 
 /// A state directory that this process has locked. The lock ends with the value, and with the process.
 pub(super) struct StateDirectory {
@@ -18,40 +80,20 @@ pub(super) struct StateDirectory {
 
 impl StateDirectory {
     /// Locks a state directory that exists.
-    pub(super) fn lock(path: &Path, verb: &str, steps: DurableSteps) -> Result<Self, LocalStateError> {
-        if !path.is_dir() {
-            return Err(LocalStateError::NotInitialized { directory: path.to_owned() });
+    pub(super) fn lock(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+        match lock(place, "lock", verb)? {
+            Ok(lock) => Ok(Self { path: place.path.clone(), _lock: lock, steps: place.steps.clone() }),
+            Err(holder) => Err(LocalStateError::InUse { directory: place.path.clone(), holder }),
         }
-        let failed = |error| LocalStateError::Directory { directory: path.to_owned(), error };
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path.join("lock"))
-            .map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = lock.take(200).read_to_string(&mut holder);
-                return Err(LocalStateError::InUse { directory: path.to_owned(), holder });
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        // For the message of a second process only.
-        lock.set_len(0).and_then(|()| lock.rewind()).map_err(failed)?;
-        write!(lock, "process {}, `license-server {verb}`", std::process::id()).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), _lock: lock, steps })
     }
 
     /// Locks a state directory, and makes it if it does not exist.
-    pub(super) fn create(path: &Path, verb: &str, steps: DurableSteps) -> Result<Self, LocalStateError> {
-        if !path.is_dir() {
-            let failed = |error| LocalStateError::Directory { directory: path.to_owned(), error };
-            steps.take("state directory made", || make(path)).map_err(failed)?;
+    pub(super) fn create(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+        if !place.path.is_dir() {
+            let failed = |error| LocalStateError::Directory { directory: place.path.clone(), error };
+            place.steps.take("state directory made", || make(&place.path)).map_err(failed)?;
         }
-        Self::lock(path, verb, steps)
+        Self::lock(place, verb)
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -13,6 +13,10 @@ pub(crate) enum LocalStateError {
     NotInitialized { directory: PathBuf },
     #[error("the state directory {} is in use by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
     InUse { directory: PathBuf, holder: String },
+    #[error("a synchronization of the state directory {} is under way, by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
+    Synchronizing { directory: PathBuf, holder: String },
+    #[error("the state directory {} was changed by hand while a synchronization was under way", .directory.display())]
+    ChangedMeanwhile { directory: PathBuf },
     #[error("the state directory {} cannot be used: {error}", .directory.display())]
     Directory { directory: PathBuf, error: io::Error },
     #[error("the private key file {} is missing", .file.display())]
@@ -45,6 +49,8 @@ impl LocalStateError {
         match self {
             Self::NotInitialized { .. } => "not-initialized",
             Self::InUse { .. } => "state-in-use",
+            Self::ChangedMeanwhile { .. } => "state-changed-meanwhile",
+            Self::Synchronizing { .. } => "synchronization-under-way",
             Self::Directory { .. } => "state-directory",
             Self::KeyMissing { .. } => "key-file-missing",
             Self::KeyDamaged { .. } => "key-file-damaged",
@@ -71,7 +77,10 @@ impl LocalStateError {
             Self::NotInitialized { .. } => {
                 "Run `license-server init --id ID --trust FILE`, or name the right state directory with --state."
             }
-            Self::InUse { .. } => "Wait until that process has ended, then run the command again.",
+            Self::InUse { .. } | Self::Synchronizing { .. } => {
+                "Wait until that process has ended, then run the command again."
+            }
+            Self::ChangedMeanwhile { .. } => "Run the command again: the state as it is now is used.",
             Self::Directory { .. } | Self::KeyFile { .. } | Self::DatabaseFailed { .. } | Self::Archive { .. } => {
                 "Check the owner and the permissions of the state directory and the space on its disk, then run the \
                  command again."

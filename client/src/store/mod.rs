@@ -1,4 +1,4 @@
-//! Storage: one SQLite database and one key file in a state directory that one process at a time may use.
+//! Storage: one SQLite database and one key file in a state directory that one process at a time uses.
 //!
 //! Every change is one transaction, or one rename, and is a numbered durable step: whatever happens between two of
 //! them is healed by running the command again.
@@ -15,6 +15,7 @@ mod salvage;
 mod steps;
 mod write;
 
+pub(crate) use directory::{Place, Turn};
 pub(crate) use error::LocalStateError;
 pub(crate) use file::{Readers, read_bounded, write_atomically};
 pub(crate) use history::Event;
@@ -36,26 +37,26 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens the state that `init` has made.
-    pub(crate) fn open(path: &Path, verb: &str, steps: DurableSteps) -> Result<Self, LocalStateError> {
-        let directory = StateDirectory::lock(path, verb, steps)?;
+    pub(crate) fn open(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+        let directory = StateDirectory::lock(place, verb)?;
         let file = directory.database_file();
         if !file.exists() {
             return Err(if directory.key_file().exists() {
                 LocalStateError::DatabaseMissing { file }
             } else {
-                LocalStateError::NotInitialized { directory: path.to_owned() }
+                LocalStateError::NotInitialized { directory: place.path.clone() }
             });
         }
         let db = database::open(&file)?;
         if database::is_empty(&db)? {
-            return Err(LocalStateError::NotInitialized { directory: path.to_owned() });
+            return Err(LocalStateError::NotInitialized { directory: place.path.clone() });
         }
         Ok(Self { db, directory })
     }
 
     /// Opens the state directory, which may be new, or hold what an interrupted `init` left.
-    pub(crate) fn open_or_create(path: &Path, verb: &str, steps: DurableSteps) -> Result<Self, LocalStateError> {
-        let directory = StateDirectory::create(path, verb, steps)?;
+    pub(crate) fn open_or_create(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+        let directory = StateDirectory::create(place, verb)?;
         let db = database::open(&directory.database_file())?;
         Ok(Self { db, directory })
     }

@@ -86,6 +86,13 @@ impl Store {
         Ok(applied.optional()?)
     }
 
+    /// Whether this request, signed with this key pair, is still the outstanding one.
+    pub(crate) fn still_asks(&self, request: &str, key: &KeyThumbprint) -> Result<bool, LocalStateError> {
+        let query = "SELECT count(*) FROM outstanding, setup WHERE request = ? AND key_thumbprint = ?";
+        let found: i64 = self.db.query_row(query, [request, &key.to_string()], |row| row.get(0))?;
+        Ok(found == 1)
+    }
+
     fn outstanding(&self, key: &KeyThumbprint) -> Result<Option<Result<Outstanding, RequestDamaged>>, LocalStateError> {
         let query = "SELECT request, sealing_key FROM outstanding";
         let stored: Option<(String, Zeroizing<Vec<u8>>)> =

@@ -1,14 +1,14 @@
 //! The database is lost or damaged: `new-key-pair` still knows license server id and trust, from a copy of its own.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use protocol::{LicenseServerId, SigningKey, TrustFile, UtcTime, limits};
 use serde::{Deserialize, Serialize};
 
 use super::directory::StateDirectory;
 use super::file::{Readers, read_bounded, rename, write_atomically};
-use super::{DurableSteps, LocalStateError, Store, database};
+use super::{LocalStateError, Place, Store, database};
 use crate::core::Identity;
 
 /// What `setup.json` holds. It is read only when the database cannot be.
@@ -26,8 +26,8 @@ pub(crate) struct Wreck {
 
 impl Wreck {
     /// Looks at what is left. `None` if that is not enough to begin again.
-    pub(crate) fn find(path: &Path, verb: &str, steps: DurableSteps) -> Result<Option<Self>, LocalStateError> {
-        let directory = StateDirectory::lock(path, verb, steps)?;
+    pub(crate) fn find(place: &Place, verb: &str) -> Result<Option<Self>, LocalStateError> {
+        let directory = StateDirectory::lock(place, verb)?;
         let Ok(bytes) = read_bounded(&directory.setup_file(), limits::TRUST_FILE * 2) else { return Ok(None) };
         Ok(protocol::parse_json(&bytes).ok().map(|setup| Self { directory, setup }))
     }

@@ -43,6 +43,8 @@ pub(crate) struct Environment {
 pub(crate) struct Main {
     pub(crate) server: MainServer,
     pub(crate) world: RefCell<MainState>,
+    /// What happens here while the next request is on its way.
+    pub(crate) meanwhile: RefCell<Option<Box<dyn FnOnce()>>>,
 }
 
 pub(crate) struct MainState {
@@ -94,7 +96,8 @@ impl Environment {
             given: HashMap::new(),
             payloads: HashMap::new(),
         };
-        let main = Rc::new(Main { server: MainServer::new(), world: RefCell::new(world) });
+        let main =
+            Rc::new(Main { server: MainServer::new(), world: RefCell::new(world), meanwhile: RefCell::default() });
         let directory = tempfile::tempdir().unwrap();
         let environment = Self { main, clock: Rc::new(RefCell::new(MAIN_TIME)), directory };
         environment.write("trust.json", &environment.main.server.trust.to_json());
@@ -193,6 +196,8 @@ struct Wire(Rc<Main>);
 
 impl Transport for Wire {
     fn post_request(&self, request: &str) -> Result<HttpAnswer, Failure> {
+        let meanwhile = self.0.meanwhile.borrow_mut().take();
+        meanwhile.into_iter().for_each(|happens| happens());
         if let Some(answer) = self.0.world.borrow().answer.clone() {
             return answer;
         }

@@ -1,6 +1,8 @@
 //! The local state: set up once, verified at every start, and never half of anything.
 
 use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -207,11 +209,51 @@ fn a_second_process_is_told_who_uses_the_state() {
     let local = Environment::new();
     let lock = std::fs::File::open(local.state().join("lock")).unwrap();
     lock.lock().unwrap();
-    let busy = local.run("status");
+    let impatient = || local.seams().with_patience(Duration::ZERO);
+    let busy = local.run_with("status", impatient());
     assert_eq!((busy.exit, busy.code()), (Exit::LocalState, "state-in-use"));
     assert!(busy.json["message"].as_str().unwrap().contains("license-server init"), "{busy:?}");
     drop(lock);
     assert_eq!(local.run("status").exit, Exit::Done);
+}
+
+#[test]
+fn beside_a_synchronization_that_waits_for_the_network_only_another_one_is_held_up() {
+    let local = Rc::new(Environment::synchronized());
+    let outstanding = Rc::new(std::cell::RefCell::new(String::new()));
+    *local.main.meanwhile.borrow_mut() = Some(Box::new({
+        let (local, outstanding) = (Rc::downgrade(&local), outstanding.clone());
+        move || {
+            let local = local.upgrade().unwrap();
+            assert_eq!(local.run("may-issue").exit, Exit::Done);
+            assert_eq!(local.run("status").json["state"], "synchronized");
+            assert_eq!(local.run("export-request request.json").code(), "exported-again");
+            local.process("request.json", "response.json");
+            for words in ["synchronize", "import-response response.json", "new-key-pair --yes"] {
+                let held_up = local.run_with(words, local.seams().with_patience(Duration::ZERO));
+                assert_eq!((held_up.exit, held_up.code()), (Exit::LocalState, "synchronization-under-way"), "{words}");
+                let message = held_up.json["message"].as_str().unwrap().to_owned();
+                assert!(message.contains("`license-server synchronize`"), "{message}");
+            }
+            outstanding.replace(local.run("status").json["outstanding_request"]["request_id"].to_string());
+        }
+    }));
+    assert_eq!(local.run("synchronize").exit, Exit::Done);
+    assert!(outstanding.borrow().len() > 10, "it was looked at meanwhile");
+    assert_eq!(local.run("status").json["sequence"], 2, "one request, answered once");
+}
+
+#[test]
+fn a_state_that_someone_changes_by_hand_meanwhile_is_named_and_kept() {
+    let local = Rc::new(Environment::synchronized());
+    *local.main.meanwhile.borrow_mut() = Some(Box::new({
+        let local = Rc::downgrade(&local);
+        move || local.upgrade().unwrap().edit_database("DELETE FROM outstanding")
+    }));
+    let changed = local.run("synchronize");
+    assert_eq!((changed.exit, changed.code()), (Exit::LocalState, "state-changed-meanwhile"));
+    let status = local.run("status").json;
+    assert_eq!((&status["state"], &status["sequence"]), (&json!("synchronized"), &json!(1)));
 }
 
 #[test]
