@@ -1,13 +1,12 @@
 //! The command line, in the manual's words.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use protocol::{LicenseNumber, LicenseServerId};
 
 use crate::clock::Span;
-use crate::transport::TimeLimits;
+use crate::settings::{Flags, Limit};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -19,8 +18,13 @@ Exit codes:
   13  the local state cannot be used
   14  no license may be issued
 
-State directory: --state, else LICENSE_SERVER_STATE, else $XDG_STATE_HOME/license-server,
-else ~/.local/state/license-server. One synchronization at a time; other commands go on beside it.
+State directory: --state, else LICENSE_SERVER_STATE, else `state` in the configuration file, else
+$XDG_STATE_HOME/license-server, else ~/.local/state/license-server. One synchronization at a time;
+other commands go on beside it.
+
+Configuration file: --config, else LICENSE_SERVER_CONFIG, else, if it exists,
+$XDG_CONFIG_HOME/license-server/config.toml, else ~/.config/license-server/config.toml.
+`license-server config` shows every setting and where it comes from.
 
 This is a simulation with a protocol and keys of its own. It cannot talk to Solme's servers,
 and nothing it does makes AVIX accept a license.";
@@ -30,8 +34,11 @@ and nothing it does makes AVIX accept a license.";
 #[command(name = "license-server", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Cli {
     /// The state directory
-    #[arg(long, global = true, env = "LICENSE_SERVER_STATE", value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Print one JSON object instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -60,7 +67,7 @@ pub(crate) enum Verb {
     /// Synchronize with the main server over ports 443 and 8080
     Synchronize {
         #[command(flatten)]
-        limits: Limits,
+        network: Network,
     },
     /// Show license server id, key pair, days left, and the allocated licenses
     Status,
@@ -107,29 +114,36 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "ADDR", default_value = "license-server@localhost")]
         from: String,
     },
+    /// Show each setting, its value, and where it comes from
+    ///
+    /// Settings stand in the configuration file (`connect_limit = "10s"`), in the environment
+    /// (LICENSE_SERVER_CONNECT_LIMIT=10s) or in flags (--connect-limit 10s); the later wins.
+    Config {
+        #[command(flatten)]
+        network: Network,
+    },
 }
 
 /// How long the network may take.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Limits {
-    /// To look up a name, and to connect to a port
-    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = positive)]
-    connect_limit: Duration,
-    /// For one exchange on one port
-    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = positive)]
-    total_limit: Duration,
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Network {
+    /// To look up a name, and to connect to a port [default: 10s]
+    #[arg(long, value_name = "SPAN")]
+    connect_limit: Option<Limit>,
+    /// For one exchange on one port [default: 60s]
+    #[arg(long, value_name = "SPAN")]
+    total_limit: Option<Limit>,
 }
 
-impl From<Limits> for TimeLimits {
-    fn from(limits: Limits) -> Self {
-        Self { connect: limits.connect_limit, total: limits.total_limit }
-    }
-}
-
-fn positive(text: &str) -> Result<Duration, String> {
-    let span: Span = text.parse()?;
-    match u64::try_from(span.seconds) {
-        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
-        _ => Err("it must be 1s or more".to_owned()),
+impl Cli {
+    /// The settings that the command line gives.
+    pub(crate) fn flags(&self) -> Flags {
+        let flags = Flags { config: self.config.clone(), state: self.state.clone(), ..Flags::default() };
+        match &self.verb {
+            Verb::Synchronize { network } | Verb::Config { network } => {
+                Flags { connect_limit: network.connect_limit, total_limit: network.total_limit, ..flags }
+            }
+            _ => flags,
+        }
     }
 }

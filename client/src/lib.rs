@@ -15,6 +15,7 @@ mod mutant;
 mod output;
 mod run;
 mod seams;
+mod settings;
 mod store;
 #[cfg(test)]
 mod testing;

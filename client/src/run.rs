@@ -1,7 +1,6 @@
 //! The entry point: reads the command line, runs one verb, says what came of it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -13,6 +12,7 @@ use crate::clock::Span;
 use crate::command::{self, Context};
 use crate::output::{Exit, Report, Trouble};
 use crate::seams::Seams;
+use crate::settings::Settings;
 
 /// Runs `license-server` with these arguments, the first of which is the program's name.
 ///
@@ -39,15 +39,8 @@ pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
     let offset = cli.clock_offset.unwrap_or(Span { seconds: 0 });
     let shape = error_shape(&cli.verb);
     let asks_may_issue = matches!(cli.verb, Verb::MayIssue { .. });
-    let done = match cli.state.or_else(default_state_directory) {
-        None => Err(Trouble {
-            exit: Exit::Usage,
-            code: "usage",
-            message: "there is no default state directory: neither XDG_STATE_HOME nor HOME is set".to_owned(),
-            cure: "Name the state directory with --state.".to_owned(),
-        }),
-        Some(directory) => command::run(&Context::new(directory, offset, seams), cli.verb, cli.json),
-    };
+    let done = Settings::resolve(cli.flags(), &|name| std::env::var_os(name))
+        .and_then(|settings| command::run(&Context::new(settings, offset, seams), cli.verb, cli.json));
     let mut report = done.unwrap_or_else(|trouble| Report::trouble(trouble, shape));
     // Whoever asks whether a license may be issued gets one exit code for every no, a broken state included.
     if asks_may_issue && matches!(report.exit, Exit::LocalState) {
@@ -69,13 +62,6 @@ fn error_shape(verb: &Verb) -> serde_json::Value {
         Verb::MayIssue { .. } => json!({ "may_issue": false }),
         _ => json!({ "outcome": "failed" }),
     }
-}
-
-fn default_state_directory() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // The XDG specification: a relative path is ignored.
-    let base = set("XDG_STATE_HOME").filter(|path| path.is_absolute());
-    base.or_else(|| set("HOME").map(|home| home.join(".local/state"))).map(|base| base.join("license-server"))
 }
 
 /// What is wrong, without the usage and the advice that clap adds for people.

@@ -12,7 +12,6 @@ mod session;
 mod status;
 mod synchronize;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use protocol::{TrustFile, UtcTime};
@@ -21,16 +20,18 @@ use crate::cli::Verb;
 use crate::clock::{self, Span};
 use crate::core::Failure;
 use crate::mutant::Mutant;
-use crate::output::{Report, Trouble};
+use crate::output::{Exit, Report, Trouble};
 use crate::seams::{MakeTransport, Seams};
+use crate::settings::Settings;
 use crate::store::{DurableSteps, Place};
-use crate::transport::{DirectTransport, TimeLimits, Transport};
+use crate::transport::{DirectTransport, Transport};
 
 /// How long to wait for another process that uses the state, or synchronizes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every verb works with.
 pub(crate) struct Context {
+    settings: Settings,
     place: Place,
     offset: Span,
     clock: Option<Box<dyn Fn() -> UtcTime>>,
@@ -39,11 +40,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(directory: PathBuf, offset: Span, seams: Seams) -> Self {
+    pub(crate) fn new(settings: Settings, offset: Span, seams: Seams) -> Self {
         let Seams { durable_step, clock, transport, mutant, patience, on_report: _ } = seams;
         let steps = DurableSteps::new(durable_step);
-        let place = Place { path: directory, steps, patience: patience.unwrap_or(PATIENCE) };
-        Self { place, offset, clock, transport, mutant }
+        let place = Place { path: settings.state.clone(), steps, patience: patience.unwrap_or(PATIENCE) };
+        Self { settings, place, offset, clock, transport, mutant }
     }
 
     /// The local clock.
@@ -52,11 +53,11 @@ impl Context {
     }
 
     /// The way to the main server.
-    fn transport(&self, trust: &TrustFile, limits: TimeLimits) -> Result<Box<dyn Transport>, Failure> {
+    fn transport(&self, trust: &TrustFile) -> Result<Box<dyn Transport>, Failure> {
         match &self.transport {
             Some(transport) => Ok(transport(trust)),
             None => {
-                let transport = DirectTransport::new(trust, limits)?;
+                let transport = DirectTransport::new(trust, self.settings.limits)?;
                 let follows_redirects = self.mutant == Some(Mutant::FollowsRedirects);
                 Ok(Box::new(if follows_redirects { transport.following_redirects() } else { transport }))
             }
@@ -68,7 +69,8 @@ impl Context {
 pub(crate) fn run(context: &Context, verb: Verb, as_json: bool) -> Result<Report, Trouble> {
     match verb {
         Verb::Init { id, trust } => init::run(context, &id, &trust),
-        Verb::Synchronize { limits } => synchronize::run(context, limits.into()),
+        Verb::Synchronize { .. } => synchronize::run(context),
+        Verb::Config { .. } => Ok(Report::new(Exit::Done, context.settings.to_json(), context.settings.to_text())),
         Verb::Status => status::run(context),
         Verb::MayIssue { license_number } => may_issue::run(context, license_number.as_ref()),
         Verb::NewKeyPair { yes } => new_key_pair::run(context, yes),

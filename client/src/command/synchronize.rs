@@ -12,18 +12,18 @@ use crate::core::{
 use crate::mutant::Mutant;
 use crate::output::{Report, Trouble};
 use crate::store::{End, LocalStateError, Turn};
-use crate::transport::{TimeLimits, Transport};
+use crate::transport::Transport;
 
 const EVENT: &str = "synchronize";
 
-pub(super) fn run(context: &Context, limits: TimeLimits) -> Result<Report, Trouble> {
+pub(super) fn run(context: &Context) -> Result<Report, Trouble> {
     let _turn = Turn::take(&context.place, EVENT)?;
     let mut session = Session::open(context, EVENT)?;
     if let Some(outcome) = Outcome::cleared(&session, Carrier::Direct) {
         session.store.save_times(&session.times)?;
         return Ok(outcome.report(&session));
     }
-    let transport = match context.transport(&session.identity.trust, limits) {
+    let transport = match context.transport(&session.identity.trust) {
         Ok(transport) => transport,
         Err(failure) => return Ok(failed(session, &failure)?),
     };

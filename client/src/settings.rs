@@ -1,0 +1,362 @@
+//! The settings, resolved once: configuration file, then environment, then flags. The later one wins.
+//!
+//! Every setting is text with one parser, wherever it stands.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::clock::Span;
+use crate::output::{Exit, Text, Trouble};
+use crate::transport::TimeLimits;
+
+/// What begins the name of a setting in the environment: `connect_limit` is `LICENSE_SERVER_CONNECT_LIMIT`.
+const PREFIX: &str = "LICENSE_SERVER_";
+
+/// The settings that a configuration file may have.
+const KNOWN: [&str; 3] = ["state", "connect_limit", "total_limit"];
+
+/// What the command line says of the settings; each is absent unless given.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Flags {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) connect_limit: Option<Limit>,
+    pub(crate) total_limit: Option<Limit>,
+}
+
+/// The settings of one run.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The state directory.
+    pub(crate) state: PathBuf,
+    /// How long the network may take.
+    pub(crate) limits: TimeLimits,
+    file: Option<PathBuf>,
+    shown: Vec<Shown>,
+}
+
+/// A setting as `config` shows it.
+#[derive(Debug, PartialEq, Eq)]
+struct Shown {
+    name: &'static str,
+    value: Option<String>,
+    source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    Default,
+    File(PathBuf),
+    Environment(String),
+    Flag(String),
+}
+
+/// A time limit: `10s`, `2m`; not zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limit(Duration);
+
+impl FromStr for Limit {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let span: Span = text.parse()?;
+        match u64::try_from(span.seconds) {
+            Ok(seconds @ 1..) => Ok(Self(Duration::from_secs(seconds))),
+            _ => Err("it must be 1s or more".to_owned()),
+        }
+    }
+}
+
+impl Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}s", self.0.as_secs())
+    }
+}
+
+impl Settings {
+    /// Resolves the settings of a run.
+    ///
+    /// # Errors
+    /// The value that is wrong, and where it stands.
+    pub(crate) fn resolve(flags: Flags, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Trouble> {
+        let mut sources = Sources::read(flags.config, environment)?;
+        let usual = sources.base("XDG_STATE_HOME", ".local/state").map(|base| base.join("license-server"));
+        let state = sources.path("state", flags.state, usual)?.ok_or_else(|| Trouble {
+            exit: Exit::Usage,
+            code: "usage",
+            message: "there is no default state directory: neither XDG_STATE_HOME nor HOME is set".to_owned(),
+            cure: "Name the state directory with --state.".to_owned(),
+        })?;
+        let limits = TimeLimits {
+            connect: sources.value("connect_limit", flags.connect_limit, Limit(Duration::from_secs(10)))?.0,
+            total: sources.value("total_limit", flags.total_limit, Limit(Duration::from_secs(60)))?.0,
+        };
+        Ok(Self { state, limits, file: sources.file.map(|(path, _)| path), shown: sources.shown })
+    }
+
+    /// All settings, for a script.
+    pub(crate) fn to_json(&self) -> Value {
+        let settings: Vec<Value> = self
+            .shown
+            .iter()
+            .map(|shown| {
+                let (source, from) = shown.source.in_json();
+                json!({ "name": shown.name, "value": shown.value, "source": source, "from": from })
+            })
+            .collect();
+        json!({ "outcome": "done", "code": "configuration", "file": self.file, "settings": settings })
+    }
+
+    /// All settings, for people.
+    pub(crate) fn to_text(&self) -> Text {
+        let mut text = Text::default();
+        for shown in &self.shown {
+            let value = shown.value.as_deref().unwrap_or("(not set)");
+            text.value(shown.name, format_args!("{value:<40} {}", shown.source));
+        }
+        match &self.file {
+            Some(file) => text.next(format_args!("edit {}, set {PREFIX}…, or give the flag.", file.display())),
+            None => text.next(format_args!(
+                "write a configuration file and name it with --config, set {PREFIX}…, or give the flag."
+            )),
+        }
+        text
+    }
+}
+
+/// Where settings come from, and what has been taken from them.
+struct Sources<'a> {
+    file: Option<(PathBuf, toml::Table)>,
+    environment: &'a dyn Fn(&str) -> Option<OsString>,
+    shown: Vec<Shown>,
+}
+
+impl<'a> Sources<'a> {
+    fn read(named: Option<PathBuf>, environment: &'a dyn Fn(&str) -> Option<OsString>) -> Result<Self, Trouble> {
+        let mut sources = Self { file: None, environment, shown: Vec::new() };
+        let named = named.or_else(|| environment(&in_environment("config")).filter(|v| !v.is_empty()).map(Into::into));
+        let usual = || sources.base("XDG_CONFIG_HOME", ".config").map(|base| base.join("license-server/config.toml"));
+        let Some(path) = named.clone().or_else(|| usual().filter(|path| path.exists())) else { return Ok(sources) };
+        let wrong = |message: String| configuration(format!("the configuration file {}: {message}", path.display()));
+        let text = std::fs::read_to_string(&path).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+        let table: toml::Table = text.parse().map_err(|error| wrong(format!("it is no TOML: {error}")))?;
+        if let Some(unknown) = table.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+            return Err(wrong(format!("there is no setting {unknown:?}; there are {}", KNOWN.join(", "))));
+        }
+        sources.file = Some((path, table));
+        Ok(sources)
+    }
+
+    /// A setting that has a default.
+    fn value<T: FromStr<Err: Display> + Display>(
+        &mut self,
+        name: &'static str,
+        flag: Option<T>,
+        default: T,
+    ) -> Result<T, Trouble> {
+        let (value, source) = self.find(name, flag)?.unwrap_or((default, Source::Default));
+        self.show(name, Some(&value), source);
+        Ok(value)
+    }
+
+    /// A path; in the configuration file it is relative to that file.
+    fn path(
+        &mut self,
+        name: &'static str,
+        flag: Option<PathBuf>,
+        default: Option<PathBuf>,
+    ) -> Result<Option<PathBuf>, Trouble> {
+        let (path, source) = match (flag, self.text(name)?) {
+            (Some(path), _) => (Some(path), Source::flag(name)),
+            (None, Some((text, Source::File(file)))) => {
+                (Some(file.parent().unwrap_or(Path::new("")).join(text)), Source::File(file))
+            }
+            (None, Some((text, source))) => (Some(PathBuf::from(text)), source),
+            (None, None) => (default, Source::Default),
+        };
+        self.show(name, path.as_ref().map(|path| path.display()).as_ref(), source);
+        Ok(path)
+    }
+
+    fn find<T: FromStr<Err: Display>>(&self, name: &str, flag: Option<T>) -> Result<Option<(T, Source)>, Trouble> {
+        match (flag, self.text(name)?) {
+            (Some(value), _) => Ok(Some((value, Source::flag(name)))),
+            (None, Some((text, source))) => match text.parse() {
+                Ok(value) => Ok(Some((value, source))),
+                Err(error) => Err(configuration(format!("{name}, {source}: {error}"))),
+            },
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn show(&mut self, name: &'static str, value: Option<&impl Display>, source: Source) {
+        self.shown.push(Shown { name, value: value.map(ToString::to_string), source });
+    }
+
+    /// What environment or file say of a setting, the environment first.
+    fn text(&self, name: &str) -> Result<Option<(String, Source)>, Trouble> {
+        let variable = in_environment(name);
+        if let Some(value) = (self.environment)(&variable).filter(|value| !value.is_empty()) {
+            let source = Source::Environment(variable);
+            let text = value.into_string().map_err(|_| configuration(format!("{name}, {source}: it is no UTF-8")))?;
+            return Ok(Some((text, source)));
+        }
+        let Some((path, table)) = &self.file else { return Ok(None) };
+        let Some(value) = table.get(name) else { return Ok(None) };
+        let source = Source::File(path.clone());
+        match as_text(value) {
+            Some(text) => Ok(Some((text, source))),
+            None => Err(configuration(format!(
+                "{name}, {source}: write it as text, as true or false, or as a list of texts"
+            ))),
+        }
+    }
+
+    /// A base directory of the XDG specification, in which a relative path is ignored.
+    fn base(&self, variable: &str, in_home: &str) -> Option<PathBuf> {
+        let set = |name| (self.environment)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        set(variable).filter(|path| path.is_absolute()).or_else(|| set("HOME").map(|home| home.join(in_home)))
+    }
+}
+
+/// The one form that all values have; a list is separated by commas, as on the command line.
+fn as_text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Boolean(yes) => Some(yes.to_string()),
+        toml::Value::Array(list) => {
+            let texts: Option<Vec<&str>> = list.iter().map(toml::Value::as_str).collect();
+            Some(texts?.join(","))
+        }
+        _ => None,
+    }
+}
+
+fn in_environment(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_ascii_uppercase())
+}
+
+fn configuration(message: String) -> Trouble {
+    Trouble {
+        exit: Exit::Usage,
+        code: "configuration",
+        message,
+        cure: "Correct it there; `license-server config` then shows every setting and where it comes from.".to_owned(),
+    }
+}
+
+impl Source {
+    fn flag(name: &str) -> Self {
+        Self::Flag(format!("--{}", name.replace('_', "-")))
+    }
+
+    fn in_json(&self) -> (&'static str, Option<String>) {
+        match self {
+            Self::Default => ("default", None),
+            Self::File(path) => ("file", Some(path.display().to_string())),
+            Self::Environment(variable) => ("environment", Some(variable.clone())),
+            Self::Flag(flag) => ("flag", Some(flag.clone())),
+        }
+    }
+}
+
+impl Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "in {}", path.display()),
+            Self::Environment(variable) => write!(f, "in the environment, {variable}"),
+            Self::Flag(flag) => write!(f, "given as {flag}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Resolves with an environment and, unless it is empty, a configuration file.
+    fn resolve(flags: Flags, environment: &[(&str, &str)], file: &str) -> Result<Settings, Trouble> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
+        let config = if file.is_empty() {
+            None
+        } else {
+            std::fs::write(&path, file).unwrap();
+            Some(path)
+        };
+        let variable = |name: &str| {
+            let found = environment.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| OsString::from(value)).or_else(|| (name == "HOME").then(|| "/home/me".into()))
+        };
+        Settings::resolve(Flags { config, ..flags }, &variable)
+    }
+
+    fn message(resolved: Result<Settings, Trouble>) -> String {
+        let Err(trouble) = resolved else { panic!("it was accepted") };
+        assert_eq!((trouble.exit, trouble.code), (Exit::Usage, "configuration"));
+        trouble.message
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+        let flag = Flags { connect_limit: Some("3s".parse().unwrap()), ..Flags::default() };
+        let environment = [("LICENSE_SERVER_CONNECT_LIMIT", "2s"), ("LICENSE_SERVER_TOTAL_LIMIT", "")];
+        let file = "connect_limit = '1s'\ntotal_limit = '4m'";
+        let connect = |settings: &Settings| settings.limits.connect.as_secs();
+        let all = resolve(flag, &environment, file).unwrap();
+        assert_eq!((connect(&all), all.limits.total.as_secs()), (3, 240));
+        assert_eq!(connect(&resolve(Flags::default(), &environment, file).unwrap()), 2);
+        assert_eq!(connect(&resolve(Flags::default(), &[], file).unwrap()), 1);
+        assert_eq!(connect(&resolve(Flags::default(), &[], "").unwrap()), 10);
+        let shown = all.to_json();
+        let of = |name: &str| {
+            let settings = shown["settings"].as_array().unwrap();
+            settings.iter().find(|setting| setting["name"] == name).unwrap().clone()
+        };
+        assert_eq!(
+            of("connect_limit"),
+            json!({ "name": "connect_limit", "value": "3s", "source": "flag", "from": "--connect-limit" })
+        );
+        assert_eq!((&of("total_limit")["source"], &of("total_limit")["value"]), (&json!("file"), &json!("240s")));
+        assert_eq!(shown["settings"].as_array().unwrap().len(), KNOWN.len(), "config shows every setting");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let wrong = message(resolve(Flags::default(), &[("LICENSE_SERVER_TOTAL_LIMIT", "0s")], ""));
+        assert_eq!(wrong, "total_limit, in the environment, LICENSE_SERVER_TOTAL_LIMIT: it must be 1s or more");
+        let wrong = message(resolve(Flags::default(), &[], "total_limit = 'soon'"));
+        assert!(wrong.starts_with("total_limit, in ") && wrong.contains("config.toml: \"soon\" is no span"), "{wrong}");
+        let wrong = message(resolve(Flags::default(), &[], "total_limit = 60"));
+        assert!(wrong.ends_with("write it as text, as true or false, or as a list of texts"), "{wrong}");
+        let wrong = message(resolve(Flags::default(), &[], "totle_limit = '60s'"));
+        assert!(wrong.contains("no setting \"totle_limit\"; there are state, connect_limit"), "{wrong}");
+        let wrong = message(resolve(Flags::default(), &[], "total_limit = "));
+        assert!(wrong.contains("it is no TOML"), "{wrong}");
+        let absent = Flags { config: Some("/nowhere/config.toml".into()), ..Flags::default() };
+        let wrong = message(Settings::resolve(absent, &|_| None));
+        assert!(wrong.contains("/nowhere/config.toml: it cannot be read"), "{wrong}");
+    }
+
+    #[test]
+    fn a_path_in_the_file_is_relative_to_the_file_and_the_default_to_the_home() {
+        let settings = resolve(Flags::default(), &[], "state = 'state'").unwrap();
+        assert_eq!(settings.state, settings.file.clone().unwrap().with_file_name("state"));
+        assert_eq!(
+            resolve(Flags::default(), &[], "").unwrap().state,
+            Path::new("/home/me/.local/state/license-server")
+        );
+        let environment = [("XDG_STATE_HOME", "relative"), ("LICENSE_SERVER_STATE", "here")];
+        assert_eq!(
+            resolve(Flags::default(), &environment[..1], "").unwrap().state,
+            Path::new("/home/me/.local/state/license-server")
+        );
+        assert_eq!(resolve(Flags::default(), &environment, "").unwrap().state, Path::new("here"));
+    }
+}
