@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use protocol::{LicenseNumber, LicenseServerId};
 
 use crate::clock::Span;
+use crate::core::Mode;
 use crate::settings::{Flags, Limit};
 
 const AFTER_HELP: &str = "\
@@ -114,6 +115,25 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "ADDR", default_value = "license-server@localhost")]
         from: String,
     },
+    /// Synchronize automatically, each day or each week; off at first. Without a mode: show it
+    ///
+    /// `license-server serve` is what does it.
+    AutomaticSynchronization {
+        /// off, daily or weekly
+        mode: Option<Mode>,
+    },
+    /// Run until stopped: synchronize automatically, and warn before the required synchronization
+    ///
+    /// It warns when 90, 30, 7 and 1 days are left, and when none is. It stops at SIGTERM and Ctrl-C, in the middle of
+    /// anything, and loses nothing.
+    Serve {
+        #[command(flatten)]
+        network: Network,
+        /// A command for the shell that is run at each warning. It finds LICENSE_SERVER_ID, DAYS_LEFT, SYNCHRONIZE_BY
+        /// and MESSAGE in its environment
+        #[arg(long, value_name = "COMMAND")]
+        warning_command: Option<String>,
+    },
     /// Show each setting, its value, and where it comes from
     ///
     /// Settings stand in the configuration file (`connect_limit = "10s"`), in the environment
@@ -138,9 +158,12 @@ pub(crate) struct Network {
 impl Cli {
     /// The settings that the command line gives.
     pub(crate) fn flags(&self) -> Flags {
-        let flags = Flags { config: self.config.clone(), state: self.state.clone(), ..Flags::default() };
+        let mut flags = Flags { config: self.config.clone(), state: self.state.clone(), ..Flags::default() };
+        if let Verb::Serve { warning_command, .. } = &self.verb {
+            flags.warning_command.clone_from(warning_command);
+        }
         match &self.verb {
-            Verb::Synchronize { network } | Verb::Config { network } => {
+            Verb::Synchronize { network } | Verb::Config { network } | Verb::Serve { network, .. } => {
                 Flags { connect_limit: network.connect_limit, total_limit: network.total_limit, ..flags }
             }
             _ => flags,

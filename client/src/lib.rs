@@ -16,6 +16,7 @@ mod output;
 mod run;
 mod seams;
 mod settings;
+mod stop;
 mod store;
 #[cfg(test)]
 mod testing;

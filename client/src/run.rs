@@ -18,14 +18,14 @@ use crate::settings::Settings;
 ///
 /// Standard output carries what the command says, with `--json` exactly one JSON object. The exit codes are in
 /// `license-server --help`.
-pub fn run(args: impl IntoIterator<Item = OsString>, mut seams: Seams) -> ExitCode {
+pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return wrong_command_line(&error, args.iter().any(|argument| argument == "--json")),
     };
     let as_json = cli.json;
-    let on_report = seams.on_report.take();
+    let on_report = seams.on_report.clone();
     let report = execute(cli, seams);
     match on_report {
         Some(hear) => hear(&report.json),
@@ -40,7 +40,7 @@ pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
     let shape = error_shape(&cli.verb);
     let asks_may_issue = matches!(cli.verb, Verb::MayIssue { .. });
     let done = Settings::resolve(cli.flags(), &|name| std::env::var_os(name))
-        .and_then(|settings| command::run(&Context::new(settings, offset, seams), cli.verb, cli.json));
+        .and_then(|settings| command::run(&mut Context::new(settings, offset, seams), cli.verb, cli.json));
     let mut report = done.unwrap_or_else(|trouble| Report::trouble(trouble, shape));
     // Whoever asks whether a license may be issued gets one exit code for every no, a broken state included.
     if asks_may_issue && matches!(report.exit, Exit::LocalState) {

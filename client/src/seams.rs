@@ -1,5 +1,6 @@
 //! What a test, or the harness, may put in place of the ordinary. There is no other way in: no feature, no variable.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use protocol::{TrustFile, UtcTime};
@@ -12,7 +13,10 @@ use crate::transport::Transport;
 pub(crate) type MakeTransport = Box<dyn Fn(&TrustFile) -> Box<dyn Transport>>;
 
 /// Hears what a command says.
-pub(crate) type OnReport = Box<dyn Fn(&Map<String, Value>)>;
+pub(crate) type OnReport = Rc<dyn Fn(&Map<String, Value>)>;
+
+/// Lets time pass until then; whether to stop is the answer.
+pub(crate) type Pause = Box<dyn Fn(UtcTime) -> bool>;
 
 /// The seams of [`crate::run()`]. The default is the ordinary program.
 #[derive(Default)]
@@ -23,6 +27,7 @@ pub struct Seams {
     pub(crate) on_report: Option<OnReport>,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) patience: Option<Duration>,
+    pub(crate) pause: Option<Pause>,
 }
 
 impl Seams {
@@ -40,10 +45,10 @@ impl Seams {
         self
     }
 
-    /// Gives `hear` the JSON object that the command says, instead of printing it.
+    /// Gives `hear` the JSON object that the command says, instead of printing it; for `serve`, one for each event too.
     #[must_use]
     pub fn on_report(mut self, hear: impl Fn(&Map<String, Value>) + 'static) -> Self {
-        self.on_report = Some(Box::new(hear));
+        self.on_report = Some(Rc::new(hear));
         self
     }
 
@@ -58,6 +63,13 @@ impl Seams {
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
+        self
+    }
+
+    /// Lets `pause` make the time pass for `serve`, until the time that it is given. It answers whether to stop.
+    #[must_use]
+    pub fn with_pause(mut self, pause: impl Fn(UtcTime) -> bool + 'static) -> Self {
+        self.pause = Some(Box::new(pause));
         self
     }
 

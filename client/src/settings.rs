@@ -18,7 +18,7 @@ use crate::transport::TimeLimits;
 const PREFIX: &str = "LICENSE_SERVER_";
 
 /// The settings that a configuration file may have.
-const KNOWN: [&str; 3] = ["state", "connect_limit", "total_limit"];
+const KNOWN: [&str; 4] = ["state", "connect_limit", "total_limit", "warning_command"];
 
 /// What the command line says of the settings; each is absent unless given.
 #[derive(Debug, Default, Clone)]
@@ -27,6 +27,7 @@ pub(crate) struct Flags {
     pub(crate) state: Option<PathBuf>,
     pub(crate) connect_limit: Option<Limit>,
     pub(crate) total_limit: Option<Limit>,
+    pub(crate) warning_command: Option<String>,
 }
 
 /// The settings of one run.
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) state: PathBuf,
     /// How long the network may take.
     pub(crate) limits: TimeLimits,
+    /// What `serve` runs when the required synchronization comes near.
+    pub(crate) warning_command: Option<String>,
     file: Option<PathBuf>,
     shown: Vec<Shown>,
 }
@@ -96,7 +99,8 @@ impl Settings {
             connect: sources.value("connect_limit", flags.connect_limit, Limit(Duration::from_secs(10)))?.0,
             total: sources.value("total_limit", flags.total_limit, Limit(Duration::from_secs(60)))?.0,
         };
-        Ok(Self { state, limits, file: sources.file.map(|(path, _)| path), shown: sources.shown })
+        let warning_command = sources.optional("warning_command", flags.warning_command)?;
+        Ok(Self { state, limits, warning_command, file: sources.file.map(|(path, _)| path), shown: sources.shown })
     }
 
     /// All settings, for a script.
@@ -150,6 +154,18 @@ impl<'a> Sources<'a> {
         }
         sources.file = Some((path, table));
         Ok(sources)
+    }
+
+    /// A setting that may be absent.
+    fn optional<T: FromStr<Err: Display> + Display>(
+        &mut self,
+        name: &'static str,
+        flag: Option<T>,
+    ) -> Result<Option<T>, Trouble> {
+        let found = self.find(name, flag)?;
+        let (value, source) = found.map_or((None, Source::Default), |(value, source)| (Some(value), source));
+        self.show(name, value.as_ref(), source);
+        Ok(value)
     }
 
     /// A setting that has a default.
@@ -324,6 +340,10 @@ mod tests {
             json!({ "name": "connect_limit", "value": "3s", "source": "flag", "from": "--connect-limit" })
         );
         assert_eq!((&of("total_limit")["source"], &of("total_limit")["value"]), (&json!("file"), &json!("240s")));
+        assert_eq!(
+            of("warning_command"),
+            json!({ "name": "warning_command", "value": null, "source": "default", "from": null })
+        );
         assert_eq!(shown["settings"].as_array().unwrap().len(), KNOWN.len(), "config shows every setting");
     }
 

@@ -4,7 +4,7 @@ use protocol::{Refusal, RefusalCode};
 use serde_json::{Value, json};
 
 use super::session::Session;
-use crate::core::{Applied, Carrier, Changes, Failure, LocalServer, meaning};
+use crate::core::{Applied, Carrier, Changes, Failure, LocalServer, in_words, meaning};
 use crate::output::{Exit, Report, Text, changes_json, sentence};
 
 /// How a synchronization ended.
@@ -17,6 +17,8 @@ pub(super) struct Outcome {
     pub(super) changes: Changes,
     /// Whether trying again later may help without anyone changing anything.
     pub(super) transient: bool,
+    /// Seconds that the main server asked to wait (P 13.7).
+    pub(super) retry_after: Option<u64>,
     /// What is worth knowing beside it.
     pub(super) notes: Vec<String>,
 }
@@ -32,6 +34,7 @@ impl Outcome {
             cure: None,
             changes,
             transient: false,
+            retry_after: None,
             notes: Vec::new(),
         }
     }
@@ -46,6 +49,7 @@ impl Outcome {
             cure: Some(meaning.cure),
             changes: Changes::default(),
             transient: matches!(refusal.code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable),
+            retry_after: None,
             notes: Vec::new(),
         }
     }
@@ -63,6 +67,7 @@ impl Outcome {
                 cure: Some("Run `license-server new-key-pair --yes`.".to_owned()),
                 changes: Changes::default(),
                 transient: false,
+                retry_after: None,
                 notes: Vec::new(),
             },
         })
@@ -77,6 +82,7 @@ impl Outcome {
             cure: Some(failure.cure()),
             changes: Changes::default(),
             transient: failure.is_transient(),
+            retry_after: None,
             notes: Vec::new(),
         }
     }
@@ -84,6 +90,9 @@ impl Outcome {
     /// The report, with the state that the synchronization left.
     pub(super) fn report(mut self, session: &Session) -> Report {
         self.notes.extend(clock_notes(session));
+        if let Some(seconds) = self.retry_after {
+            self.notes.push(format!("the main server asks to wait {}", in_words(seconds)));
+        }
         if let Some(damaged) = session.dropped {
             self.notes.push(format!("{damaged}, so it was of no use any more"));
         }
@@ -113,6 +122,7 @@ impl Outcome {
             "cure": self.cure,
             "changes": changes_json(&self.changes),
             "transient": self.transient,
+            "retry_after_seconds": self.retry_after,
             "notes": self.notes,
             "license_server_id": session.identity.license_server_id,
             "state": session.server.name(),
@@ -143,7 +153,7 @@ pub(super) fn clock_notes(session: &Session) -> Vec<String> {
         && skew.unsigned_abs() >= WORTH_SAYING
     {
         let direction = if skew > 0 { "fast" } else { "slow" };
-        let by = crate::core::in_words(skew.unsigned_abs());
+        let by = in_words(skew.unsigned_abs());
         notes.push(format!("the local clock was {direction} by {by} at the last synchronization: set it right"));
     }
     if session.times.check_clock().is_err() {

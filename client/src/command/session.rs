@@ -5,7 +5,7 @@ use protocol::{Request, RequestId, SealingKey, SignEs384 as _, Signed, SigningKe
 use super::Context;
 use crate::core::{
     Applied, Carrier, Changes, CheckedRefusal, Fate, Identity, LastReceipt, LocalServer, Outstanding, RequestDamaged,
-    Times, changes_between, fate, meaning, new_request, skew,
+    Schedule, TimeLeft, Times, changes_between, fate, meaning, new_request, skew,
 };
 use crate::mutant::Mutant;
 use crate::store::{End, Event, Loaded, LocalStateError, Notes, Store};
@@ -189,6 +189,22 @@ impl Session {
     pub(super) fn note(&mut self, event: &'static str, ending: Ending<'_>) -> Result<(), LocalStateError> {
         let event = self.event(event, ending);
         self.store.note(End { fate: Fate::Stays, cleared: None }, &self.times, &event)
+    }
+
+    /// What is left until the required synchronization.
+    pub(super) fn time_left(&self) -> TimeLeft {
+        match self.server.applied() {
+            Some(applied) => TimeLeft::Seconds(applied.receipt().synchronize_by.since(self.times.effective())),
+            None => TimeLeft::Nothing,
+        }
+    }
+
+    /// When the next automatic synchronization is due. A cleared key pair has nothing to ask (P 16.4).
+    pub(super) fn next_automatic(&self, schedule: &Schedule) -> Option<UtcTime> {
+        match self.server {
+            LocalServer::Cleared(_) => None,
+            _ => schedule.next_at(self.times.local_clock, self.time_left(), &self.identity.key_thumbprint),
+        }
     }
 
     pub(super) fn event(&self, event: &'static str, ending: Ending<'_>) -> Event {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::answered::clock_notes;
+use super::automatic::Automatic;
 use super::session::Session;
 use crate::core::{Applied, LocalServer, may_issue};
 use crate::output::{Exit, Report, Text, Trouble, changes_json};
@@ -12,11 +13,18 @@ use crate::output::{Exit, Report, Text, Trouble, changes_json};
 /// A license that ends within so many seconds is worth a note: 30 days.
 const ENDS_SOON: u64 = 30 * 86_400;
 
+/// So many days before the required synchronization it is worth a note.
+const WARN_FROM: u64 = 90;
+
 pub(super) fn run(context: &Context) -> Result<Report, Trouble> {
     let mut session = Session::open(context, "status")?;
     session.store.save_times(&session.times)?;
-    let notes = notes(&session);
-    Ok(Report::new(Exit::Done, to_json(&session, &notes), to_text(&session, &notes)))
+    let automatic = Automatic::of(&session)?;
+    let mut notes = notes(&session);
+    notes.extend(automatic.note());
+    let mut json = to_json(&session, &notes);
+    json["automatic_synchronization"] = automatic.to_json();
+    Ok(Report::new(Exit::Done, json, to_text(&session, &automatic, &notes)))
 }
 
 /// What is near, or has happened.
@@ -25,6 +33,12 @@ fn notes(session: &Session) -> Vec<String> {
     let verdict = may_issue(&session.server, &session.times, None);
     if !verdict.is_yes() {
         notes.push(format!("no license may be issued: {}", verdict.message()));
+    }
+    if let (Some(applied), true) = (session.server.applied(), verdict.is_yes()) {
+        let days = session.times.days_left(applied.receipt().synchronize_by);
+        if days <= WARN_FROM {
+            notes.push(format!("{days} days left until the required synchronization"));
+        }
     }
     if let Some(damaged) = session.dropped {
         notes.push(format!("{damaged}; the next synchronization makes a new request"));
@@ -102,7 +116,7 @@ fn state_detail(server: &LocalServer) -> Option<String> {
     }
 }
 
-fn to_text(session: &Session, notes: &[String]) -> Text {
+fn to_text(session: &Session, automatic: &Automatic, notes: &[String]) -> Text {
     let mut text = Text::default();
     let (identity, receipt) = (&session.identity, session.server.applied().map(Applied::receipt));
     text.value("license server id", &identity.license_server_id);
@@ -115,6 +129,8 @@ fn to_text(session: &Session, notes: &[String]) -> Text {
         text.value("synchronize by", receipt.synchronize_by);
         text.value("days left", session.times.days_left(receipt.synchronize_by));
     }
+    text.value("automatic", automatic.schedule.mode);
+    automatic.describe(&mut text);
     if let Some(outstanding) = &session.outstanding {
         text.value("outstanding request", format_args!("made at {}", outstanding.request.made_at));
     }

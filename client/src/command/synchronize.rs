@@ -17,42 +17,55 @@ use crate::transport::Transport;
 const EVENT: &str = "synchronize";
 
 pub(super) fn run(context: &Context) -> Result<Report, Trouble> {
-    let _turn = Turn::take(&context.place, EVENT)?;
-    let mut session = Session::open(context, EVENT)?;
+    let turn = Turn::take(&context.place, EVENT)?;
+    let (session, outcome) = synchronize(context, Session::open(context, EVENT)?, &turn)?;
+    Ok(outcome.report(&session))
+}
+
+/// A synchronization, by whoever has the turn.
+pub(super) fn synchronize(
+    context: &Context,
+    mut session: Session,
+    _turn: &Turn,
+) -> Result<(Session, Outcome), LocalStateError> {
     if let Some(outcome) = Outcome::cleared(&session, Carrier::Direct) {
         session.store.save_times(&session.times)?;
-        return Ok(outcome.report(&session));
+        return Ok((session, outcome));
     }
-    let transport = match context.transport(&session.identity.trust) {
-        Ok(transport) => transport,
-        Err(failure) => return Ok(failed(session, &failure)?),
-    };
-    Ok(synchronize(context, session, &*transport)?)
+    match context.transport(&session.identity.trust) {
+        Ok(transport) => once_or_twice(context, session, &*transport),
+        Err(failure) => failed(session, &failure, None),
+    }
 }
 
 /// One exchange; and one more when the first answered a request of an earlier run, so that what is shown is fresh
 /// (P 12.5).
-fn synchronize(context: &Context, mut session: Session, transport: &dyn Transport) -> Result<Report, LocalStateError> {
+fn once_or_twice(
+    context: &Context,
+    mut session: Session,
+    transport: &dyn Transport,
+) -> Result<(Session, Outcome), LocalStateError> {
     let before = session.server.applied().map(|applied| applied.allocation().clone());
     let of_an_earlier_run = session.outstanding.is_some();
     session.request()?;
-    let (mut session, exchanged) = session.away(context, EVENT, |asked| exchange(asked, transport))?;
+    let (mut session, answer) = session.away(context, EVENT, |asked| exchange(asked, transport))?;
     if session.identity.mutant == Some(Mutant::StoresBeforeVerifying) {
         let event = session.event(EVENT, Ending { outcome: "done", code: "mutant", message: "" });
         session.store.note(End { fate: Fate::Ends, cleared: None }, &session.times, &event)?;
     }
-    let session = match exchanged {
+    let Answer { end, retry_after } = answer;
+    let session = match end {
         Ok(Exchanged::Accepted(applied)) => session.apply(applied, !of_an_earlier_run, EVENT)?.0,
-        Ok(Exchanged::Refused(refusal)) => return refused(session, refusal, Changes::default()),
-        Err(failure) => return failed(session, &failure),
+        Ok(Exchanged::Refused(refusal)) => return refused(session, refusal, Changes::default(), retry_after),
+        Err(failure) => return failed(session, &failure, retry_after),
     };
     let changes = |session: &Session| match session.server.applied() {
         Some(applied) => changes_between(before.as_ref(), applied.allocation()),
         None => Changes::default(),
     };
     if !of_an_earlier_run {
-        let changes = changes(&session);
-        return Ok(synchronized(changes).report(&session));
+        let outcome = synchronized(changes(&session));
+        return Ok((session, outcome));
     }
     once_more(context, session, transport, changes)
 }
@@ -63,17 +76,18 @@ fn once_more(
     mut session: Session,
     transport: &dyn Transport,
     changes: impl Fn(&Session) -> Changes,
-) -> Result<Report, LocalStateError> {
+) -> Result<(Session, Outcome), LocalStateError> {
     session.request()?;
-    let (mut session, exchanged) = session.away(context, EVENT, |asked| exchange(asked, transport))?;
-    match exchanged {
+    let (mut session, answer) = session.away(context, EVENT, |asked| exchange(asked, transport))?;
+    match answer.end {
         Ok(Exchanged::Accepted(applied)) => {
             let (session, _) = session.apply(applied, true, EVENT)?;
-            Ok(synchronized(changes(&session)).report(&session))
+            let outcome = synchronized(changes(&session));
+            Ok((session, outcome))
         }
         Ok(Exchanged::Refused(refusal)) => {
             let changes = changes(&session);
-            refused(session, refusal, changes)
+            refused(session, refusal, changes, answer.retry_after)
         }
         Err(failure) => {
             let message = failure.message();
@@ -83,9 +97,16 @@ fn once_more(
                 "this is the answer to an earlier request; a fresh one could not be made ({}): {message}",
                 failure.code()
             ));
-            Ok(outcome.report(&session))
+            Ok((session, outcome))
         }
     }
+}
+
+/// What came back.
+struct Answer {
+    end: Result<Exchanged, Failure>,
+    /// Seconds that the main server asked to wait, over 443 (P 13.7).
+    retry_after: Option<u64>,
 }
 
 /// What the main server decided.
@@ -95,13 +116,24 @@ enum Exchanged {
 }
 
 /// Sends the outstanding request and fetches the payload. Changes nothing.
-fn exchange(asked: &Asked<'_>, transport: &dyn Transport) -> Result<Exchanged, Failure> {
+fn exchange(asked: &Asked<'_>, transport: &dyn Transport) -> Answer {
+    let mut retry_after = None;
+    let end = ask_and_fetch(asked, transport, &mut retry_after);
+    Answer { end, retry_after }
+}
+
+fn ask_and_fetch(
+    asked: &Asked<'_>,
+    transport: &dyn Transport,
+    retry_after: &mut Option<u64>,
+) -> Result<Exchanged, Failure> {
     let Asked { identity, last, outstanding } = *asked;
     let mut not_found_at = String::new();
     // To a 404 the same request is sent again, once (P 13.5).
     let tries = if identity.mutant == Some(Mutant::GivesUpAtA404) { 1 } else { 2 };
     for _ in 0..tries {
         let answer = transport.post_request(&outstanding.jws)?;
+        *retry_after = answer.retry_after();
         let receipt = match interpret_answer(&answer, outstanding, last, identity)? {
             Answered::Receipt(receipt) => receipt,
             Answered::Refusal(refusal) => return Ok(Exchanged::Refused(refusal)),
@@ -122,14 +154,22 @@ fn synchronized(changes: Changes) -> Outcome {
     Outcome::synchronized("synchronized", "synchronized with the main server".to_owned(), changes)
 }
 
-fn refused(session: Session, refusal: CheckedRefusal, changes: Changes) -> Result<Report, LocalStateError> {
-    let outcome = Outcome { changes, ..Outcome::refused(&refusal.refusal, Carrier::Direct) };
-    let session = session.refused(refusal, Carrier::Direct, EVENT)?;
-    Ok(outcome.report(&session))
+fn refused(
+    session: Session,
+    refusal: CheckedRefusal,
+    changes: Changes,
+    retry_after: Option<u64>,
+) -> Result<(Session, Outcome), LocalStateError> {
+    let outcome = Outcome { changes, retry_after, ..Outcome::refused(&refusal.refusal, Carrier::Direct) };
+    Ok((session.refused(refusal, Carrier::Direct, EVENT)?, outcome))
 }
 
-fn failed(mut session: Session, failure: &Failure) -> Result<Report, LocalStateError> {
+fn failed(
+    mut session: Session,
+    failure: &Failure,
+    retry_after: Option<u64>,
+) -> Result<(Session, Outcome), LocalStateError> {
     let message = failure.message();
     session.note(EVENT, Ending { outcome: "failed", code: failure.code(), message: &message })?;
-    Ok(Outcome::failed(failure).report(&session))
+    Ok((session, Outcome { retry_after, ..Outcome::failed(failure) }))
 }

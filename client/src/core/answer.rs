@@ -15,6 +15,8 @@ pub(crate) struct HttpAnswer {
     pub(crate) content_type: Option<String>,
     pub(crate) content_encoding: Option<String>,
     pub(crate) location: Option<String>,
+    pub(crate) date: Option<String>,
+    pub(crate) retry_after: Option<String>,
     pub(crate) body: Vec<u8>,
     /// The body was longer than asked for; `body` holds its beginning.
     pub(crate) too_long: bool,
@@ -129,6 +131,17 @@ pub(crate) fn interpret_payload(answer: HttpAnswer, size: u64) -> Result<Option<
 }
 
 impl HttpAnswer {
+    /// Seconds that a `Retry-After` asks to wait (RFC 9110, 10.2.3), in either form; a date counts from the answer's own
+    /// `Date`, so that the local clock has no part in it.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        let asked = self.retry_after.as_deref()?.trim();
+        if let Ok(seconds) = asked.parse() {
+            return Some(seconds);
+        }
+        let seconds = |date: &str| jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp().as_second());
+        u64::try_from(seconds(asked)? - seconds(self.date.as_deref()?)?).ok()
+    }
+
     /// The media type without parameters, in lower case.
     fn media_type(&self) -> String {
         let full = self.content_type.as_deref().unwrap_or_default();

@@ -38,19 +38,52 @@ pub(crate) enum PortFault {
 /// Why a direct synchronization failed. `at` is the real host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
-    NameLookupFailed { host: String, detail: String },
-    Port { role: Role, fault: PortFault, at: String, detail: String },
-    TlsNotSolme { at: String, issuer: String },
-    TlsFailed { at: String, detail: String },
-    LocalClockWrong { at: String, local_clock: UtcTime },
-    NotTheMainServer { role: Role, at: String, found: String },
-    AnswerInterrupted { role: Role, at: String, detail: String },
+    NameLookupFailed {
+        host: String,
+        detail: String,
+    },
+    Port {
+        role: Role,
+        fault: PortFault,
+        at: String,
+        detail: String,
+    },
+    TlsNotSolme {
+        at: String,
+        issuer: String,
+    },
+    TlsFailed {
+        at: String,
+        detail: String,
+    },
+    LocalClockWrong {
+        at: String,
+        local_clock: UtcTime,
+    },
+    NotTheMainServer {
+        role: Role,
+        at: String,
+        found: String,
+    },
+    AnswerInterrupted {
+        role: Role,
+        at: String,
+        detail: String,
+    },
     ReceiptWrong(Wrong),
     PayloadWrong(PayloadWrong),
-    PayloadNotFound { at: String },
+    PayloadNotFound {
+        at: String,
+    },
     RefusalWrong(Wrong),
     RefusalNotOurs(Wrong),
-    MainServerTrouble { role: Role, at: String, found: String },
+    MainServerTrouble {
+        role: Role,
+        at: String,
+        found: String,
+    },
+    /// The program was told to stop while it waited.
+    Stopped,
 }
 
 impl Failure {
@@ -75,6 +108,7 @@ impl Failure {
             Self::RefusalWrong(_) => "refusal-wrong",
             Self::RefusalNotOurs(_) => "refusal-not-ours",
             Self::MainServerTrouble { .. } => "main-server-trouble",
+            Self::Stopped => "stopped",
         }
     }
 
@@ -87,6 +121,7 @@ impl Failure {
                 | Self::AnswerInterrupted { .. }
                 | Self::PayloadNotFound { .. }
                 | Self::MainServerTrouble { .. }
+                | Self::Stopped
         )
     }
 
@@ -138,6 +173,7 @@ impl Failure {
             Self::MainServerTrouble { role, at, found } => {
                 format!("the main server is in trouble: {} ({at}) answered {found}", port(*role))
             }
+            Self::Stopped => "the program was told to stop before the answer came".to_owned(),
         }
     }
 
@@ -167,7 +203,7 @@ impl Failure {
                 "Log in to the network if it asks for that, or have the main server's address excepted from the filter"
                     .to_owned()
             }
-            Self::AnswerInterrupted { .. } => {
+            Self::AnswerInterrupted { .. } | Self::Stopped => {
                 "Synchronize again: the same request is sent, and nothing is lost".to_owned()
             }
             Self::ReceiptWrong(_) | Self::PayloadWrong(_) | Self::RefusalWrong(_) | Self::RefusalNotOurs(_) => {

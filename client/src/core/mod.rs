@@ -1,6 +1,7 @@
 //! The core that decides: no I/O, no clock, no randomness. Times, ids and keys are arguments; what to do is the result.
 
 mod answer;
+mod automatic;
 mod changes;
 mod check;
 mod failure;
@@ -12,6 +13,7 @@ mod state;
 mod times;
 
 pub(crate) use answer::{Answered, HttpAnswer, MAX_ANSWER, interpret_answer, interpret_payload};
+pub(crate) use automatic::{Mode, Schedule, TimeLeft, next_warning_at};
 pub(crate) use changes::{Changes, changes_between};
 pub(crate) use check::{CheckedReceipt, CheckedRefusal, PayloadWrong, Wrong, read_receipt, read_refusal};
 pub(crate) use failure::{Failure, PortFault, Role};

@@ -8,9 +8,11 @@ use protocol::{SigningKey, UtcTime};
 use rusqlite::Connection;
 use zeroize::Zeroizing;
 
+use super::automatic::write_schedule;
 use super::file::{Readers, create_private, sync_directory_of, write_atomically};
 use super::history::record;
 use super::{Event, LocalStateError, Store};
+use crate::core::Schedule;
 
 impl Store {
     /// Copies database and key file into a directory of the archive, which is returned. The one-time key of an
@@ -32,9 +34,11 @@ impl Store {
         let event = event(&key);
         self.write_next_key(&key)?;
         let thumbprint = key.thumbprint().to_string();
+        let mode = self.schedule()?.mode;
         self.change("new key pair recorded", |db| {
             db.execute("UPDATE setup SET key_thumbprint = ?", [&thumbprint])?;
             db.execute_batch("DELETE FROM applied; DELETE FROM outstanding; DELETE FROM cleared;")?;
+            write_schedule(db, &Schedule { mode, ..Schedule::NEW })?;
             record(db, &event, None)
         })?;
         self.put_next_key_in_place()?;

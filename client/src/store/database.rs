@@ -7,11 +7,12 @@ use rusqlite::Connection;
 use super::LocalStateError;
 use super::file::create_private;
 
-/// The version of [`SCHEMA`], in SQLite's `user_version`. 0 is an empty database.
-pub(super) const VERSION: i64 = 1;
+/// The version of the schema, in SQLite's `user_version`. 0 is an empty database.
+pub(super) const VERSION: i64 = 2;
 
-/// Tables of one row have the key 1.
-pub(super) const SCHEMA: &str = "
+/// What each version added, the first one first. Tables of one row have the key 1.
+const SCHEMA: [&str; VERSION as usize] = [
+    "
 CREATE TABLE setup (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     license_server_id TEXT NOT NULL,
@@ -53,13 +54,34 @@ CREATE TABLE history (
     key_thumbprint TEXT NOT NULL,
     receipt TEXT
 ) STRICT;
-";
+",
+    "
+CREATE TABLE automatic (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    mode TEXT NOT NULL,
+    since INTEGER,
+    retries INTEGER NOT NULL,
+    not_before INTEGER,
+    warned_by INTEGER,
+    warned_days INTEGER
+) STRICT;
+INSERT INTO automatic VALUES (1, 'off', NULL, 0, NULL, NULL, NULL);
+-- The last automatic synchronization, for people.
+CREATE TABLE automatic_last (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    at INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL
+) STRICT;
+",
+];
 
 /// Opens or creates the database file.
 pub(super) fn open(file: &Path) -> Result<Connection, LocalStateError> {
     // SQLite gives its log the mode of the database.
     create_private(file).map_err(|error| LocalStateError::DatabaseFailed { detail: error.to_string() })?;
-    let db = Connection::open(file)?;
+    let mut db = Connection::open(file)?;
     // The directory is locked, so SQLite needs neither shared memory nor locks of its own between processes.
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     db.pragma_update(None, "secure_delete", "ON")?;
@@ -69,7 +91,19 @@ pub(super) fn open(file: &Path) -> Result<Connection, LocalStateError> {
     if found > VERSION {
         return Err(LocalStateError::NewerSchema { found, known: VERSION });
     }
+    if found > 0 && found < VERSION {
+        let transaction = db.transaction()?;
+        upgrade(&transaction)?;
+        transaction.commit()?;
+    }
     Ok(db)
+}
+
+/// Brings the schema up to date, from wherever it is. The caller has a transaction.
+pub(super) fn upgrade(db: &Connection) -> Result<(), rusqlite::Error> {
+    let found = usize::try_from(version(db)?).unwrap_or(0);
+    SCHEMA.iter().skip(found).try_for_each(|added| db.execute_batch(added))?;
+    db.pragma_update(None, "user_version", VERSION)
 }
 
 /// Whether the schema is not there yet.

@@ -24,6 +24,17 @@ pub(crate) struct Place {
     pub(crate) patience: Duration,
 }
 
+impl Place {
+    /// Differs after every change of the state.
+    pub(crate) fn stamp(&self) -> impl Eq + use<> {
+        let of = |name: &str| {
+            let file = fs::metadata(self.path.join(name)).ok()?;
+            Some((file.modified().ok()?, file.len()))
+        };
+        [of("state.sqlite"), of("state.sqlite-wal")]
+    }
+}
+
 /// The turn to synchronize. It ends with the value, and with the process.
 pub(crate) struct Turn {
     _lock: File,
@@ -35,15 +46,43 @@ impl Turn {
     /// # Errors
     /// [`LocalStateError::Synchronizing`] if it does not come; else what is wrong with the directory.
     pub(crate) fn take(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
-        match lock(place, "synchronization.lock", verb)? {
+        match lock(place, "synchronization.lock", verb, place.patience)? {
             Ok(lock) => Ok(Self { _lock: lock }),
             Err(holder) => Err(LocalStateError::Synchronizing { directory: place.path.clone(), holder }),
         }
     }
 }
 
+/// The one `serve` of a state. It ends with the value, and with the process.
+pub(crate) struct Serving {
+    _lock: File,
+}
+
+impl Serving {
+    const LOCK: &str = "serve.lock";
+
+    /// Begins to serve.
+    ///
+    /// # Errors
+    /// [`LocalStateError::Serving`] if another process does already; else what is wrong with the directory.
+    pub(crate) fn begin(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+        // Another process that looks whether anyone serves holds the lock for a moment.
+        const A_LOOK: Duration = Duration::from_secs(1);
+        match lock(place, Self::LOCK, verb, place.patience.min(A_LOOK))? {
+            Ok(lock) => Ok(Self { _lock: lock }),
+            Err(holder) => Err(LocalStateError::Serving { directory: place.path.clone(), holder }),
+        }
+    }
+
+    /// Whether any process serves this state directory.
+    pub(crate) fn is_under_way(path: &Path) -> bool {
+        let locked = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        File::open(path.join(Self::LOCK)).is_ok_and(locked)
+    }
+}
+
 /// Locks a file of the state directory, or says who holds it.
-fn lock(place: &Place, name: &str, verb: &str) -> Result<Result<File, String>, LocalStateError> {
+fn lock(place: &Place, name: &str, verb: &str, patience: Duration) -> Result<Result<File, String>, LocalStateError> {
     const BETWEEN_TRIES: Duration = Duration::from_millis(2);
     if !place.path.is_dir() {
         return Err(LocalStateError::NotInitialized { directory: place.path.clone() });
@@ -56,7 +95,7 @@ fn lock(place: &Place, name: &str, verb: &str) -> Result<Result<File, String>, L
     loop {
         match lock.try_lock() {
             Ok(()) => break,
-            Err(TryLockError::WouldBlock) if began.elapsed() < place.patience => std::thread::sleep(BETWEEN_TRIES),
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => std::thread::sleep(BETWEEN_TRIES),
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = lock.take(200).read_to_string(&mut holder);
@@ -81,7 +120,7 @@ pub(super) struct StateDirectory {
 impl StateDirectory {
     /// Locks a state directory that exists.
     pub(super) fn lock(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
-        match lock(place, "lock", verb)? {
+        match lock(place, "lock", verb, place.patience)? {
             Ok(lock) => Ok(Self { path: place.path.clone(), _lock: lock, steps: place.steps.clone() }),
             Err(holder) => Err(LocalStateError::InUse { directory: place.path.clone(), holder }),
         }

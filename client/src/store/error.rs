@@ -15,6 +15,8 @@ pub(crate) enum LocalStateError {
     InUse { directory: PathBuf, holder: String },
     #[error("a synchronization of the state directory {} is under way, by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
     Synchronizing { directory: PathBuf, holder: String },
+    #[error("the state directory {} is served already, by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
+    Serving { directory: PathBuf, holder: String },
     #[error("the state directory {} was changed by hand while a synchronization was under way", .directory.display())]
     ChangedMeanwhile { directory: PathBuf },
     #[error("the state directory {} cannot be used: {error}", .directory.display())]
@@ -50,6 +52,7 @@ impl LocalStateError {
             Self::NotInitialized { .. } => "not-initialized",
             Self::InUse { .. } => "state-in-use",
             Self::ChangedMeanwhile { .. } => "state-changed-meanwhile",
+            Self::Serving { .. } => "already-serving",
             Self::Synchronizing { .. } => "synchronization-under-way",
             Self::Directory { .. } => "state-directory",
             Self::KeyMissing { .. } => "key-file-missing",
@@ -80,6 +83,7 @@ impl LocalStateError {
             Self::InUse { .. } | Self::Synchronizing { .. } => {
                 "Wait until that process has ended, then run the command again."
             }
+            Self::Serving { .. } => "One is enough: stop that process first, if you want to start another one.",
             Self::ChangedMeanwhile { .. } => "Run the command again: the state as it is now is used.",
             Self::Directory { .. } | Self::KeyFile { .. } | Self::DatabaseFailed { .. } | Self::Archive { .. } => {
                 "Check the owner and the permissions of the state directory and the space on its disk, then run the \

@@ -4,6 +4,7 @@
 //! them is healed by running the command again.
 
 mod archive;
+mod automatic;
 mod database;
 mod directory;
 mod error;
@@ -15,7 +16,8 @@ mod salvage;
 mod steps;
 mod write;
 
-pub(crate) use directory::{Place, Turn};
+pub(crate) use automatic::LastAutomatic;
+pub(crate) use directory::{Place, Serving, Turn};
 pub(crate) use error::LocalStateError;
 pub(crate) use file::{Readers, read_bounded, write_atomically};
 pub(crate) use history::Event;

@@ -109,7 +109,16 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> Result<UtcTime, rusqlite::Er
     unsigned(row, column).map(UtcTime::from_secs)
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
+/// A column that may hold a time.
+pub(super) fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<UtcTime>, rusqlite::Error> {
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => time(row, column).map(Some),
+    }
+}
+
+/// A column that holds a number which is not negative.
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
     let stored: i64 = row.get(column)?;
     u64::try_from(stored).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, stored))
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::database::{SCHEMA, VERSION};
+use super::automatic::write_schedule;
+use super::database::upgrade;
 use super::file::sync_directory_of;
 use super::history::record;
 use super::read::signed;
@@ -23,8 +24,7 @@ impl Store {
     pub(crate) fn set_up(&mut self, identity: &Identity, times: &Times, event: &Event) -> Result<(), LocalStateError> {
         self.write_setup(identity)?;
         self.change("license server set up", |db| {
-            db.execute_batch(SCHEMA)?;
-            db.pragma_update(None, "user_version", VERSION)?;
+            upgrade(db)?;
             db.execute(
                 "INSERT INTO setup VALUES (1, ?, ?, ?)",
                 params![
@@ -68,6 +68,7 @@ impl Store {
         times: &Times,
         event: &Event,
     ) -> Result<(), LocalStateError> {
+        let schedule = self.schedule()?.succeeded(notes.applied_at);
         self.change("receipt and allocation applied", |db| {
             db.execute(
                 "INSERT OR REPLACE INTO applied VALUES (1, ?, ?, ?, ?, ?)",
@@ -81,6 +82,7 @@ impl Store {
             )?;
             db.execute("DELETE FROM outstanding", [])?;
             write_times(db, times)?;
+            write_schedule(db, &schedule)?;
             record(db, event, Some(&applied.last().jws))
         })?;
         self.erase_from_log()

@@ -227,6 +227,8 @@ pub(crate) fn http(status: u16, content_type: &str, body: impl Into<Vec<u8>>) ->
         content_type: Some(content_type.to_owned()),
         content_encoding: None,
         location: None,
+        date: None,
+        retry_after: None,
         body: body.into(),
         too_long: false,
     }

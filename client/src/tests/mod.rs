@@ -1,5 +1,6 @@
 //! Whole commands against a small main server in memory: each test is a sentence of the manual or of the protocol.
 
+mod automatic;
 mod crash;
 mod deadline;
 mod direct;

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use protocol::{PayloadName, TrustFile};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, LOCATION};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use rustls::ClientConfig;
@@ -14,6 +14,7 @@ use super::classify::Place;
 use super::tls::{Presented, configuration};
 use super::{TimeLimits, Transport};
 use crate::core::{Failure, HttpAnswer, MAX_ANSWER, Role};
+use crate::stop::Stop;
 
 /// The ports 443 and 8080 of one main server.
 pub(crate) struct DirectTransport {
@@ -23,6 +24,7 @@ pub(crate) struct DirectTransport {
     limits: TimeLimits,
     /// Never, but for a mutant (P 13.5).
     follows_redirects: bool,
+    stop: Stop,
     https: Port,
     http: Port,
 }
@@ -50,7 +52,22 @@ impl DirectTransport {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failed(format!("this computer gives no network: {error}")))?;
         let (https, http) = (Port::new(Role::Https, &trust.https), Port::new(Role::Http, &trust.http));
-        Ok(Self { runtime: Some(runtime), tls, presented, limits, follows_redirects: false, https, http })
+        Ok(Self {
+            runtime: Some(runtime),
+            tls,
+            presented,
+            limits,
+            follows_redirects: false,
+            stop: Stop::NEVER,
+            https,
+            http,
+        })
+    }
+
+    /// Gives up what is under way when it is told to stop.
+    pub(crate) fn until(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
     }
 
     /// The bug of [`crate::Mutant::FollowsRedirects`].
@@ -59,8 +76,14 @@ impl DirectTransport {
         self
     }
 
-    fn run<T>(&self, exchange: impl Future<Output = T>) -> T {
-        self.runtime.as_ref().expect("the runtime is there until drop").block_on(exchange)
+    fn run<T>(&self, exchange: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let runtime = self.runtime.as_ref().expect("the runtime is there until drop");
+        runtime.block_on(async {
+            tokio::select! {
+                done = exchange => done,
+                () = self.stop.told() => Err(Failure::Stopped),
+            }
+        })
     }
 
     async fn exchange(
@@ -169,6 +192,8 @@ async fn read(mut response: Response, at: String, at_most: usize) -> Result<Http
         content_type: header(CONTENT_TYPE),
         content_encoding: header(CONTENT_ENCODING),
         location: header(LOCATION),
+        date: header(DATE),
+        retry_after: header(RETRY_AFTER),
         body: Vec::new(),
         too_long: false,
     };
