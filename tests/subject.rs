@@ -1,7 +1,7 @@
 //! The programs as subjects of a test: as shipped, but the two may be told to abort at a durable step.
 //!
 //! `subject license-server ...` and `subject mock-solme ...`; anything else is the harness, which finds both in it.
-//! `ABORT_AT=before:3` aborts before the third durable step, `ABORT_AT=after:3` after it.
+//! `ABORT_AT=before:3` aborts before the third durable step, `ABORT_AT=after:3` after it; `TERMINATE_AT` sends SIGTERM there.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,7 +12,9 @@ fn main() -> ExitCode {
     let abort_at = env::var("ABORT_AT").ok();
     match args.first().and_then(|program| program.to_str()) {
         Some("license-server") => {
+            let terminate_at = env::var("TERMINATE_AT").ok();
             let durable_step = move |step: client::DurableStep| {
+                terminate_if(terminate_at.as_deref(), step.moment == client::Moment::Before, step.number);
                 abort_if(abort_at.as_deref(), step.moment == client::Moment::Before, step.number);
             };
             client::run(args, client::Seams::default().on_durable_step(durable_step))
@@ -30,8 +32,20 @@ fn main() -> ExitCode {
 
 /// As a power failure would: nothing is flushed, nothing is unwound.
 fn abort_if(abort_at: Option<&str>, before: bool, number: u64) {
-    let here = format!("{}:{number}", if before { "before" } else { "after" });
-    if abort_at == Some(here.as_str()) {
+    if abort_at == Some(here(before, number).as_str()) {
         std::process::abort();
     }
+}
+
+/// As a service manager would.
+fn terminate_if(terminate_at: Option<&str>, before: bool, number: u64) {
+    if terminate_at == Some(here(before, number).as_str()) {
+        let id = std::process::id().to_string();
+        let sent = std::process::Command::new("kill").args(["-TERM", &id]).status();
+        assert!(sent.is_ok_and(|sent| sent.success()), "SIGTERM was not sent");
+    }
+}
+
+fn here(before: bool, number: u64) -> String {
+    format!("{}:{number}", if before { "before" } else { "after" })
 }

@@ -365,6 +365,19 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_shows_every_setting_and_all_of_it_is_accepted() {
+        let sample = include_str!("../service/config.toml");
+        let is_setting = |line: &str| KNOWN.iter().any(|name| line.starts_with(&format!("{name} = ")));
+        let uncommented: Vec<&str> = sample
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|line| is_setting(line)).unwrap_or(line))
+            .collect();
+        assert_eq!(uncommented.iter().filter(|line| is_setting(line)).count(), KNOWN.len());
+        assert!(resolve(Flags::default(), &[], &uncommented.join("\n")).is_ok());
+        assert!(resolve(Flags::default(), &[], sample).is_ok());
+    }
+
+    #[test]
     fn a_path_in_the_file_is_relative_to_the_file_and_the_default_to_the_home() {
         let settings = resolve(Flags::default(), &[], "state = 'state'").unwrap();
         assert_eq!(settings.state, settings.file.clone().unwrap().with_file_name("state"));

@@ -14,5 +14,6 @@ mod mails;
 mod readme;
 mod registry_model;
 mod scenarios;
+mod service;
 mod stage;
 mod stories;

@@ -73,6 +73,9 @@ fn step(context: &Context, log: Log) -> Result<UtcTime, LocalStateError> {
     if let Some(warning) = Warning::due(&session, &schedule) {
         drop(session);
         warning.give(context, log);
+        if context.stop.is_told() {
+            return Ok(now); // it comes again: the command may not have done its work
+        }
         let mut session = Session::open(context, EVENT)?;
         let schedule = session.store.schedule()?;
         session
