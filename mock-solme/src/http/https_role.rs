@@ -9,17 +9,18 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use protocol::limits;
 use tokio::task::spawn_blocking;
 
 use super::quirky::{self, WireControl};
-use super::{body, no_store, problem};
+use super::{body, health, no_store, problem};
 use crate::main_server::{Carrier, MainServer, Outgoing};
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
         .route("/synchronize", post(synchronize))
+        .route("/health", get(health::over_https))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(map_response(no_store))

@@ -1,6 +1,7 @@
 //! The two roles that License Servers talk to (P 13), and what the admin API shares with them.
 
 pub(crate) mod body;
+mod health;
 pub(crate) mod https_role;
 pub(crate) mod payload_role;
 pub(crate) mod problem;

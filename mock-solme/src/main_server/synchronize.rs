@@ -1,8 +1,8 @@
 //! One request, one answer (P 9), whatever carries them.
 
 use protocol::{
-    Digest, LicenseServerId, MainServerId, PayloadName, Problem, ProblemCode, PublicJwk, Receipt, Refusal, Request,
-    RequestId, SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
+    Digest, Health, LicenseServerId, MainServerId, PayloadName, Problem, ProblemCode, PublicJwk, Receipt, Refusal,
+    Request, RequestId, SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
 };
 use rusqlite::Connection;
 
@@ -221,6 +221,22 @@ impl MainServer {
         let id = &request.frame().issuer;
         let Some(record) = self.store.read(|store| records::load(store, id))? else { return Ok(true) };
         Ok(limits.take(id, Bucket::of(&record, &request.thumbprint()), self.now()))
+    }
+
+    /// That the main server is there, and its time (P 13.9). It is no exchange of the journal, unless a quirk fires.
+    pub(crate) fn health(&self, carrier: Carrier) -> Outgoing<Health> {
+        let mut exchange = Exchange::new(carrier, b"GET /health", Vec::new());
+        if let Some(fired) = self.quirk_instead(&mut exchange, || None) {
+            self.keep(exchange);
+            return Outgoing { answer: None, quirk: Some(fired) };
+        }
+        exchange.decided("healthy", "13.9", "");
+        let quirk = self.quirk_of_answer(&mut exchange, |_| false);
+        if quirk.is_some() {
+            self.keep(exchange);
+        }
+        let health = Health { main_server_id: self.id.clone(), main_server_time: self.now() };
+        Outgoing { answer: Some(health), quirk }
     }
 
     /// The payload of this name, for the 8080 role (P 13.4).
