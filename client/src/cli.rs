@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use protocol::{LicenseNumber, LicenseServerId};
 
 use crate::clock::Span;
@@ -133,6 +134,16 @@ pub(crate) enum Verb {
         /// and MESSAGE in its environment
         #[arg(long, value_name = "COMMAND")]
         warning_command: Option<String>,
+    },
+    /// Write the completions of a shell to standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages into a directory
+    ManPages {
+        /// The directory; it must exist
+        directory: PathBuf,
     },
     /// Show each setting, its value, and where it comes from
     ///

@@ -39,8 +39,10 @@ pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
     let offset = cli.clock_offset.unwrap_or(Span { seconds: 0 });
     let shape = error_shape(&cli.verb);
     let asks_may_issue = matches!(cli.verb, Verb::MayIssue { .. });
-    let done = Settings::resolve(cli.flags(), &|name| std::env::var_os(name))
-        .and_then(|settings| command::run(&mut Context::new(settings, offset, seams), cli.verb, cli.json));
+    let done = command::run_without_state(&cli.verb).unwrap_or_else(|| {
+        let settings = Settings::resolve(cli.flags(), &|name| std::env::var_os(name))?;
+        command::run(&mut Context::new(settings, offset, seams), cli.verb, cli.json)
+    });
     let mut report = done.unwrap_or_else(|trouble| Report::trouble(trouble, shape));
     // Whoever asks whether a license may be issued gets one exit code for every no, a broken state included.
     if asks_may_issue && matches!(report.exit, Exit::LocalState) {

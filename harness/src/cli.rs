@@ -1,14 +1,15 @@
 //! The command line of `harness`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::conformance::command;
 use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
 use crate::suite::Suite;
-use crate::{license_server_subject, mock_solme_subject, mutants, scenario};
+use crate::{license_server_subject, mock_solme_subject, mutants, pages, scenario};
 
 /// The referee for license-server synchronization.
 #[derive(Parser)]
@@ -45,6 +46,16 @@ enum Verb {
         #[command(flatten)]
         arguments: mutants::Arguments,
     },
+    /// Write the completions of a shell to standard output
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    ManPages {
+        /// The directory; it must exist
+        directory: PathBuf,
+    },
     /// List the cases of a suite with their requirements
     List {
         /// What the subject would be
@@ -71,6 +82,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Scenario(arguments) => runtime.block_on(scenario::run(arguments)),
         Verb::Conformance { suite, arguments } => runtime.block_on(command::run(*suite, arguments)),
         Verb::Mutants { suite, arguments } => runtime.block_on(mutants::run(*suite, arguments)),
+        Verb::Completions { shell } => {
+            pages::completions(Arguments::command(), *shell);
+            Ok(true)
+        }
+        Verb::ManPages { directory } => pages::man_pages(Arguments::command(), directory).map(|()| true),
         Verb::List { suite } => {
             command::list(*suite);
             Ok(true)

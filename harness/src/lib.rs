@@ -6,6 +6,7 @@ mod conformance;
 mod license_server_subject;
 mod mock_solme_subject;
 mod mutants;
+mod pages;
 pub mod programs;
 mod scenario;
 mod server_suite;

@@ -11,6 +11,7 @@ mod foreign_answers;
 mod foreign_main_server;
 mod interleavings;
 mod mails;
+mod pages;
 mod readme;
 mod registry_model;
 mod scenarios;

@@ -8,6 +8,7 @@ mod import_response;
 mod init;
 mod may_issue;
 mod new_key_pair;
+mod pages;
 mod request_clear;
 mod serve;
 mod session;
@@ -106,6 +107,15 @@ impl Context {
     }
 }
 
+/// Carries out a verb that needs neither settings nor state.
+pub(crate) fn run_without_state(verb: &Verb) -> Option<Result<Report, Trouble>> {
+    match verb {
+        Verb::Completions { shell } => Some(Ok(pages::completions(*shell))),
+        Verb::ManPages { directory } => Some(pages::man_pages(directory)),
+        _ => None,
+    }
+}
+
 /// Carries out one verb.
 pub(crate) fn run(context: &mut Context, verb: Verb, as_json: bool) -> Result<Report, Trouble> {
     match verb {
@@ -117,6 +127,7 @@ pub(crate) fn run(context: &mut Context, verb: Verb, as_json: bool) -> Result<Re
         Verb::Init { id, trust } => init::run(context, &id, &trust),
         Verb::Synchronize { .. } => synchronize::run(context),
         Verb::Config { .. } => Ok(Report::new(Exit::Done, context.settings.to_json(), context.settings.to_text())),
+        Verb::Completions { .. } | Verb::ManPages { .. } => unreachable!("they need no state"),
         Verb::Status => status::run(context),
         Verb::MayIssue { license_number } => may_issue::run(context, license_number.as_ref()),
         Verb::NewKeyPair { yes } => new_key_pair::run(context, yes),

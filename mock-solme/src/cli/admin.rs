@@ -207,9 +207,11 @@ fn call(verb: Verb, by: &str) -> Call {
             call.json(json!({ "operator": by }))
         }
         Verb::Reset { id: None, .. } => Call::new(Method::POST, ["reset"], render::object),
-        Verb::Serve(_) | Verb::ProcessRequest { .. } | Verb::TrustFile => {
-            Call::new(Method::GET, ["trust-file"], render::object)
-        }
+        Verb::Serve(_)
+        | Verb::Completions { .. }
+        | Verb::ManPages { .. }
+        | Verb::ProcessRequest { .. }
+        | Verb::TrustFile => Call::new(Method::GET, ["trust-file"], render::object),
     }
 }
 

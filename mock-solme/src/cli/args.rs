@@ -47,6 +47,16 @@ pub(super) struct Global {
 pub(super) enum Verb {
     /// Run the simulator
     Serve(Serve),
+    /// Write the completions of a shell to standard output
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    ManPages {
+        /// The directory; it must exist
+        directory: PathBuf,
+    },
     /// License server ids
     #[command(subcommand)]
     Ids(Ids),

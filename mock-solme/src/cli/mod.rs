@@ -2,6 +2,7 @@
 
 mod admin;
 mod args;
+mod pages;
 mod quirks;
 mod render;
 mod serve;
@@ -36,6 +37,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
     log_to_stderr();
     match cli.verb {
         Verb::Serve(args) => serve::run(args, seams),
+        Verb::Completions { shell } => pages::completions(shell),
+        Verb::ManPages { directory } => pages::man_pages(&directory),
         verb => admin::run(cli.global, verb),
     }
 }
