@@ -1,6 +1,8 @@
 //! The command line, in the manual's words.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -9,6 +11,7 @@ use protocol::{LicenseNumber, LicenseServerId};
 use crate::clock::Span;
 use crate::core::Mode;
 use crate::settings::{Flags, Limit};
+use crate::transport::Secret;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -32,7 +35,7 @@ This is a simulation with a protocol and keys of its own. It cannot talk to Solm
 and nothing it does makes AVIX accept a license.";
 
 /// A License Server's synchronization with its main license server.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "license-server", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Cli {
     /// The state directory
@@ -52,7 +55,7 @@ pub(crate) struct Cli {
 }
 
 /// What is to be done.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Verb {
     /// Set up this License Server: its license server id, its trust file, and a new key pair
     ///
@@ -155,8 +158,8 @@ pub(crate) enum Verb {
     },
 }
 
-/// How long the network may take.
-#[derive(Debug, Clone, Args)]
+/// How the main server is reached.
+#[derive(Args)]
 pub(crate) struct Network {
     /// To look up a name, and to connect to a port [default: 10s]
     #[arg(long, value_name = "SPAN")]
@@ -164,6 +167,21 @@ pub(crate) struct Network {
     /// For one exchange on one port [default: 60s]
     #[arg(long, value_name = "SPAN")]
     total_limit: Option<Limit>,
+    /// For both ports: none, system, or an address as http://USER:PASSWORD@HOST:PORT, socks5://HOST:PORT or
+    /// socks5h://HOST:PORT. With socks5h the proxy looks up the name of the main server [default: none]
+    // Parsed later: clap would show a wrong one, and the password in it.
+    #[arg(long, value_name = "PROXY", value_parser = unshown)]
+    proxy: Option<Arc<Secret>>,
+    /// What is reached without the proxy: names with their subdomains, addresses and networks, as
+    /// example.com,10.0.0.0/8; * for everything
+    #[arg(long, value_name = "LIST")]
+    no_proxy: Option<String>,
+    /// The first line of this file is the password of the proxy
+    #[arg(long, value_name = "FILE")]
+    proxy_password_file: Option<PathBuf>,
+    /// Send addresses of this computer, as localhost, to the proxy too
+    #[arg(long)]
+    proxy_loopback: bool,
 }
 
 impl Cli {
@@ -174,10 +192,21 @@ impl Cli {
             flags.warning_command.clone_from(warning_command);
         }
         match &self.verb {
-            Verb::Synchronize { network } | Verb::Config { network } | Verb::Serve { network, .. } => {
-                Flags { connect_limit: network.connect_limit, total_limit: network.total_limit, ..flags }
-            }
+            Verb::Synchronize { network } | Verb::Config { network } | Verb::Serve { network, .. } => Flags {
+                connect_limit: network.connect_limit,
+                total_limit: network.total_limit,
+                proxy: network.proxy.clone(),
+                no_proxy: network.no_proxy.clone(),
+                proxy_password_file: network.proxy_password_file.clone(),
+                proxy_loopback: network.proxy_loopback.then_some(true),
+                ..flags
+            },
             _ => flags,
         }
     }
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "clap wants a parser that may fail")]
+fn unshown(text: &str) -> Result<Arc<Secret>, Infallible> {
+    Ok(Arc::new(Secret::new(text)))
 }

@@ -2,7 +2,7 @@
 //!
 //! - `core` decides: states, checks, times, the right to issue. No I/O, no clock, no randomness.
 //! - `store` keeps: one SQLite database and one key file, changed in numbered durable steps.
-//! - `transport` carries: two ports, every failure told apart by its source.
+//! - `transport` carries: two ports, directly or through a proxy, every failure told apart by its source.
 //! - `command` acts: one file for each verb of the command line.
 //!
 //! [`run()`] is the only entry point. Clauses of `protocol/PROTOCOL.md` are cited as `P 9.7`.

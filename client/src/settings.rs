@@ -6,37 +6,50 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::clock::Span;
 use crate::output::{Exit, Text, Trouble};
-use crate::transport::TimeLimits;
+use crate::transport::{NetworkSettings, ProxySettings, Secret, TimeLimits};
 
 /// What begins the name of a setting in the environment: `connect_limit` is `LICENSE_SERVER_CONNECT_LIMIT`.
 const PREFIX: &str = "LICENSE_SERVER_";
 
 /// The settings that a configuration file may have.
-const KNOWN: [&str; 4] = ["state", "connect_limit", "total_limit", "warning_command"];
+const KNOWN: [&str; 8] = [
+    "state",
+    "connect_limit",
+    "total_limit",
+    "proxy",
+    "no_proxy",
+    "proxy_password_file",
+    "proxy_loopback",
+    "warning_command",
+];
 
 /// What the command line says of the settings; each is absent unless given.
-#[derive(Debug, Default, Clone)]
+#[derive(Default)]
 pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     pub(crate) state: Option<PathBuf>,
     pub(crate) connect_limit: Option<Limit>,
     pub(crate) total_limit: Option<Limit>,
+    pub(crate) proxy: Option<Arc<Secret>>,
+    pub(crate) no_proxy: Option<String>,
+    pub(crate) proxy_password_file: Option<PathBuf>,
+    pub(crate) proxy_loopback: Option<bool>,
     pub(crate) warning_command: Option<String>,
 }
 
 /// The settings of one run.
-#[derive(Debug)]
 pub(crate) struct Settings {
     /// The state directory.
     pub(crate) state: PathBuf,
-    /// How long the network may take.
-    pub(crate) limits: TimeLimits,
+    /// How the main server is reached.
+    pub(crate) network: NetworkSettings,
     /// What `serve` runs when the required synchronization comes near.
     pub(crate) warning_command: Option<String>,
     file: Option<PathBuf>,
@@ -99,8 +112,10 @@ impl Settings {
             connect: sources.value("connect_limit", flags.connect_limit, Limit(Duration::from_secs(10)))?.0,
             total: sources.value("total_limit", flags.total_limit, Limit(Duration::from_secs(60)))?.0,
         };
+        let proxy = sources.proxy(flags.proxy, flags.no_proxy, flags.proxy_password_file, flags.proxy_loopback)?;
         let warning_command = sources.optional("warning_command", flags.warning_command)?;
-        Ok(Self { state, limits, warning_command, file: sources.file.map(|(path, _)| path), shown: sources.shown })
+        let network = NetworkSettings { limits, proxy };
+        Ok(Self { state, network, warning_command, file: sources.file.map(|(path, _)| path), shown: sources.shown })
     }
 
     /// All settings, for a script.
@@ -120,7 +135,7 @@ impl Settings {
     pub(crate) fn to_text(&self) -> Text {
         let mut text = Text::default();
         for shown in &self.shown {
-            let value = shown.value.as_deref().unwrap_or("(not set)");
+            let value = shown.value.as_deref().filter(|value| !value.is_empty()).unwrap_or("(not set)");
             text.value(shown.name, format_args!("{value:<40} {}", shown.source));
         }
         match &self.file {
@@ -197,6 +212,33 @@ impl<'a> Sources<'a> {
         };
         self.show(name, path.as_ref().map(|path| path.display()).as_ref(), source);
         Ok(path)
+    }
+
+    /// The proxy. Its password is shown nowhere, also not where the proxy is wrong.
+    fn proxy(
+        &mut self,
+        proxy: Option<Arc<Secret>>,
+        no_proxy: Option<String>,
+        password_file: Option<PathBuf>,
+        loopback: Option<bool>,
+    ) -> Result<ProxySettings, Trouble> {
+        let (secret, source) = match (proxy, self.text("proxy")?) {
+            (Some(secret), _) => (secret, Source::flag("proxy")),
+            (None, Some((text, source))) => (Arc::new(Secret::new(&text)), source),
+            (None, None) => (Arc::new(Secret::new("none")), Source::Default),
+        };
+        let first = self.shown.len();
+        let no_proxy = self.value("no_proxy", no_proxy, String::new())?;
+        let password_file = self.path("proxy_password_file", password_file, None)?;
+        let loopback = self.value("proxy_loopback", loopback, false)?;
+        let settings =
+            ProxySettings::read(&secret, &no_proxy, password_file.as_deref(), loopback).map_err(|wrong| {
+                let of = |name: &str| self.shown.iter().find(|shown| shown.name == name).map(|shown| &shown.source);
+                let name = wrong.setting();
+                configuration(format!("{name}, {}: {wrong}", of(name).unwrap_or(&source)))
+            })?;
+        self.shown.insert(first, Shown { name: "proxy", value: Some(settings.proxy.to_string()), source });
+        Ok(settings)
     }
 
     fn find<T: FromStr<Err: Display>>(&self, name: &str, flag: Option<T>) -> Result<Option<(T, Source)>, Trouble> {
@@ -324,9 +366,9 @@ mod tests {
         let flag = Flags { connect_limit: Some("3s".parse().unwrap()), ..Flags::default() };
         let environment = [("LICENSE_SERVER_CONNECT_LIMIT", "2s"), ("LICENSE_SERVER_TOTAL_LIMIT", "")];
         let file = "connect_limit = '1s'\ntotal_limit = '4m'";
-        let connect = |settings: &Settings| settings.limits.connect.as_secs();
+        let connect = |settings: &Settings| settings.network.limits.connect.as_secs();
         let all = resolve(flag, &environment, file).unwrap();
-        assert_eq!((connect(&all), all.limits.total.as_secs()), (3, 240));
+        assert_eq!((connect(&all), all.network.limits.total.as_secs()), (3, 240));
         assert_eq!(connect(&resolve(Flags::default(), &environment, file).unwrap()), 2);
         assert_eq!(connect(&resolve(Flags::default(), &[], file).unwrap()), 1);
         assert_eq!(connect(&resolve(Flags::default(), &[], "").unwrap()), 10);
@@ -373,8 +415,30 @@ mod tests {
             .map(|line| line.strip_prefix("# ").filter(|line| is_setting(line)).unwrap_or(line))
             .collect();
         assert_eq!(uncommented.iter().filter(|line| is_setting(line)).count(), KNOWN.len());
-        assert!(resolve(Flags::default(), &[], &uncommented.join("\n")).is_ok());
+        // A password needs a file that is there.
+        let all: Vec<&str> = uncommented.into_iter().filter(|line| !line.starts_with("proxy_password_file")).collect();
+        assert!(resolve(Flags::default(), &[], &all.join("\n")).is_ok());
         assert!(resolve(Flags::default(), &[], sample).is_ok());
+    }
+
+    #[test]
+    fn a_proxy_is_shown_without_its_password_and_a_wrong_one_is_named_with_its_place_only() {
+        let file = "proxy = 'http://me:secret@proxy.example:3128'\nno_proxy = ['intranet.example', '10.0.0.0/8']";
+        let shown = resolve(Flags::default(), &[], file).unwrap().to_json().to_string();
+        assert!(shown.contains("http://me:***@proxy.example:3128") && !shown.contains("secret"), "{shown}");
+        assert!(shown.contains("intranet.example,10.0.0.0/8"), "{shown}");
+        let wrong =
+            message(resolve(Flags::default(), &[("LICENSE_SERVER_PROXY", "http://me:secret@proxy.example")], ""));
+        assert!(
+            wrong.starts_with("proxy, in the environment, LICENSE_SERVER_PROXY: ") && !wrong.contains("secret"),
+            "{wrong}"
+        );
+        let wrong = message(resolve(Flags::default(), &[], "no_proxy = '10.0.0.0/99'"));
+        assert!(wrong.starts_with("no_proxy, in "), "{wrong}");
+        let wrong = message(resolve(Flags::default(), &[], "proxy_password_file = 'p'"));
+        assert!(wrong.starts_with("proxy_password_file, in "), "{wrong}");
+        let wrong = message(resolve(Flags::default(), &[], "proxy_loopback = 'perhaps'"));
+        assert!(wrong.starts_with("proxy_loopback, in "), "{wrong}");
     }
 
     #[test]

@@ -168,10 +168,11 @@ fn failure(code: &str) -> &str {
         | "main-server-trouble"
         | "response-older" => code,
         "refusal-not-ours" => "refusal-wrong",
+        "proxy-own-page" => "not-the-main-server",
         "name-lookup-failed" | "local-clock-wrong" | "answer-interrupted" | "tls-not-solme" | "tls-failed" => {
             "not-reached"
         }
-        port if port.starts_with("443-") || port.starts_with("8080-") => "not-reached",
+        way if ["443-", "8080-", "proxy-"].iter().any(|start| way.starts_with(start)) => "not-reached",
         "trust-file-not-usable" | "file-not-written" => "file-not-usable",
         _ => "local-state",
     }

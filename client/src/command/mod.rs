@@ -99,7 +99,7 @@ impl Context {
         match &self.transport {
             Some(transport) => Ok(transport(trust)),
             None => {
-                let transport = DirectTransport::new(trust, self.settings.limits)?.until(self.stop.clone());
+                let transport = DirectTransport::new(trust, &self.settings.network)?.until(self.stop.clone());
                 let follows_redirects = self.mutant == Some(Mutant::FollowsRedirects);
                 Ok(Box::new(if follows_redirects { transport.following_redirects() } else { transport }))
             }

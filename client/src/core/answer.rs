@@ -2,14 +2,14 @@
 
 use protocol::{Problem, Refusal, RefusalCode, limits};
 
-use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Wrong};
+use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Via, Wrong};
 use super::{read_receipt, read_refusal, refused::printable};
 use crate::mutant::Mutant;
 
 /// An HTTP answer, its body bounded by the transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HttpAnswer {
-    /// Real host and port of who answered.
+    /// Real host and port of who answered, and the proxy on the way there.
     pub(crate) at: String,
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
@@ -20,6 +20,8 @@ pub(crate) struct HttpAnswer {
     pub(crate) body: Vec<u8>,
     /// The body was longer than asked for; `body` holds its beginning.
     pub(crate) too_long: bool,
+    /// The proxy that it came through.
+    pub(crate) via: Option<Via>,
 }
 
 /// What the main server answered, checked (P 11.1 to 11.5, 11.10).
@@ -110,6 +112,9 @@ fn not_ours_or_wrong(wrong: Wrong) -> Failure {
 
 /// What came from the 8080 role: the payload, or `None` for a 404, to which the same request is sent once more (P 13.5).
 pub(crate) fn interpret_payload(answer: HttpAnswer, size: u64) -> Result<Option<Vec<u8>>, Failure> {
+    if let Some(failure) = answer.via.as_ref().and_then(|via| via.own_answer(&answer)) {
+        return Err(Failure::Proxy(failure));
+    }
     match (answer.status, answer.media_type().as_str()) {
         (404, _) => Ok(None),
         (200, "application/octet-stream") if answer.content_encoding.is_none() => {
@@ -148,8 +153,16 @@ impl HttpAnswer {
         full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
+    pub(super) fn is_a_web_page(&self) -> bool {
+        matches!(self.media_type().as_str(), "text/html" | "application/xhtml+xml")
+    }
+
+    pub(super) fn is_a_problem(&self) -> bool {
+        self.media_type() == "application/problem+json"
+    }
+
     /// What it looks like, for people.
-    fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> String {
         let content =
             self.content_type.as_deref().map_or("no content type".to_owned(), |t| format!("{:.60}", printable(t)));
         let encoding = self.content_encoding.as_deref().map(|e| format!(", encoded as {:.40}", printable(e)));

@@ -4,6 +4,7 @@
 use protocol::UtcTime;
 
 use super::check::{PayloadWrong, Wrong};
+use super::proxy_failure::ProxyFailure;
 
 /// The two ports of the main server (P 13.1). A simulator may listen elsewhere: messages also say where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,19 @@ pub(crate) enum PortFault {
     Unreachable,
 }
 
-/// Why a direct synchronization failed. `at` is the real host and port.
+/// The code of a port that cannot be used.
+pub(super) const fn port_code(role: Role, fault: PortFault) -> &'static str {
+    match (role, fault) {
+        (Role::Https, PortFault::Refused) => "443-refused",
+        (Role::Https, PortFault::TimedOut) => "443-timed-out",
+        (Role::Https, PortFault::Unreachable) => "443-unreachable",
+        (Role::Http, PortFault::Refused) => "8080-refused",
+        (Role::Http, PortFault::TimedOut) => "8080-timed-out",
+        (Role::Http, PortFault::Unreachable) => "8080-unreachable",
+    }
+}
+
+/// Why a direct synchronization failed. `at` is the real host and port, and the proxy on the way there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     NameLookupFailed {
@@ -82,6 +95,7 @@ pub(crate) enum Failure {
         at: String,
         found: String,
     },
+    Proxy(ProxyFailure),
     /// The program was told to stop while it waited.
     Stopped,
 }
@@ -91,12 +105,7 @@ impl Failure {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::NameLookupFailed { .. } => "name-lookup-failed",
-            Self::Port { role: Role::Https, fault: PortFault::Refused, .. } => "443-refused",
-            Self::Port { role: Role::Https, fault: PortFault::TimedOut, .. } => "443-timed-out",
-            Self::Port { role: Role::Https, fault: PortFault::Unreachable, .. } => "443-unreachable",
-            Self::Port { role: Role::Http, fault: PortFault::Refused, .. } => "8080-refused",
-            Self::Port { role: Role::Http, fault: PortFault::TimedOut, .. } => "8080-timed-out",
-            Self::Port { role: Role::Http, fault: PortFault::Unreachable, .. } => "8080-unreachable",
+            Self::Port { role, fault, .. } => port_code(*role, *fault),
             Self::TlsNotSolme { .. } => "tls-not-solme",
             Self::TlsFailed { .. } => "tls-failed",
             Self::LocalClockWrong { .. } => "local-clock-wrong",
@@ -109,20 +118,22 @@ impl Failure {
             Self::RefusalNotOurs(_) => "refusal-not-ours",
             Self::MainServerTrouble { .. } => "main-server-trouble",
             Self::Stopped => "stopped",
+            Self::Proxy(failure) => failure.code(),
         }
     }
 
     /// Whether trying again later may help without anyone changing anything.
     pub(crate) const fn is_transient(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Proxy(failure) => failure.is_transient(),
             Self::NameLookupFailed { .. }
-                | Self::Port { .. }
-                | Self::AnswerInterrupted { .. }
-                | Self::PayloadNotFound { .. }
-                | Self::MainServerTrouble { .. }
-                | Self::Stopped
-        )
+            | Self::Port { .. }
+            | Self::AnswerInterrupted { .. }
+            | Self::PayloadNotFound { .. }
+            | Self::MainServerTrouble { .. }
+            | Self::Stopped => true,
+            _ => false,
+        }
     }
 
     /// What happened, for people.
@@ -174,6 +185,7 @@ impl Failure {
                 format!("the main server is in trouble: {} ({at}) answered {found}", port(*role))
             }
             Self::Stopped => "the program was told to stop before the answer came".to_owned(),
+            Self::Proxy(failure) => failure.message(),
         }
     }
 
@@ -211,6 +223,7 @@ impl Failure {
                     .to_owned()
             }
             Self::PayloadNotFound { .. } | Self::MainServerTrouble { .. } => "Synchronize again later".to_owned(),
+            Self::Proxy(failure) => failure.cure(),
         };
         format!("{first}. Or synchronize via file: `license-server export-request FILE`.")
     }

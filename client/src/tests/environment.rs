@@ -231,6 +231,7 @@ pub(crate) fn http(status: u16, content_type: &str, body: impl Into<Vec<u8>>) ->
         retry_after: None,
         body: body.into(),
         too_long: false,
+        via: None,
     }
 }
 

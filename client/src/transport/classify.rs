@@ -8,12 +8,14 @@ use rustls::CertificateError;
 
 use super::TimeLimits;
 use super::tls::Presented;
-use crate::core::{Failure, PortFault, Role};
+use crate::core::{Failure, PortFault, Role, Via};
 
 /// Where an exchange went wrong.
 pub(super) struct Place<'a> {
     pub(super) role: Role,
+    /// Real host and port, and the proxy on the way there.
     pub(super) at: &'a str,
+    pub(super) via: Option<&'a Via>,
     pub(super) limits: TimeLimits,
     pub(super) presented: &'a Presented,
 }
@@ -25,7 +27,12 @@ impl Place<'_> {
             return self.tls(tls);
         }
         let io = source::<io::Error>(error);
+        let reader = self.via.filter(|via| via.reads_requests);
         if error.is_connect() {
+            if let Some(proxy) = reader {
+                let detail = if error.is_timeout() { self.no_connection() } else { last_cause(error) };
+                return Failure::Proxy(proxy.unreachable(detail));
+            }
             return match io {
                 _ if error.is_timeout() => self.connect_timed_out(),
                 Some(io) => self.connect(io),
@@ -36,14 +43,25 @@ impl Place<'_> {
             return self.interrupted(format!("no complete answer within {} s", self.limits.total.as_secs_f32()));
         }
         match source::<hyper::Error>(error) {
-            Some(hyper) if hyper.is_parse() => self.foreign("its answer is no HTTP".to_owned()),
+            Some(hyper) if hyper.is_parse() => match reader {
+                Some(proxy) => Failure::Proxy(proxy.own_page("its answer is no HTTP".to_owned())),
+                None => self.foreign("its answer is no HTTP".to_owned()),
+            },
             _ => self.interrupted(last_cause(error)),
         }
     }
 
-    /// The name or the port did not answer in time.
-    pub(super) fn connect_timed_out(&self) -> Failure {
-        self.port(PortFault::TimedOut, format!("no connection within {} s", self.limits.connect.as_secs_f32()))
+    /// Whether an error may be that of the proxy before it has passed anything on: TLS is spoken behind it.
+    pub(super) fn is_before_tls(error: &reqwest::Error) -> bool {
+        error.is_connect() && source::<rustls::Error>(error).is_none()
+    }
+
+    fn connect_timed_out(&self) -> Failure {
+        self.port(PortFault::TimedOut, self.no_connection())
+    }
+
+    fn no_connection(&self) -> String {
+        format!("no connection within {} s", self.limits.connect.as_secs_f32())
     }
 
     fn connect(&self, error: &io::Error) -> Failure {

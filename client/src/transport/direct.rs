@@ -1,7 +1,10 @@
-//! Direct synchronization over the two ports (P 13): no redirects, no proxy, no content encoding, bounded bodies.
+//! Direct synchronization over the two ports (P 13): no redirects, no content encoding, bounded bodies.
 
 use std::cell::OnceCell;
+use std::net::SocketAddr;
 
+use hyper::Uri;
+use hyper::http::uri::InvalidUri;
 use protocol::{PayloadName, TrustFile};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -11,9 +14,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::classify::Place;
+use super::probe::Probe;
+use super::proxy::{ProxyKind, ProxySettings};
+use super::route::{ProxyRoute, bare_host};
 use super::tls::{Presented, configuration};
-use super::{TimeLimits, Transport};
-use crate::core::{Failure, HttpAnswer, MAX_ANSWER, Role};
+use super::{NetworkSettings, TimeLimits, Transport};
+use crate::core::{Failure, HttpAnswer, MAX_ANSWER, Role, Via};
 use crate::stop::Stop;
 
 /// The ports 443 and 8080 of one main server.
@@ -37,21 +43,34 @@ struct Port {
     /// Without brackets.
     host: String,
     port: u16,
-    client: OnceCell<Client>,
+    proxy: Option<ProxyRoute>,
+    via: Option<Via>,
+    way: OnceCell<Way>,
+}
+
+/// The names looked up, and a client that connects to nothing else.
+struct Way {
+    client: Client,
+    /// Where the proxy is; empty without one.
+    proxy: Vec<SocketAddr>,
+    /// The main server, as a proxy is to call it.
+    target: String,
 }
 
 impl DirectTransport {
     /// The way to the main server of a trust file.
     ///
     /// # Errors
-    /// [`Failure::TlsFailed`] if its CA certificate cannot be used.
-    pub(crate) fn new(trust: &TrustFile, limits: TimeLimits) -> Result<Self, Failure> {
+    /// [`Failure::TlsFailed`] if its CA certificate cannot be used, [`Failure::Proxy`] if the system's proxy cannot.
+    pub(crate) fn new(trust: &TrustFile, settings: &NetworkSettings) -> Result<Self, Failure> {
         let failed = |detail| Failure::TlsFailed { at: trust.https.clone(), detail };
         let (tls, presented) = configuration(trust)
             .map_err(|error| failed(format!("the CA certificate of the trust file cannot be used: {error}")))?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failed(format!("this computer gives no network: {error}")))?;
-        let (https, http) = (Port::new(Role::Https, &trust.https), Port::new(Role::Http, &trust.http));
+        let https = Port::new(Role::Https, &trust.https, &settings.proxy)?;
+        let http = Port::new(Role::Http, &trust.http, &settings.proxy)?;
+        let limits = settings.limits;
         Ok(Self {
             runtime: Some(runtime),
             tls,
@@ -93,34 +112,42 @@ impl DirectTransport {
         request: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<HttpAnswer, Failure> {
         let at = port.at();
-        let place = Place { role: port.role, at: &at, limits: self.limits, presented: &self.presented };
-        let client = match port.client.get() {
-            Some(client) => client,
+        let via = port.via.as_ref();
+        let place = Place { role: port.role, at: &at, via, limits: self.limits, presented: &self.presented };
+        let way = match port.way.get() {
+            Some(way) => way,
             None => {
-                let client = self.connectable(port, &place).await?;
-                port.client.get_or_init(|| client)
+                let way = self.way(port, &place).await?;
+                port.way.get_or_init(|| way)
             }
         };
-        let answer = request(client).send().await;
-        let answer = answer.map_err(|error| place.classify(&error))?;
-        read(answer, at.clone(), at_most).await.map_err(|error| place.classify(&error))
+        let answer = match request(&way.client).send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let at_the_proxy = self.failure_of_the_proxy(port, way, &error).await;
+                return Err(at_the_proxy.unwrap_or_else(|| place.classify(&error)));
+            }
+        };
+        let answer = read(answer, at.clone(), at_most).await.map_err(|error| place.classify(&error))?;
+        Ok(HttpAnswer { via: port.via.clone(), ..answer })
     }
 
-    /// Looks the host up, which has its own failure, and makes a client that connects to nothing else.
-    async fn connectable(&self, port: &Port, place: &Place<'_>) -> Result<Client, Failure> {
-        let addresses = match timeout(self.limits.connect, tokio::net::lookup_host((&*port.host, port.port))).await {
-            Ok(Ok(addresses)) => addresses.collect::<Vec<_>>(),
-            Ok(Err(error)) => {
-                return Err(Failure::NameLookupFailed { host: port.host.clone(), detail: error.to_string() });
-            }
-            Err(_) => {
-                let detail = format!("no answer within {} s", self.limits.connect.as_secs_f32());
-                return Err(Failure::NameLookupFailed { host: port.host.clone(), detail });
-            }
-        };
-        let client = Client::builder()
+    /// What the proxy says to being asked again, in stages; nothing where it is not to blame.
+    async fn failure_of_the_proxy(&self, port: &Port, way: &Way, error: &reqwest::Error) -> Option<Failure> {
+        let (Some(proxy), Some(via)) = (&port.proxy, &port.via) else { return None };
+        if via.reads_requests || !Place::is_before_tls(error) {
+            return None;
+        }
+        let (host, port, limit) = (&*way.target, port.port, self.limits.connect);
+        let word = Probe { proxy, addresses: &way.proxy, host, port, limit }.ask().await;
+        via.judge(word).map(Failure::Proxy)
+    }
+
+    /// Looks up the names that this computer has to know, which has its own failures: the proxy's where there is one,
+    /// and the main server's where no proxy looks it up.
+    async fn way(&self, port: &Port, place: &Place<'_>) -> Result<Way, Failure> {
+        let mut client = Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
-            .resolve_to_addrs(&port.host, &addresses)
             .no_proxy()
             .http1_only()
             .redirect(if self.follows_redirects { Policy::default() } else { Policy::none() })
@@ -128,9 +155,31 @@ impl DirectTransport {
             .retry(reqwest::retry::never())
             .tcp_nodelay(true)
             .connect_timeout(self.limits.connect)
-            .timeout(self.limits.total)
-            .build();
-        client.map_err(|error| place.classify(&error))
+            .timeout(self.limits.total);
+        let (mut target, mut proxy_addresses) = (port.host.clone(), Vec::new());
+        if port.proxy.as_ref().is_none_or(|proxy| proxy.kind == ProxyKind::Socks5) {
+            let failed = |detail| Failure::NameLookupFailed { host: port.host.clone(), detail };
+            let addresses = self.look_up(&port.host, port.port).await.map_err(failed)?;
+            target = addresses.first().map_or(target, |address| address.ip().to_string());
+            client = client.resolve_to_addrs(&port.host, &addresses);
+        }
+        if let (Some(proxy), Some(via)) = (&port.proxy, &port.via) {
+            let failed = |detail| Failure::Proxy(via.unreachable(format!("its name could not be looked up: {detail}")));
+            proxy_addresses = self.look_up(&proxy.host, proxy.port).await.map_err(failed)?;
+            client = client
+                .resolve_to_addrs(&proxy.host, &proxy_addresses)
+                .proxy(proxy.for_client().map_err(|error| place.classify(&error))?);
+        }
+        let client = client.build().map_err(|error| place.classify(&error))?;
+        Ok(Way { client, proxy: proxy_addresses, target })
+    }
+
+    async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+        match timeout(self.limits.connect, tokio::net::lookup_host((host, port))).await {
+            Ok(Ok(addresses)) => Ok(addresses.collect()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", self.limits.connect.as_secs_f32())),
+        }
     }
 }
 
@@ -159,27 +208,34 @@ impl Drop for DirectTransport {
 
 impl Port {
     /// The trust file's address has the form of P 15.1: its check has seen to that.
-    fn new(role: Role, address: &str) -> Self {
-        let authority = address.split_once("://").map_or(address, |(_, authority)| authority);
+    fn new(role: Role, address: &str, settings: &ProxySettings) -> Result<Self, Failure> {
+        let url: Uri = address.parse().map_err(|error: InvalidUri| Failure::NameLookupFailed {
+            host: address.to_owned(),
+            detail: error.to_string(),
+        })?;
         let usual = match role {
             Role::Https => 443,
             Role::Http => 80, // what the scheme `http` means without a port
         };
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(usual)),
-            _ => (authority, usual),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Self { role, address: address.to_owned(), host, port, client: OnceCell::new() }
+        let (host, port) = (bare_host(&url).to_owned(), url.port_u16().unwrap_or(usual));
+        let proxy = settings.route(&url).map_err(Failure::Proxy)?;
+        let via = proxy.as_ref().map(|proxy| Via {
+            proxy: proxy.name.clone(),
+            target: host_and_port(&host, port),
+            role,
+            logs_in: proxy.logs_in(),
+            reads_requests: role == Role::Http && proxy.kind == ProxyKind::Http,
+        });
+        Ok(Self { role, address: address.to_owned(), host, port, proxy, via, way: OnceCell::new() })
     }
 
     fn at(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        self.via.as_ref().map_or_else(|| host_and_port(&self.host, self.port), Via::at)
     }
+}
+
+fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 async fn read(mut response: Response, at: String, at_most: usize) -> Result<HttpAnswer, reqwest::Error> {
@@ -196,6 +252,7 @@ async fn read(mut response: Response, at: String, at_most: usize) -> Result<Http
         retry_after: header(RETRY_AFTER),
         body: Vec::new(),
         too_long: false,
+        via: None,
     };
     while let Some(chunk) = response.chunk().await? {
         answer.body.extend_from_slice(&chunk);

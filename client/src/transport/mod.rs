@@ -2,6 +2,9 @@
 
 mod classify;
 mod direct;
+mod probe;
+mod proxy;
+mod route;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -13,6 +16,7 @@ use protocol::PayloadName;
 use crate::core::{Failure, HttpAnswer};
 
 pub(crate) use direct::DirectTransport;
+pub(crate) use proxy::{ProxySettings, Secret};
 pub(crate) use tls::check_ca_certificate;
 
 /// Carries one request and one payload (P 13).
@@ -21,6 +25,12 @@ pub(crate) trait Transport {
     fn post_request(&self, request: &str) -> Result<HttpAnswer, Failure>;
     /// `GET /payloads/{name}` on the 8080 role (P 13.4). A longer body than `at_most` bytes is cut.
     fn get_payload(&self, name: &PayloadName, at_most: usize) -> Result<HttpAnswer, Failure>;
+}
+
+/// How the main server is reached.
+pub(crate) struct NetworkSettings {
+    pub(crate) limits: TimeLimits,
+    pub(crate) proxy: ProxySettings,
 }
 
 /// How long the network may take.

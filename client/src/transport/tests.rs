@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
-use super::{DirectTransport, TimeLimits, Transport as _};
+use super::{DirectTransport, NetworkSettings, ProxySettings, TimeLimits, Transport as _};
 use crate::core::{Failure, PortFault, Role};
 use crate::testing::MainServer;
 
@@ -86,7 +86,7 @@ fn nowhere() -> SocketAddr {
 
 fn transport(trust: &TrustFile) -> DirectTransport {
     let limits = TimeLimits { connect: Duration::from_millis(500), total: Duration::from_secs(5) };
-    DirectTransport::new(trust, limits).unwrap()
+    DirectTransport::new(trust, &NetworkSettings { limits, proxy: ProxySettings::none() }).unwrap()
 }
 
 fn post(https: SocketAddr, ca: &Ca) -> Result<(u16, Vec<u8>), Failure> {

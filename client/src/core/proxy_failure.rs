@@ -1,0 +1,112 @@
+//! Why the way through a proxy failed: codes of the table in `failure.rs`, each with its cure.
+
+use super::failure::{PortFault, Role, port_code};
+
+/// A failure of a proxy, or behind it. `proxy` is its address without the password, `target` real host and port of the
+/// main server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ProxyFailure {
+    Unreachable {
+        proxy: String,
+        detail: String,
+    },
+    WantsPassword {
+        proxy: String,
+    },
+    WrongPassword {
+        proxy: String,
+        found: String,
+    },
+    RefusesTarget {
+        proxy: String,
+        target: String,
+        found: String,
+    },
+    OwnPage {
+        proxy: String,
+        found: String,
+    },
+    /// Of a kind that is not spoken here; only the system's settings can name one.
+    NotSupported {
+        proxy: String,
+    },
+    /// The proxy works, and cannot reach the main server.
+    Beyond {
+        role: Role,
+        fault: PortFault,
+        proxy: String,
+        target: String,
+        detail: String,
+    },
+}
+
+impl ProxyFailure {
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "proxy-unreachable",
+            Self::WantsPassword { .. } => "proxy-wants-password",
+            Self::WrongPassword { .. } => "proxy-wrong-password",
+            Self::RefusesTarget { .. } => "proxy-refuses-target",
+            Self::OwnPage { .. } => "proxy-own-page",
+            Self::NotSupported { .. } => "proxy-not-supported",
+            Self::Beyond { role, fault, .. } => port_code(*role, *fault),
+        }
+    }
+
+    pub(super) const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Beyond { .. })
+    }
+
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::Unreachable { proxy, detail } => format!("the proxy {proxy} cannot be reached: {detail}"),
+            Self::WantsPassword { proxy } => format!("the proxy {proxy} wants a user and a password"),
+            Self::WrongPassword { proxy, found } => {
+                format!("the proxy {proxy} does not accept the user and the password: {found}")
+            }
+            Self::RefusesTarget { proxy, target, found } => {
+                format!("the proxy {proxy} refuses to pass on to {target}: {found}")
+            }
+            Self::OwnPage { proxy, found } => {
+                format!("the proxy {proxy} answers for itself instead of passing on: {found}")
+            }
+            Self::NotSupported { proxy } => {
+                format!("the system's proxy {proxy} is of a kind that is not supported")
+            }
+            Self::Beyond { role, fault, proxy, target, detail } => {
+                let what = match fault {
+                    PortFault::Refused => "was refused by",
+                    PortFault::TimedOut => "got no answer from",
+                    PortFault::Unreachable => "cannot reach",
+                };
+                format!("the proxy {proxy} {what} port {} of the main server ({target}): {detail}", role.port())
+            }
+        }
+    }
+
+    pub(super) fn cure(&self) -> String {
+        match self {
+            Self::Unreachable { .. } => {
+                "Check host, port and kind (http, socks5) of the proxy, and that it runs".to_owned()
+            }
+            Self::WantsPassword { .. } => {
+                "Name the user in the proxy's address, as --proxy http://USER@HOST:PORT, and \
+                 give the password with --proxy-password-file FILE"
+                    .to_owned()
+            }
+            Self::WrongPassword { .. } => {
+                "Have user and password checked by whoever runs the proxy; leave both out if it takes none".to_owned()
+            }
+            Self::RefusesTarget { target, .. } => format!("Have {target} allowed by whoever runs the proxy"),
+            Self::OwnPage { .. } => {
+                "Open any page in a browser that uses this proxy and do what it asks for; and check \
+                 that host, port and kind (http, socks5) are those of a proxy"
+                    .to_owned()
+            }
+            Self::NotSupported { .. } => "Name a proxy with --proxy, as http://proxy.example:3128".to_owned(),
+            Self::Beyond { role, target, .. } => {
+                format!("Have port {} of {target} opened for the proxy, or try later", role.port())
+            }
+        }
+    }
+}
