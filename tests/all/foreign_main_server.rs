@@ -147,18 +147,18 @@ impl<F: Fn(&wiremock::Request) -> ResponseTemplate + Send + Sync> Respond for Wi
 }
 
 /// A CA and a certificate for 127.0.0.1 that it has signed.
-struct ThrowAwayCa {
+pub(crate) struct ThrowAwayCa {
     certificate: rcgen::Certificate,
     server_certificate: rcgen::Certificate,
     server_key: rcgen::KeyPair,
 }
 
 impl ThrowAwayCa {
-    fn new() -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let ca_key = rcgen::KeyPair::generate().unwrap();
         let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
         ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        ca.distinguished_name.push(rcgen::DnType::CommonName, "CA of a test");
+        ca.distinguished_name.push(rcgen::DnType::CommonName, name);
         let certificate = ca.self_signed(&ca_key).unwrap();
         let server_key = rcgen::KeyPair::generate().unwrap();
         let server = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
@@ -167,7 +167,7 @@ impl ThrowAwayCa {
         Self { certificate, server_certificate, server_key }
     }
 
-    fn server_config(&self) -> rustls::ServerConfig {
+    pub(crate) fn server_config(&self) -> rustls::ServerConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let key = PrivateKeyDer::try_from(self.server_key.serialize_der()).unwrap();
         rustls::ServerConfig::builder_with_provider(provider)
@@ -188,7 +188,7 @@ struct TlsFront {
 
 impl TlsFront {
     async fn before(target: std::net::SocketAddr) -> Self {
-        let ca = ThrowAwayCa::new();
+        let ca = ThrowAwayCa::new("CA of a test");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("https://{}", listener.local_addr().unwrap());
         let acceptor = TlsAcceptor::from(Arc::new(ca.server_config()));
