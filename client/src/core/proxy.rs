@@ -58,7 +58,8 @@ impl Via {
             ProxyWord::Silent(detail) => self.beyond(TimedOut, detail),
             ProxyWord::NoProxy(found) => self.own_page(found.to_owned()),
             ProxyWord::Connect(200..300) | ProxyWord::SocksReply(0) => return None,
-            ProxyWord::Connect(407) => self.password("status 407".to_owned()),
+            // 401 would be the main server's; tinyproxy says it to a wrong password.
+            ProxyWord::Connect(status @ (401 | 407)) => self.password(format!("status {status}")),
             ProxyWord::Connect(status @ (500 | 502 | 503)) => self.beyond(Unreachable, format!("status {status}")),
             ProxyWord::Connect(504) => self.beyond(TimedOut, "status 504".to_owned()),
             ProxyWord::Connect(status @ 400..500) => self.refuses(format!("status {status}")),
@@ -86,11 +87,11 @@ impl Via {
         }
         let (page, found) = (answer.is_a_web_page(), answer.in_words());
         match answer.status {
-            407 => Some(self.password(found)),
+            401 | 407 => Some(self.password(found)),
             403 | 405 if !answer.is_a_problem() => Some(self.refuses(found)),
             504 if page => Some(self.beyond(PortFault::TimedOut, found)),
             500 | 502 | 503 if page => Some(self.beyond(PortFault::Unreachable, found)),
-            300..400 => Some(self.own_page(found)),
+            300..=399 => Some(self.own_page(found)),
             _ if page => Some(self.own_page(found)),
             _ => None,
         }
@@ -147,6 +148,7 @@ mod tests {
             (Connect(101), Some("proxy-own-page")),
             (Connect(302), Some("proxy-own-page")),
             (Connect(400), Some("proxy-refuses-target")),
+            (Connect(401), Some("proxy-wants-password")),
             (Connect(403), Some("proxy-refuses-target")),
             (Connect(405), Some("proxy-refuses-target")),
             (Connect(407), Some("proxy-wants-password")),
@@ -178,7 +180,7 @@ mod tests {
                 assert!(failure.cure().contains("synchronize via file"), "{}", failure.cure());
             }
         }
-        for word in [Connect(407), SocksMethod(0xFF), SocksLogin(1)] {
+        for word in [Connect(401), Connect(407), SocksMethod(0xFF), SocksLogin(1)] {
             let failure = via(Role::Https, true).judge(word.clone()).map(Failure::Proxy);
             assert_eq!(failure.as_ref().map(Failure::code), Some("proxy-wrong-password"), "{word:?}");
         }
@@ -218,6 +220,7 @@ mod tests {
             (200, "application/octet-stream", None),
             (200, "text/html; charset=utf-8", Some("proxy-own-page")),
             (302, "application/octet-stream", Some("proxy-own-page")),
+            (401, "text/html", Some("proxy-wants-password")),
             (403, "text/html", Some("proxy-refuses-target")),
             (403, "text/plain", Some("proxy-refuses-target")),
             (404, "application/problem+json", None),
