@@ -15,6 +15,7 @@ mod pages;
 mod proxies;
 mod proxy_stage;
 mod readme;
+mod real_proxies;
 mod registry_model;
 mod scenarios;
 mod service;

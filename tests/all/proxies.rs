@@ -8,7 +8,7 @@ use protocol::TrustFile;
 
 use crate::foreign_main_server::ThrowAwayCa;
 use crate::proxy_stage::{BASIC, LOGIN, PASSWORD, ProxyStage, USER};
-use crate::stage::{init, programs};
+use crate::stage::programs;
 use crate::test_proxies::{BlackHole, Does, HttpProxy, Running, SocksProxy, WANTS_A_PASSWORD, greets, silent};
 
 /// Asserts that a first synchronization, and the one for people after it, went through the proxy with both ports.
@@ -106,8 +106,7 @@ async fn this_computer_and_the_exceptions_are_reached_without_a_proxy() {
 async fn the_name_of_the_main_server_is_looked_up_by_the_proxy_or_by_this_computer() {
     let stage = ProxyStage::begin().await;
     let trust = TrustFile { https: "https://main-server.invalid:443".to_owned(), ..stage.main_server.trust().clone() };
-    let file = stage.file("trust.json", trust.to_json());
-    init(&stage.server, stage.main_server.demo_id().as_str(), &file).await;
+    stage.trust(&trust).await;
     let socks = SocksProxy { reply: 4, ..SocksProxy::HONEST }.start().await;
     stage.fails(&format!("socks5h://{}", socks.address), "443-unreachable", "host unreachable").await;
     assert_eq!(socks.asked_for()[0], "name main-server.invalid:443");
