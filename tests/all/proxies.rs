@@ -79,7 +79,7 @@ async fn the_systems_proxy_is_used_where_it_is_asked_for() {
         command.env("HTTPS_PROXY", &url).env("HTTP_PROXY", &url).env("NO_PROXY", no_proxy);
         command
     };
-    for (setting, no_proxy) in [("none", ""), ("system", "127.0.0.0/8")] {
+    for (setting, no_proxy) in [("none", ""), ("system", "127.0.0.0/8"), ("system", "*")] {
         assert_eq!(stage.run(with(setting, no_proxy)).await.exit, 0);
         assert_eq!(proxy.asked_for(), Vec::<String>::new(), "{setting} {no_proxy}");
     }

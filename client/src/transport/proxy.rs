@@ -284,13 +284,8 @@ impl FromStr for NoProxy {
 }
 
 impl NoProxy {
-    /// As the library wants it; by `*` it means every name, and no address.
     pub(super) fn as_str(&self) -> &str {
         &self.0
-    }
-
-    pub(super) fn is_everything(&self) -> bool {
-        self.0.split(',').any(|entry| entry == "*")
     }
 }
 

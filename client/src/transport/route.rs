@@ -45,14 +45,22 @@ impl ProxySettings {
             Proxy::System => (Matcher::from_system(), None),
             Proxy::Url(proxy) => (Matcher::builder().all(&*proxy.expose_secret()).build(), Some(proxy.to_string())),
         };
-        matcher.intercept(url).map(|intercept| ProxyRoute::new(&intercept, name)).transpose()
+        intercept(&matcher, url).map(|intercept| ProxyRoute::new(&intercept, name)).transpose()
     }
 
     /// Whether the list of exceptions names the host of this address.
     fn excepts(&self, url: &Uri) -> bool {
         let any = Matcher::builder().all("http://any.invalid").no(self.no_proxy.as_str()).build();
-        self.no_proxy.is_everything() || any.intercept(url).is_none()
+        intercept(&any, url).is_none()
     }
+}
+
+/// Asks the library, which takes an exception `*` for every name and no address: so a name is asked for as well.
+fn intercept(matcher: &Matcher, url: &Uri) -> Option<Intercept> {
+    let scheme = url.scheme_str().unwrap_or_default();
+    let some_name = Uri::builder().scheme(scheme).authority("some-name.invalid").path_and_query("/").build().ok()?;
+    matcher.intercept(&some_name)?;
+    matcher.intercept(url)
 }
 
 fn is_of_this_computer(url: &Uri) -> bool {
