@@ -168,6 +168,9 @@ async fn a_password_that_is_wanted_is_told_from_a_wrong_one() {
     let plain = HttpProxy { on_plain: Does::Says(WANTS_A_PASSWORD), ..HttpProxy::HONEST }.start().await;
     stage.fails(&format!("http://{}", plain.address), "proxy-wants-password", "wants a user").await;
     stage.fails(&format!("http://{LOGIN}{}", plain.address), "proxy-wrong-password", "407").await;
+    let windows = "HTTP/1.1 407 x\r\nproxy-authenticate: Negotiate\r\nproxy-authenticate: NTLM\r\n\r\n";
+    let windows = HttpProxy { on_connect: Does::Says(windows), ..HttpProxy::HONEST }.start().await;
+    stage.fails(&format!("http://{LOGIN}{}", windows.address), "proxy-not-supported", "Negotiate, NTLM").await;
     let open = SocksProxy::HONEST.start().await;
     stage.fails(&format!("socks5://{LOGIN}{}", open.address), "proxy-wrong-password", "no such login").await;
 }

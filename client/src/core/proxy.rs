@@ -32,6 +32,8 @@ pub(crate) enum ProxyWord {
     NoProxy(&'static str),
     /// The status of its answer to `CONNECT` (RFC 9110, section 9.3.6).
     Connect(u16),
+    /// It wants a login (status 407), and names ways to do it, none of which is `Basic` (RFC 7617).
+    OtherLogin(String),
     /// The method that it chose for logging in (RFC 1928, section 3), where it is not the one that was offered.
     SocksMethod(u8),
     /// The status of its answer to user and password (RFC 1929), where it is not 0.
@@ -60,6 +62,7 @@ impl Via {
             ProxyWord::Connect(200..300) | ProxyWord::SocksReply(0) => return None,
             // 401 would be the main server's; tinyproxy says it to a wrong password.
             ProxyWord::Connect(status @ (401 | 407)) => self.password(format!("status {status}")),
+            ProxyWord::OtherLogin(ways) => self.not_supported(format!("it wants a login by {ways}")),
             ProxyWord::Connect(status @ (500 | 502 | 503)) => self.beyond(Unreachable, format!("status {status}")),
             ProxyWord::Connect(504) => self.beyond(TimedOut, "status 504".to_owned()),
             ProxyWord::Connect(status @ 400..500) => self.refuses(format!("status {status}")),
@@ -105,6 +108,10 @@ impl Via {
         ProxyFailure::OwnPage { proxy: self.proxy.clone(), found }
     }
 
+    fn not_supported(&self, found: String) -> ProxyFailure {
+        ProxyFailure::NotSupported { proxy: self.proxy.clone(), found }
+    }
+
     fn password(&self, found: String) -> ProxyFailure {
         let proxy = self.proxy.clone();
         if self.logs_in { ProxyFailure::WrongPassword { proxy, found } } else { ProxyFailure::WantsPassword { proxy } }
@@ -137,7 +144,9 @@ mod tests {
 
     #[test]
     fn every_word_of_a_proxy_has_its_failure() {
-        use ProxyWord::{Closed, Connect, NoConnection, NoProxy, Silent, SocksLogin, SocksMethod, SocksReply};
+        use ProxyWord::{
+            Closed, Connect, NoConnection, NoProxy, OtherLogin, Silent, SocksLogin, SocksMethod, SocksReply,
+        };
         let table = [
             (NoConnection("refused".to_owned()), Some("proxy-unreachable")),
             (Closed, Some("proxy-unreachable")),
@@ -158,6 +167,7 @@ mod tests {
             (Connect(503), Some("443-unreachable")),
             (Connect(504), Some("443-timed-out")),
             (Connect(511), Some("proxy-own-page")),
+            (OtherLogin("NTLM".to_owned()), Some("proxy-not-supported")),
             (SocksMethod(0xFF), Some("proxy-wants-password")),
             (SocksMethod(1), Some("proxy-own-page")),
             (SocksLogin(1), Some("proxy-wants-password")),

@@ -26,9 +26,10 @@ pub(crate) enum ProxyFailure {
         proxy: String,
         found: String,
     },
-    /// Of a kind that is not spoken here; only the system's settings can name one.
+    /// Of a kind, or with a login, that is not spoken here.
     NotSupported {
         proxy: String,
+        found: String,
     },
     /// The proxy works, and cannot reach the main server.
     Beyond {
@@ -70,9 +71,7 @@ impl ProxyFailure {
             Self::OwnPage { proxy, found } => {
                 format!("the proxy {proxy} answers for itself instead of passing on: {found}")
             }
-            Self::NotSupported { proxy } => {
-                format!("the system's proxy {proxy} is of a kind that is not supported")
-            }
+            Self::NotSupported { proxy, found } => format!("the proxy {proxy} cannot be used: {found}"),
             Self::Beyond { role, fault, proxy, target, detail } => {
                 let what = match fault {
                     PortFault::Refused => "was refused by",
@@ -103,9 +102,13 @@ impl ProxyFailure {
                  that host, port and kind (http, socks5) are those of a proxy"
                     .to_owned()
             }
-            Self::NotSupported { .. } => "Name a proxy with --proxy, as http://proxy.example:3128".to_owned(),
-            Self::Beyond { role, target, .. } => {
-                format!("Have port {} of {target} opened for the proxy, or try later", role.port())
+            Self::NotSupported { .. } => {
+                "Name another proxy, as --proxy http://proxy.example:3128, or have this one take \
+                 user and password (Basic)"
+                    .to_owned()
+            }
+            Self::Beyond { target, .. } => {
+                format!("Ask whoever runs the proxy whether it can look up and reach {target}, or try later")
             }
         }
     }

@@ -9,7 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hyper::client::conn::http1;
-use hyper::header::{HOST, PROXY_AUTHORIZATION};
+use hyper::header::{HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
+use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -74,7 +75,10 @@ impl Probe<'_> {
         let answer = sender.send_request(request).await;
         driver.abort();
         match answer {
-            Ok(answer) => ProxyWord::Connect(answer.status().as_u16()),
+            Ok(answer) => match (answer.status(), other_logins(&answer)) {
+                (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(ways)) => ProxyWord::OtherLogin(ways),
+                (status, _) => ProxyWord::Connect(status.as_u16()),
+            },
             Err(error) if error.is_parse() => ProxyWord::NoProxy("it does not speak HTTP"),
             Err(_) => ProxyWord::Closed,
         }
@@ -136,6 +140,14 @@ impl Probe<'_> {
             ProxyWord::NoProxy("it does not speak SOCKS5")
         })
     }
+}
+
+/// The ways to log in that a proxy names, a field for each, where `Basic` is none of them.
+fn other_logins<B>(answer: &Response<B>) -> Option<String> {
+    let fields = answer.headers().get_all(PROXY_AUTHENTICATE).iter().filter_map(|field| field.to_str().ok());
+    let ways: Vec<&str> = fields.filter_map(|field| field.split([' ', ',']).next()).collect();
+    let basic = ways.iter().any(|way| way.eq_ignore_ascii_case("basic"));
+    (!ways.is_empty() && !basic).then(|| format!("{:.60}", ways.join(", ")))
 }
 
 /// Longer than 255 bytes is no host, and no login that was let in.

@@ -89,7 +89,10 @@ impl ProxyRoute {
         let hidden = if matches!(login, ProxyLogin::None) { "" } else { "***@" };
         let scheme = url.scheme_str().unwrap_or_default();
         let name = name.unwrap_or_else(|| format!("{scheme}://{hidden}{authority}"));
-        let Ok(kind) = ProxyKind::from_scheme(scheme) else { return Err(ProxyFailure::NotSupported { proxy: name }) };
+        let kind = match ProxyKind::from_scheme(scheme) {
+            Ok(kind) => kind,
+            Err(wrong) => return Err(ProxyFailure::NotSupported { proxy: name, found: wrong.to_string() }),
+        };
         let usual = match kind {
             ProxyKind::Http => 80,
             ProxyKind::Socks5 | ProxyKind::Socks5h => 1080,
@@ -166,7 +169,10 @@ mod tests {
         assert_eq!((&*route.name, route.logs_in()), ("http://***@proxy.example:3128", true));
         let route = of("proxy.example").ok().unwrap();
         assert_eq!((&*route.name, route.port, route.logs_in()), ("http://proxy.example", 80, false));
-        let proxy = "https://***@proxy.example:3128".to_owned();
-        assert_eq!(of("https://me:secret@proxy.example:3128").err(), Some(ProxyFailure::NotSupported { proxy }));
+        let Some(ProxyFailure::NotSupported { proxy, found }) = of("https://me:secret@proxy.example:3128").err() else {
+            panic!()
+        };
+        assert_eq!(proxy, "https://***@proxy.example:3128");
+        assert!(found.contains("https proxies are not supported"), "{found}");
     }
 }
