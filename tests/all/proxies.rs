@@ -189,7 +189,8 @@ async fn each_no_of_an_http_proxy_on_443_has_its_code() {
         ("SSH-2.0-OpenSSH_9.2\r\n", "proxy-own-page", "does not speak HTTP"),
         ("", "proxy-unreachable", "closes the connection"),
     ] {
-        let proxy = HttpProxy { on_connect: Does::Says(says), ..HttpProxy::HONEST }.start().await;
+        let wants = Some(BASIC); // the right one: whoever asks again has to say it again
+        let proxy = HttpProxy { wants, on_connect: Does::Says(says), ..HttpProxy::HONEST }.start().await;
         stage.fails(&format!("http://{LOGIN}{}", proxy.address), code, word).await;
     }
 }
@@ -208,7 +209,7 @@ async fn each_no_of_an_http_proxy_on_8080_has_its_code() {
         ("SSH-2.0-OpenSSH_9.2\r\n", "proxy-own-page", "no HTTP"),
         ("", "answer-interrupted", "through the proxy http://me:***@"),
     ] {
-        let proxy = HttpProxy { on_plain: Does::Says(says), ..HttpProxy::HONEST }.start().await;
+        let proxy = HttpProxy { wants: Some(BASIC), on_plain: Does::Says(says), ..HttpProxy::HONEST }.start().await;
         stage.fails(&format!("http://{LOGIN}{}", proxy.address), code, word).await;
     }
     let first = stage.main_server.record(stage.main_server.demo_id()).unwrap();
@@ -218,17 +219,20 @@ async fn each_no_of_an_http_proxy_on_8080_has_its_code() {
 #[tokio::test]
 async fn each_reply_of_a_socks5_proxy_has_its_code_on_either_port() {
     let stage = ProxyStage::begin().await;
+    let honest = SocksProxy { wants: Some((USER, PASSWORD)), ..SocksProxy::HONEST };
+    let url = |proxy: &Running| format!("socks5://{LOGIN}{}", proxy.address);
+    let named = "the proxy socks5://me:***@";
     for (reply, fault) in [(1, "unreachable"), (3, "unreachable"), (4, "unreachable"), (5, "refused"), (6, "timed-out")]
     {
-        let proxy = SocksProxy { reply, ..SocksProxy::HONEST }.start().await;
-        stage.fails(&format!("socks5://{}", proxy.address), &format!("443-{fault}"), "the proxy socks5://").await;
+        let proxy = SocksProxy { reply, ..honest.clone() }.start().await;
+        stage.fails(&url(&proxy), &format!("443-{fault}"), named).await;
         let only_to = Some(stage.targets().1.to_owned());
-        let proxy = SocksProxy { only_to, reply, ..SocksProxy::HONEST }.start().await;
-        stage.fails(&format!("socks5://{}", proxy.address), &format!("8080-{fault}"), "the proxy socks5://").await;
+        let proxy = SocksProxy { only_to, reply, ..honest.clone() }.start().await;
+        stage.fails(&url(&proxy), &format!("8080-{fault}"), named).await;
     }
     for reply in [2, 7, 8] {
-        let proxy = SocksProxy { reply, ..SocksProxy::HONEST }.start().await;
-        stage.fails(&format!("socks5://{}", proxy.address), "proxy-refuses-target", "refuses to pass on").await;
+        let proxy = SocksProxy { reply, ..honest.clone() }.start().await;
+        stage.fails(&url(&proxy), "proxy-refuses-target", "refuses to pass on").await;
     }
 }
 
