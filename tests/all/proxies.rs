@@ -264,7 +264,7 @@ async fn a_wrong_setting_is_wrong_input_that_is_not_repeated() {
         (format!("{LOGIN}proxy.example:3128"), "http://proxy.example:3128"),
     ] {
         let answer = stage.synchronize(&proxy).await;
-        assert_eq!((answer.text("code").as_str(), answer.exit), ("usage", 2), "{answer:?}");
+        assert_eq!((answer.text("code").as_str(), answer.exit), ("configuration", 2), "{answer:?}");
         assert!(answer.text("message").contains(word), "{answer:?}");
         assert!(answer.text("cure").contains("--help"), "{answer:?}");
     }
