@@ -266,7 +266,7 @@ async fn a_wrong_setting_is_wrong_input_that_is_not_repeated() {
         let answer = stage.synchronize(&proxy).await;
         assert_eq!((answer.text("code").as_str(), answer.exit), ("configuration", 2), "{answer:?}");
         assert!(answer.text("message").contains(word), "{answer:?}");
-        assert!(answer.text("cure").contains("--help"), "{answer:?}");
+        assert!(answer.text("cure").contains("license-server config"), "{answer:?}");
     }
     let mut command = stage.command("http://me@proxy.example:3128");
     command.args(["--proxy-password-file", "/nowhere/password"]);
