@@ -119,6 +119,16 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "ADDR", default_value = "license-server@localhost")]
         from: String,
     },
+    /// Go through what can be in the way of a synchronization: a check list, with a cure for each failure
+    ///
+    /// It looks at state, key pair, clock, name lookup, proxy, port 443, TLS, port 8080, the main server, what that last said,
+    /// and the deadline. It changes nothing and never synchronizes. The exit code is 0, or that of the first check that
+    /// failed: 13 for state, key pair and clock, 11 for the network and the main server, 10 for what it last said, 14 for the
+    /// deadline.
+    Doctor {
+        #[command(flatten)]
+        network: Network,
+    },
     /// Synchronize automatically, each day or each week; off at first. Without a mode: show it
     ///
     /// `license-server serve` is what does it.
@@ -192,7 +202,10 @@ impl Cli {
             flags.warning_command.clone_from(warning_command);
         }
         match &self.verb {
-            Verb::Synchronize { network } | Verb::Config { network } | Verb::Serve { network, .. } => Flags {
+            Verb::Synchronize { network }
+            | Verb::Doctor { network }
+            | Verb::Config { network }
+            | Verb::Serve { network, .. } => Flags {
                 connect_limit: network.connect_limit,
                 total_limit: network.total_limit,
                 proxy: network.proxy.clone(),

@@ -122,12 +122,14 @@ pub(crate) struct Report {
     pub(crate) text: Text,
     /// Standard output carries a file.
     pub(crate) stdout_is_taken: bool,
+    /// The text is what was asked for, whatever it says.
+    pub(crate) is_the_answer: bool,
 }
 
 impl Report {
     pub(crate) fn new(exit: Exit, json: Value, text: Text) -> Self {
         let Value::Object(json) = json else { unreachable!("every report is a JSON object") };
-        Self { exit, json, text, stdout_is_taken: false }
+        Self { exit, json, text, stdout_is_taken: false, is_the_answer: false }
     }
 
     /// The report of a command that could not do what it should. `shape` is what its JSON has beside the usual.
@@ -149,7 +151,7 @@ impl Report {
     pub(crate) fn print(&self, as_json: bool) {
         if as_json {
             let _ = writeln!(std::io::stdout(), "{}", Value::Object(self.json.clone()));
-        } else if !self.stdout_is_taken && matches!(self.exit, Exit::Done | Exit::MayNotIssue) {
+        } else if !self.stdout_is_taken && (self.is_the_answer || matches!(self.exit, Exit::Done | Exit::MayNotIssue)) {
             let _ = write!(anstream::stdout(), "{}", self.text);
         } else {
             let _ = write!(anstream::stderr(), "{}", self.text);

@@ -4,7 +4,7 @@ use protocol::{Refusal, RefusalCode};
 use serde_json::{Value, json};
 
 use super::session::Session;
-use crate::core::{Applied, Carrier, Changes, Failure, LocalServer, in_words, meaning};
+use crate::core::{Applied, Carrier, Changes, Check, Failure, LocalServer, in_words, meaning};
 use crate::output::{Exit, Report, Text, changes_json, sentence};
 
 /// How a synchronization ended.
@@ -17,6 +17,8 @@ pub(super) struct Outcome {
     pub(super) changes: Changes,
     /// Whether trying again later may help without anyone changing anything.
     pub(super) transient: bool,
+    /// The check of `doctor` that this failure is.
+    pub(super) check: Option<Check>,
     /// Seconds that the main server asked to wait (P 13.7).
     pub(super) retry_after: Option<u64>,
     /// What is worth knowing beside it.
@@ -34,6 +36,7 @@ impl Outcome {
             cure: None,
             changes,
             transient: false,
+            check: None,
             retry_after: None,
             notes: Vec::new(),
         }
@@ -49,6 +52,7 @@ impl Outcome {
             cure: Some(meaning.cure),
             changes: Changes::default(),
             transient: matches!(refusal.code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable),
+            check: None,
             retry_after: None,
             notes: Vec::new(),
         }
@@ -67,6 +71,7 @@ impl Outcome {
                 cure: Some("Run `license-server new-key-pair --yes`.".to_owned()),
                 changes: Changes::default(),
                 transient: false,
+                check: None,
                 retry_after: None,
                 notes: Vec::new(),
             },
@@ -82,6 +87,7 @@ impl Outcome {
             cure: Some(failure.cure()),
             changes: Changes::default(),
             transient: failure.is_transient(),
+            check: Some(Check::of(failure)),
             retry_after: None,
             notes: Vec::new(),
         }
@@ -90,6 +96,10 @@ impl Outcome {
     /// The report, with the state that the synchronization left.
     pub(super) fn report(mut self, session: &Session) -> Report {
         self.notes.extend(clock_notes(session));
+        if let Some(check) = self.check {
+            let check = check.as_str();
+            self.notes.push(format!("{check} is in the way; `license-server doctor` goes through all that can be"));
+        }
         if let Some(seconds) = self.retry_after {
             self.notes.push(format!("the main server asks to wait {}", in_words(seconds)));
         }
@@ -121,6 +131,7 @@ impl Outcome {
             "message": self.message,
             "cure": self.cure,
             "changes": changes_json(&self.changes),
+            "check": self.check.map(Check::as_str),
             "transient": self.transient,
             "retry_after_seconds": self.retry_after,
             "notes": self.notes,

@@ -2,6 +2,7 @@
 
 mod answered;
 mod automatic;
+mod doctor;
 mod export_request;
 mod history;
 mod import_response;
@@ -127,6 +128,7 @@ pub(crate) fn run(context: &mut Context, verb: Verb, as_json: bool) -> Result<Re
         Verb::Init { id, trust } => init::run(context, &id, &trust),
         Verb::Synchronize { .. } => synchronize::run(context),
         Verb::Config { .. } => Ok(Report::new(Exit::Done, context.settings.to_json(), context.settings.to_text())),
+        Verb::Doctor { .. } => doctor::run(context),
         Verb::Completions { .. } | Verb::ManPages { .. } => unreachable!("they need no state"),
         Verb::Status => status::run(context),
         Verb::MayIssue { license_number } => may_issue::run(context, license_number.as_ref()),

@@ -148,7 +148,7 @@ impl HttpAnswer {
     }
 
     /// The media type without parameters, in lower case.
-    fn media_type(&self) -> String {
+    pub(super) fn media_type(&self) -> String {
         let full = self.content_type.as_deref().unwrap_or_default();
         full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }

@@ -55,7 +55,7 @@ pub(crate) fn meaning(refusal: &Refusal, carrier: Carrier) -> Meaning {
     };
     let said = printable(&refusal.text);
     let message = if said.is_empty() { cause } else { format!("{cause}. The main server says: {said}") };
-    Meaning { message, cure: cure(refusal, carrier) }
+    Meaning { message, cure: cure_of(refusal.code, refusal.reason, carrier) }
 }
 
 fn because(refusal: &Refusal) -> String {
@@ -73,7 +73,7 @@ const fn reason_in_words(reason: InvalidRequestReason) -> &'static str {
 }
 
 /// What to do next. The next try is another command for each carrier.
-fn cure(refusal: &Refusal, carrier: Carrier) -> String {
+pub(crate) fn cure_of(code: RefusalCode, reason: Option<InvalidRequestReason>, carrier: Carrier) -> String {
     let by_file = carrier == Carrier::File;
     let again = if by_file {
         "run `license-server export-request FILE` and have that file processed"
@@ -82,7 +82,7 @@ fn cure(refusal: &Refusal, carrier: Carrier) -> String {
     };
     let clear =
         "write to licensing@solme.se to have the key pair cleared (`license-server request-clear` writes the mail)";
-    match refusal.code {
+    match code {
         RefusalCode::InvalidSignature if by_file => {
             format!("The request file was damaged: {again}; it is the same request. Send it as an attachment.")
         }
@@ -104,7 +104,7 @@ fn cure(refusal: &Refusal, carrier: Carrier) -> String {
              here, then {again}."
         ),
         RefusalCode::UnsupportedVersion => format!("Update this software, then {again}."),
-        RefusalCode::InvalidRequest => match refusal.reason {
+        RefusalCode::InvalidRequest => match reason {
             Some(InvalidRequestReason::WrongMainServer) if by_file => {
                 "Have the request file processed at the main server of this server's trust file; `license-server \
                  status` names it."

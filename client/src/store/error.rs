@@ -69,6 +69,14 @@ impl LocalStateError {
         }
     }
 
+    /// Whether the key file is what is wrong.
+    pub(crate) const fn is_about_the_key(&self) -> bool {
+        matches!(
+            self,
+            Self::KeyMissing { .. } | Self::KeyDamaged { .. } | Self::KeyForeign { .. } | Self::KeyFile { .. }
+        )
+    }
+
     /// Whether `new-key-pair` may begin again without the database.
     pub(crate) const fn database_is_lost(&self) -> bool {
         matches!(self, Self::DatabaseMissing { .. } | Self::DatabaseDamaged { .. } | Self::NotInitialized { .. })

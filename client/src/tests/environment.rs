@@ -7,12 +7,13 @@ use std::rc::Rc;
 
 use clap::Parser as _;
 use protocol::{
-    Allocation, PayloadName, Problem, Receipt, Refusal, RefusalCode, Request, RustCrypto, Signed, SyncFile, UtcTime,
+    Allocation, Health, PayloadName, Problem, Receipt, Refusal, RefusalCode, Request, RustCrypto, Signed, SyncFile,
+    UtcTime,
 };
 use serde_json::Value;
 
 use crate::cli::Cli;
-use crate::core::{Failure, HttpAnswer};
+use crate::core::{Failure, HttpAnswer, Role};
 use crate::output::Exit;
 use crate::run::execute;
 use crate::seams::Seams;
@@ -208,6 +209,26 @@ impl Transport for Wire {
                 Ok(http(code.http_status(), "application/problem+json", serde_json::to_vec(&problem).unwrap()))
             }
         }
+    }
+
+    fn get_health(&self, role: Role) -> Result<HttpAnswer, Failure> {
+        let world = self.0.world.borrow();
+        match (role, &world.answer) {
+            (Role::Https, Some(answer)) => answer.clone(),
+            _ => {
+                let health =
+                    Health { main_server_id: self.0.server.trust.main_server_id.clone(), main_server_time: world.now };
+                Ok(http(200, "application/json", serde_json::to_vec(&health).unwrap()))
+            }
+        }
+    }
+
+    fn proxy(&self, _: Role) -> Option<String> {
+        None
+    }
+
+    fn issuer(&self) -> Option<String> {
+        Some("CN=Solme".to_owned())
     }
 
     fn get_payload(&self, name: &PayloadName, _: usize) -> Result<HttpAnswer, Failure> {

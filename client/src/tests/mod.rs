@@ -4,6 +4,7 @@ mod automatic;
 mod crash;
 mod deadline;
 mod direct;
+mod doctor;
 mod environment;
 mod file;
 mod local_state;

@@ -83,6 +83,13 @@ impl DirectTransport {
         })
     }
 
+    const fn port(&self, role: Role) -> &Port {
+        match role {
+            Role::Https => &self.https,
+            Role::Http => &self.http,
+        }
+    }
+
     /// Gives up what is under way when it is told to stop.
     pub(crate) fn until(mut self, stop: Stop) -> Self {
         self.stop = stop;
@@ -194,6 +201,20 @@ impl Transport for DirectTransport {
     fn get_payload(&self, name: &PayloadName, at_most: usize) -> Result<HttpAnswer, Failure> {
         let url = format!("{}/payloads/{name}", self.http.address);
         self.run(self.exchange(&self.http, at_most, |client| client.get(url)))
+    }
+
+    fn get_health(&self, role: Role) -> Result<HttpAnswer, Failure> {
+        let port = self.port(role);
+        let url = format!("{}/health", port.address);
+        self.run(self.exchange(port, MAX_ANSWER, |client| client.get(url)))
+    }
+
+    fn proxy(&self, role: Role) -> Option<String> {
+        self.port(role).via.as_ref().map(|via| via.proxy.clone())
+    }
+
+    fn issuer(&self) -> Option<String> {
+        self.presented.last().map(|certificate| certificate.issuer)
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use protocol::PayloadName;
 
-use crate::core::{Failure, HttpAnswer};
+use crate::core::{Failure, HttpAnswer, Role};
 
 pub(crate) use direct::DirectTransport;
 pub(crate) use proxy::{ProxySettings, Secret};
@@ -25,6 +25,12 @@ pub(crate) trait Transport {
     fn post_request(&self, request: &str) -> Result<HttpAnswer, Failure>;
     /// `GET /payloads/{name}` on the 8080 role (P 13.4). A longer body than `at_most` bytes is cut.
     fn get_payload(&self, name: &PayloadName, at_most: usize) -> Result<HttpAnswer, Failure>;
+    /// `GET /health` on either role (P 13.9).
+    fn get_health(&self, role: Role) -> Result<HttpAnswer, Failure>;
+    /// The proxy on the way to a role, without its password.
+    fn proxy(&self, role: Role) -> Option<String>;
+    /// Who signed the certificate that the 443 role showed last.
+    fn issuer(&self) -> Option<String>;
 }
 
 /// How the main server is reached.

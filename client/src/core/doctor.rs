@@ -1,0 +1,306 @@
+//! The diagnosis: what can be in the way of a synchronization, check by check, each with a cure. Facts in, findings out.
+//!
+//! The network is one question to each port (P 13.9). Where it fails says which check it failed, and which it had passed:
+//! `synchronize` names the check of its failure by the same table.
+
+use protocol::{Health, UtcTime};
+
+use super::{Failure, HttpAnswer, Identity, ProxyFailure, Role, Times, in_words};
+
+/// What is looked at, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Check {
+    State,
+    KeyPair,
+    Clock,
+    NameLookup,
+    Proxy,
+    Port443,
+    Tls,
+    Port8080,
+    MainServer,
+    LastAnswer,
+    Deadline,
+}
+
+impl Check {
+    pub(crate) const ALL: [Self; 11] = [
+        Self::State,
+        Self::KeyPair,
+        Self::Clock,
+        Self::NameLookup,
+        Self::Proxy,
+        Self::Port443,
+        Self::Tls,
+        Self::Port8080,
+        Self::MainServer,
+        Self::LastAnswer,
+        Self::Deadline,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::KeyPair => "key-pair",
+            Self::Clock => "clock",
+            Self::NameLookup => "name-lookup",
+            Self::Proxy => "proxy",
+            Self::Port443 => "port-443",
+            Self::Tls => "tls",
+            Self::Port8080 => "port-8080",
+            Self::MainServer => "main-server",
+            Self::LastAnswer => "last-answer",
+            Self::Deadline => "deadline",
+        }
+    }
+
+    /// The check that this failure is.
+    pub(crate) const fn of(failure: &Failure) -> Self {
+        match failure {
+            Failure::NameLookupFailed { .. } => Self::NameLookup,
+            Failure::Port { role, .. } | Failure::Proxy(ProxyFailure::Beyond { role, .. }) => Self::port(*role),
+            Failure::Proxy(_) => Self::Proxy,
+            // A certificate that is not valid yet, or not any more: the certificate is looked at, the clock is to blame.
+            Failure::TlsNotSolme { .. } | Failure::TlsFailed { .. } | Failure::LocalClockWrong { .. } => Self::Tls,
+            Failure::NotTheMainServer { .. }
+            | Failure::AnswerInterrupted { .. }
+            | Failure::ReceiptWrong(_)
+            | Failure::PayloadWrong(_)
+            | Failure::PayloadNotFound { .. }
+            | Failure::RefusalWrong(_)
+            | Failure::RefusalNotOurs(_)
+            | Failure::MainServerTrouble { .. }
+            | Failure::Stopped => Self::MainServer,
+        }
+    }
+
+    const fn port(role: Role) -> Self {
+        match role {
+            Role::Https => Self::Port443,
+            Role::Http => Self::Port8080,
+        }
+    }
+
+    /// What a question to a port passes, in this order.
+    const fn way(role: Role) -> &'static [Self] {
+        match role {
+            Role::Https => &[Self::NameLookup, Self::Proxy, Self::Port443, Self::Tls, Self::MainServer],
+            Role::Http => &[Self::NameLookup, Self::Proxy, Self::Port8080, Self::MainServer],
+        }
+    }
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) check: Check,
+    pub(crate) found: Found,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    Well {
+        message: String,
+    },
+    Wrong {
+        code: String,
+        message: String,
+        cure: String,
+    },
+    /// Another check is in the way.
+    NotChecked {
+        because: Check,
+    },
+}
+
+impl Found {
+    pub(crate) fn well(message: impl Into<String>) -> Self {
+        Self::Well { message: message.into() }
+    }
+
+    pub(crate) fn failure(failure: &Failure) -> Self {
+        Self::Wrong { code: failure.code().to_owned(), message: failure.message(), cure: failure.cure() }
+    }
+}
+
+/// What the two ports said.
+pub(crate) struct Network {
+    pub(crate) https: PortAnswer,
+    pub(crate) http: PortAnswer,
+    /// Who signed the certificate that was shown.
+    pub(crate) issuer: Option<String>,
+}
+
+/// What one port said.
+pub(crate) struct PortAnswer {
+    /// The address of the trust file.
+    pub(crate) address: String,
+    /// The proxy that it is reached through.
+    pub(crate) proxy: Option<String>,
+    /// `None`: it is the main server, and does not tell how it is (P 13.9).
+    pub(crate) answer: Result<Option<Health>, Failure>,
+}
+
+/// What an answer to `GET /health` is (P 13.9).
+pub(crate) fn interpret_health(answer: HttpAnswer, role: Role, identity: &Identity) -> Result<Option<Health>, Failure> {
+    if let Some(failure) = answer.via.as_ref().and_then(|via| via.own_answer(&answer)) {
+        return Err(Failure::Proxy(failure));
+    }
+    let foreign = |found| Err(Failure::NotTheMainServer { role, at: answer.at.clone(), found });
+    if answer.content_encoding.is_some() {
+        return foreign(answer.in_words());
+    }
+    match (answer.status, answer.media_type().as_str()) {
+        (200, "application/json") => match Health::parse(&answer.body) {
+            Ok(health) if health.main_server_id == identity.trust.main_server_id => Ok(Some(health)),
+            Ok(health) => foreign(format!("it is main server {}", health.main_server_id)),
+            Err(error) => foreign(format!("no word on its health: {error}")),
+        },
+        (404, "application/problem+json") => Ok(None),
+        (500..600, media_type) if role == Role::Https || media_type != "text/html" => {
+            Err(Failure::MainServerTrouble { role, at: answer.at.clone(), found: answer.in_words() })
+        }
+        (429, _) if role == Role::Https => {
+            Err(Failure::MainServerTrouble { role, at: answer.at.clone(), found: answer.in_words() })
+        }
+        _ => foreign(answer.in_words()),
+    }
+}
+
+/// The checks of the network.
+const NETWORK: [Check; 6] =
+    [Check::NameLookup, Check::Proxy, Check::Port443, Check::Tls, Check::Port8080, Check::MainServer];
+
+/// The checks of a network that could not even be asked.
+pub(crate) fn no_network(failure: &Failure) -> Vec<Finding> {
+    let because = Check::of(failure);
+    let found = |check| if check == because { Found::failure(failure) } else { Found::NotChecked { because } };
+    NETWORK.into_iter().map(|check| Finding { check, found: found(check) }).collect()
+}
+
+impl Network {
+    /// The checks of the network.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        NETWORK.into_iter().map(|check| Finding { check, found: self.found(check) }).collect()
+    }
+
+    fn found(&self, check: Check) -> Found {
+        let ports = [(Role::Https, &self.https), (Role::Http, &self.http)];
+        let mut in_the_way = None;
+        for (role, asked) in ports {
+            let way = Check::way(role);
+            let (Err(failure), Some(here)) = (&asked.answer, way.iter().position(|passed| *passed == check)) else {
+                continue;
+            };
+            let failed = Check::of(failure);
+            if failed == check {
+                return Found::failure(failure);
+            }
+            if way.iter().position(|passed| *passed == failed).is_some_and(|failed| failed < here) {
+                in_the_way = Some(failed);
+            }
+        }
+        in_the_way.map_or_else(|| Found::well(self.well(check)), |because| Found::NotChecked { because })
+    }
+
+    /// What is well, for people.
+    fn well(&self, check: Check) -> String {
+        let proxies: Vec<&str> = [&self.https, &self.http].into_iter().filter_map(|p| p.proxy.as_deref()).collect();
+        match check {
+            Check::NameLookup if !proxies.is_empty() => "left to the proxy, or done".to_owned(),
+            Check::NameLookup => "the names of the main server can be looked up".to_owned(),
+            Check::Proxy => match proxies.as_slice() {
+                [] => "none is used".to_owned(),
+                [proxy, ..] => format!("{proxy} passes on to the main server"),
+            },
+            Check::Port443 => format!("{} answers", self.https.address),
+            Check::Tls => {
+                let issuer = self.issuer.as_deref().unwrap_or("the CA of the trust file");
+                format!("the certificate is Solme's, signed by {issuer}")
+            }
+            Check::Port8080 => format!("{} answers", self.http.address),
+            _ => match self.main_server_time() {
+                Some(time) => format!("it answers on both ports; its time is {time}"),
+                None => "it answers on both ports, and does not tell more".to_owned(),
+            },
+        }
+    }
+
+    /// The main server's time, as the authenticated port tells it.
+    fn main_server_time(&self) -> Option<UtcTime> {
+        self.https.answer.as_ref().ok()?.as_ref().map(|health| health.main_server_time)
+    }
+
+    /// The local clock against the main server's, asked just now, and against the latest time seen (P 17.4).
+    pub(crate) fn clock(&self, times: &Times) -> Found {
+        const WORTH_SAYING: u64 = 300;
+        let wrong = |message| Found::Wrong {
+            code: "local-clock-wrong".to_owned(),
+            message,
+            cure: "Set the clock of this computer right, then synchronize.".to_owned(),
+        };
+        let clock = times.local_clock;
+        if times.check_clock().is_err() {
+            let mark = times.high_water_mark;
+            return wrong(format!("it shows {clock}, but {mark} was seen before: nothing is issued until it is right"));
+        }
+        match (self.main_server_time(), &self.https.answer) {
+            (Some(time), _) => {
+                let (fast, slow) = (clock.since(time), time.since(clock));
+                match fast.max(slow) {
+                    by if by < WORTH_SAYING => Found::well(format!("it is right, within {}", in_words(by.max(1)))),
+                    by if fast > slow => wrong(format!("it is fast by {}: the main server has {time}", in_words(by))),
+                    by => wrong(format!("it is slow by {}: the main server has {time}", in_words(by))),
+                }
+            }
+            (None, Ok(_)) => {
+                Found::well("it is not behind the latest time seen; this main server does not tell its own")
+            }
+            (None, Err(failure)) => Found::NotChecked { because: Check::of(failure) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::PortFault;
+
+    fn network(https: Result<Option<Health>, Failure>, http: Result<Option<Health>, Failure>) -> Network {
+        let asked = |address: &str, answer| PortAnswer { address: address.to_owned(), proxy: None, answer };
+        Network { https: asked("https://main:443", https), http: asked("http://main:8080", http), issuer: None }
+    }
+
+    /// `+` well, `x` wrong, `-` not checked: name lookup, proxy, 443, TLS, 8080, main server.
+    fn drawn(network: &Network) -> String {
+        let draw = |finding: Finding| match finding.found {
+            Found::Well { .. } => '+',
+            Found::Wrong { .. } => 'x',
+            Found::NotChecked { .. } => '-',
+        };
+        network.findings().into_iter().map(draw).collect()
+    }
+
+    #[test]
+    fn a_failure_is_one_check_and_what_comes_behind_it_was_not_checked() {
+        let at = || "main:443".to_owned();
+        let port = |role| Failure::Port { role, fault: PortFault::Refused, at: at(), detail: String::new() };
+        let lookup = Failure::NameLookupFailed { host: at(), detail: String::new() };
+        let proxy = Failure::Proxy(ProxyFailure::WantsPassword { proxy: at() });
+        let tls = Failure::TlsNotSolme { at: at(), issuer: String::new() };
+        let page = |role| Failure::NotTheMainServer { role, at: at(), found: String::new() };
+        for (https, http, awaited) in [
+            (Ok(None), Ok(None), "++++++"),
+            (Err(lookup.clone()), Err(lookup), "x-----"),
+            (Err(proxy.clone()), Err(proxy), "+x----"),
+            (Err(port(Role::Https)), Ok(None), "++x-+-"),
+            (Err(tls), Ok(None), "+++x+-"),
+            (Ok(None), Err(port(Role::Http)), "++++x-"),
+            (Err(page(Role::Https)), Ok(None), "+++++x"),
+            (Ok(None), Err(page(Role::Http)), "+++++x"),
+        ] {
+            let network = network(https, http);
+            assert_eq!(drawn(&network), awaited, "{:?}", network.findings());
+        }
+    }
+}
