@@ -6,6 +6,7 @@ mod conformance_client;
 mod conformance_server;
 mod cores;
 mod crashes;
+mod failures;
 mod files;
 mod foreign_answers;
 mod foreign_main_server;

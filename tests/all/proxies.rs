@@ -113,9 +113,10 @@ async fn the_name_of_the_main_server_is_looked_up_by_the_proxy_or_by_this_comput
     let http = HttpProxy { on_connect: Does::Says("HTTP/1.1 503 x\r\n\r\n"), ..HttpProxy::HONEST }.start().await;
     stage.fails(&format!("http://{}", http.address), "443-unreachable", "main-server.invalid:443").await;
     assert_eq!(http.asked_for()[0], "CONNECT main-server.invalid:443");
-    let asked_before = socks.asked_for();
+    let asked_before = socks.asked_for().len();
     stage.fails(&format!("socks5://{}", socks.address), "name-lookup-failed", "main-server.invalid").await;
-    assert_eq!(socks.asked_for(), asked_before);
+    let asked_since = socks.asked_for().split_off(asked_before);
+    assert!(!asked_since.iter().any(|asked| asked.contains("main-server.invalid")), "{asked_since:?}");
 }
 
 #[tokio::test]

@@ -57,7 +57,11 @@ impl ProxyStage {
 
     /// The command `synchronize` through a proxy, this computer included.
     pub(crate) fn command(&self, proxy: &str) -> Command {
-        let mut command = self.server.command(["synchronize", "--proxy-loopback", "--proxy", proxy]);
+        self.command_of("synchronize", proxy)
+    }
+
+    fn command_of(&self, verb: &str, proxy: &str) -> Command {
+        let mut command = self.server.command([verb, "--proxy-loopback", "--proxy", proxy]);
         command.args(["--connect-limit", "1s"]);
         command
     }
@@ -92,15 +96,35 @@ impl ProxyStage {
         output
     }
 
-    /// `synchronize` fails with this code; says how to go on; and says this word.
+    /// `synchronize` fails with this code; says how to go on; and says this word. `doctor` finds the same.
     pub(crate) async fn fails(&self, proxy: &str, code: &str, word: &str) {
-        check(&self.synchronize(proxy).await, code, word);
+        let answer = self.synchronize(proxy).await;
+        check(&answer, code, word);
+        self.doctor_finds(proxy, &answer).await;
     }
 
     /// The same where it runs into a time limit.
     pub(crate) async fn fails_in_time(&self, proxy: &str, code: &str, word: &str) {
-        check(&self.run_once(self.command(proxy)).await, code, word);
+        let answer = self.run_once(self.command(proxy)).await;
+        check(&answer, code, word);
+        self.doctor_finds(proxy, &answer).await;
     }
+
+    async fn doctor_finds(&self, proxy: &str, failed: &Answer) {
+        let mut command = self.command_of("doctor", proxy);
+        command.args(["--total-limit", "3s"]); // where the other port says nothing
+        same_finding(failed, &self.run_once(command).await);
+    }
+}
+
+/// `doctor` gives the check that `synchronize` has named the same code, with the same cure.
+pub(crate) fn same_finding(failed: &Answer, doctor: &Answer) {
+    let checks = doctor.json["checks"].as_array().unwrap_or_else(|| panic!("no checks: {doctor:?}"));
+    let found = checks.iter().find(|check| check["name"] == failed.json["check"]);
+    let found = found.unwrap_or_else(|| panic!("no check of that name: {failed:?}"));
+    assert_eq!((&found["ok"], &found["code"]), (&false.into(), &failed.json["code"]), "{failed:?}\n{doctor:?}");
+    assert_eq!(found["cure"], failed.json["cure"]);
+    assert_ne!(doctor.exit, 0, "{doctor:?}");
 }
 
 fn check(answer: &Answer, code: &str, word: &str) {

@@ -18,8 +18,13 @@ pub(crate) struct Stage {
 impl Stage {
     /// An empty main server, in memory.
     pub(crate) async fn begin() -> Self {
+        Self::begin_with(["--empty"]).await
+    }
+
+    /// A main server that is started with these arguments.
+    pub(crate) async fn begin_with<const N: usize>(args: [&str; N]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let main_server = MainServer::start(&programs(), ["--empty"]).await.unwrap();
+        let main_server = MainServer::start(&programs(), args).await.unwrap();
         Self { dir, main_server }
     }
 

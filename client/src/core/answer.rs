@@ -59,7 +59,8 @@ pub(crate) fn interpret_answer(
         (status, "application/problem+json") if is_in_the_catalogue(status) => {
             refusal_in(answer, outstanding, identity)
         }
-        (500..600, _) => {
+        // The certificate was Solme's: whoever has too much to do there is not a stranger on the way.
+        (429 | 500..600, _) => {
             Err(Failure::MainServerTrouble { role: Role::Https, at: answer.at.clone(), found: answer.in_words() })
         }
         _ => foreign(answer.in_words()),
