@@ -1,7 +1,6 @@
 """A License Server that shares no code with the crates: written from protocol/PROTOCOL.md, cited as P. For tests."""
 
 import argparse
-import base64
 import hashlib
 import json
 import os
@@ -10,16 +9,17 @@ import ssl
 import time
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import hpke
 from jwcrypto import jwk, jws
-from jwcrypto.common import base64url_encode as encode
+from jwcrypto.common import base64url_decode, base64url_encode as encode
 
 SUITE = hpke.Suite(hpke.KEM.P384, hpke.KDF.HKDF_SHA384, hpke.AEAD.AES_256_GCM)  # P 7.3
 ENDS = {"unsupported-version", "invalid-request"}  # P 10
 CODES = ENDS | set("""invalid-signature unknown-license-server-id rate-limited license-server-id-disabled state-diverged
     key-pair-cleared request-already-answered key-pair-in-use main-server-behind temporarily-unavailable""".split())
+JOSE, PROBLEM, OCTETS = "application/jose", "application/problem+json", "application/octet-stream"
+KINDS = {("443", True): JOSE, ("443", False): PROBLEM, ("8080", True): OCTETS}  # P 13.3, 13.4: by status 200 or not
 REFUSED, FAILED, FILE, STATE, NO = 10, 11, 12, 13, 14  # exit codes, beside 0 done
 FRESH = {"outstanding": None, "receipt": None, "allocation": '{"licenses":[]}', "cleared": False, "mark": 0}
 
@@ -48,9 +48,8 @@ def parse(data: bytes) -> dict:
 
 
 def decode(text: str) -> bytes:
-    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    require(encode(data) == text, "not base64url")  # P 2.4
-    return data
+    require(encode(base64url_decode(text)) == text, "not base64url")  # P 2.4
+    return base64url_decode(text)
 
 
 def digest(data: bytes | str) -> str:  # P 2.9; of a message it is that of its signing input (P 4.5)
@@ -76,8 +75,8 @@ class Peer:
     def __init__(self, path: Path, kept: dict | None = None) -> None:
         require(kept or path.exists(), f"no state in {path.parent}: run init", "not-initialized", STATE)
         self.path, self.kept, self.clock = path, kept or json.loads(path.read_text()), int(time.time())
-        self.behind = self.kept["mark"] - self.clock > 86_400  # P 17.4
-        self.now = self.kept["mark"] = max(self.kept["mark"], self.clock)  # P 17.2, 17.3
+        self.now, self.behind = max(self.kept["mark"], self.clock), self.kept["mark"] - self.clock > 86_400  # P 17.2, 17.4
+        self.save(mark=self.now)  # P 17.3
         self.trust, self.key = self.kept["trust"], jwk.JWK(**self.kept["key"])
         self.keys = {key.thumbprint(): key for key in (jwk.JWK(**one) for one in self.trust["signing_jwks"])}
         self.last, self.licenses, self.tampered = {}, {}, False
@@ -91,9 +90,10 @@ class Peer:
             self.last, self.tampered = {}, True
 
     def save(self, **changes: object) -> None:
+        self.kept |= changes
         draft = self.path.with_suffix(".new")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(self.kept | changes, file)
+            json.dump(self.kept, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, self.path)
@@ -120,8 +120,7 @@ class Peer:
             header = {"alg": "ES384", "typ": "solme-sync-request+jwt", "jwk": self.key.export_public(as_dict=True)}
             token = jws.JWS(json.dumps(claims))
             token.add_signature(self.key, protected=json.dumps(header))
-            self.kept["outstanding"] = claims | {"jws": token.serialize(True), "sealing": sealing.export(as_dict=True)}
-        self.save()
+            self.save(outstanding=claims | {"jws": token.serialize(True), "sealing": sealing.export(as_dict=True)})
         return self.kept["outstanding"]["jws"]
 
     def receive(self, text: str, payload: bytes | None = None) -> None:
@@ -129,14 +128,14 @@ class Peer:
         claims, last, asked = self.answer(text, "receipt"), self.last, self.kept["outstanding"] or {"jti": 0, "jws": ""}
         if last and digest(text) == digest(self.kept["receipt"]):
             return
-        require(claims["sequence"] > last.get("sequence", 0), "older than the one applied last")
+        require(claims["sequence"] >= last.get("sequence", 0), "older than the one applied last", "response-older")
         same(claims, request_id=asked["jti"], request_digest=digest(asked["jws"]), key_thumbprint=self.key.thumbprint())
         if last:
             same(claims, sequence=last["sequence"] + 1, key_generation=last["key_generation"])
             require(claims["allocation_revision"] >= last["allocation_revision"], "with an older allocation")
         require(claims["key_generation"] > 0 and type(claims["iat"]) is int, "no key generation, or no time")
         same(claims, synchronize_by=claims["iat"] + 366 * 86_400)
-        payload = payload or self.http("8080", "GET", f"/payloads/{encode(decode(claims['payload_name']))}")[2]
+        payload = payload or self.http("8080", "GET", f"/payloads/{encode(decode(claims['payload_name']))}")[1]
         same(claims, payload_size=len(payload), payload_digest=digest(payload))
         fields = ("solme-sync-v1 allocation", claims["iss"], claims["aud"], claims["request_digest"], claims["jti"])
         info = b"".join(len(field).to_bytes(2, "big") + field.encode() for field in fields)  # P 7.4
@@ -155,25 +154,27 @@ class Peer:
         text, cure = (re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", refusal[name]) for name in ("text", "cure"))  # P 8.3
         raise Failed(text, code, REFUSED, cure)
 
-    def http(self, role: str, method: str, path: str, body: str | None = None) -> tuple[int, str, bytes]:  # P 13
-        address = urlsplit(self.trust["https" if role == "443" else "http"])
+    def http(self, role: str, method: str, path: str, body: str | None = None) -> tuple[str, bytes]:  # P 13
+        at = self.trust["https" if role == "443" else "http"].partition("//")[2]
         tls = ssl.create_default_context(cadata=self.trust["ca_certificate"])  # trusts nothing else
         tls.minimum_version = ssl.TLSVersion.TLSv1_3
-        to = {"host": address.hostname, "port": address.port, "timeout": 10}
-        connection = HTTPSConnection(**to, context=tls) if role == "443" else HTTPConnection(**to)
+        connection = HTTPSConnection(at, timeout=10, context=tls) if role == "443" else HTTPConnection(at, timeout=10)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/jose"} if body else {})
+            connection.request(method, path, body, {"Content-Type": JOSE} if body else {})
             answer = connection.getresponse()
-            require(role == "443" or answer.status == 200, f"the payload: {answer.status}", "payload-not-found")
-            return answer.status, answer.headers.get_content_type(), answer.read(2**23 + 1)
+            body, found = answer.read(2**23 + 1), f"port {role}: {answer.status}"
+            require(answer.length == 0 or answer.chunked or body[2**23 :], f"{found}, broken off", f"{role}-failed")
+            require(found != "port 8080: 404", "the payload is not there", "payload-not-found")
+            kind = answer.headers.get_content_type() + answer.headers.get("Content-Encoding", "")  # P 13.5, 13.8
+            require(kind == KINDS.get((role, answer.status == 200)), f"{found}, {kind}", "not-the-main-server")
+            return kind, body
         except (OSError, HTTPException) as error:
             raise Failed(f"port {role}: {error}", f"{role}-failed", FAILED, "Open the port, or use a file.") from error
 
     def exchange(self, again: bool = True) -> None:
-        status, kind, body = self.http("443", "POST", "/synchronize", self.request())
-        if kind == "application/problem+json":
+        kind, body = self.http("443", "POST", "/synchronize", self.request())
+        if kind == PROBLEM:
             return self.refused(parse(body)["refusal"])
-        require((status, kind) == (200, "application/jose"), f"status {status}, {kind}", "not-the-main-server")
         try:
             return self.receive(body.decode())
         except Failed as failed:
@@ -211,7 +212,7 @@ def run(options: argparse.Namespace) -> dict:
         kept = json.loads(path.read_text()) if path.exists() else FRESH | {"id": options.id, "trust": trust, "key": key}
         same(kept, id=options.id)
         same(trust, solme_sync_trust=1, **{name: kept["trust"][name] for name in ("main_server_id", "signing_jwks")})
-        Peer(path, kept | {"trust": trust}).save()
+        Peer(path, kept | {"trust": trust})
     peer = Peer(path)
     if verb == "export-request":
         file = {"solme_sync_file": "request", "version": 1, "message": re.findall(".{1,64}", peer.request())}
@@ -234,8 +235,7 @@ def main() -> int:
         parser.add_argument(name, type=kind)
     options = parser.parse_intermixed_args()
     try:
-        result = run(options)
-        status = 0 if result.get("may_issue", True) else NO
+        status = 0 if (result := run(options)).get("may_issue", True) else NO
     except Exception as error:  # whatever a library says to an answer that is wrong
         other = (repr(error), "answer-wrong", FAILED, "Synchronize again, or via file.")
         text, code, status, cure = error.args if isinstance(error, Failed) else other
