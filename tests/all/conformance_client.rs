@@ -1,6 +1,8 @@
 //! The client suite: it passes over our own License Server, notices its mutants, and gives everything that is broken a clear
 //! verdict.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -28,11 +30,39 @@ fn cases(report: &Value) -> impl Iterator<Item = &Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_license_server_passes_without_a_skip() {
-    let (exit, report) = judge("ours", &[]).await;
+    let (exit, report) = judge("ours", &["--require-all"]).await;
     let others: Vec<&Value> = cases(&report).filter(|case| case["result"] != "passed").collect();
     assert!(others.is_empty(), "{others:#?}");
     assert_eq!((exit, &report["verdict"]), (Some(0), &Value::from("passed")));
     assert!(cases(&report).count() > 200);
+}
+
+/// The words of one of the closed lists of a report, reached or not.
+fn list(report: &Value, name: &str) -> BTreeSet<String> {
+    let list = report["reached"].as_array().unwrap().iter().find(|list| list["list"] == name).unwrap();
+    let never = list["never"].as_array().unwrap().iter().map(|never| &never["word"]);
+    let words = list["reached"].as_array().unwrap().iter().chain(never);
+    words.map(|word| word.as_str().unwrap().rsplit(": ").next().unwrap().to_owned()).collect()
+}
+
+/// The codes that a source of the License Server gives in `fn code`.
+fn codes(source: &str) -> BTreeSet<String> {
+    let code = source.split("fn code(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    code.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\",")).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_closed_lists_of_the_referee_are_those_of_the_license_server() {
+    let (_, report) = judge("ours", &["--only", "1.1"]).await;
+    assert_eq!(list(&report, "rule of may-issue"), codes(include_str!("../../client/src/core/issue.rs")));
+    let sources = [
+        include_str!("../../client/src/core/failure.rs"),
+        include_str!("../../client/src/core/file_failure.rs"),
+        include_str!("../../client/src/store/error.rs"),
+    ];
+    let mut failures: BTreeSet<String> = sources.into_iter().flat_map(codes).collect();
+    failures.extend(["trust-file-not-usable", "file-not-written"].map(str::to_owned));
+    assert_eq!(list(&report, "cause of a failure"), failures);
 }
 
 /// The whole kill matrix is `harness mutants client`; here are those that would hurt most.

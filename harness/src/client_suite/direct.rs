@@ -1,11 +1,17 @@
 //! Section 13: ports 443 and 8080, and what can go wrong on the way.
 
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use mock_solme::quirks::{Fault, Operation, Quirk};
 use protocol::TrustFile;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use super::dishonest::{all_have_happened, arm, once, recovers, recovers_directly};
 use super::must;
-use super::stage::{ID, Stage};
+use super::stage::{ID, Stage, broken};
 use crate::conformance::{Case, Finding, Outcome};
 
 const NOT_REACHED: &[&str] = &["not-reached"];
@@ -39,6 +45,10 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("13.1", "both-ports-are-used", |s| Box::pin(both_ports(s))),
         must("13.1", "a-port-443-where-nothing-listens-is-named", |s| Box::pin(no_443(s))),
         must("13.1", "a-port-8080-where-nothing-listens-is-named", |s| Box::pin(no_8080(s))),
+        must("13.1", "a-name-that-nobody-has-is-named", |s| Box::pin(no_name(s))),
+        must("13.1", "an-address-to-which-there-is-no-way-is-named", |s| Box::pin(no_way(s))),
+        must("13.1", "a-port-8080-to-which-connections-are-swallowed-is-named", |s| Box::pin(swallowed(s))),
+        must("13.2", "a-port-443-without-tls-is-named", |s| Box::pin(no_tls(s))),
         must("13.2", "the-request-is-application-jose", |s| Box::pin(nothing_to_say(s))),
         must("13.3", "an-answer-that-is-late-counts", |s| Box::pin(late(s))),
         must("13.4", "a-payload-that-drips-counts", |s| Box::pin(drips(s))),
@@ -112,6 +122,53 @@ async fn no_443(stage: &Stage) -> Outcome {
 async fn no_8080(stage: &Stage) -> Outcome {
     let trust = stage.main.trust().clone();
     nothing_listens(stage, TrustFile { http: "http://127.0.0.1:1".to_owned(), ..trust }).await
+}
+
+/// The name is reserved for having no address (RFC 6761).
+async fn no_name(stage: &Stage) -> Outcome {
+    let trust = stage.main.trust().clone();
+    nothing_listens(stage, TrustFile { https: "https://main-server.invalid:443".to_owned(), ..trust }).await
+}
+
+/// The broadcast address has no TCP, on any network.
+async fn no_way(stage: &Stage) -> Outcome {
+    let trust = stage.main.trust().clone();
+    nothing_listens(stage, TrustFile { https: "https://255.255.255.255:443".to_owned(), ..trust.clone() }).await?;
+    nothing_listens(stage, TrustFile { http: "http://255.255.255.255:8080".to_owned(), ..trust }).await
+}
+
+async fn no_tls(stage: &Stage) -> Outcome {
+    let trust = stage.main.trust().clone();
+    let https = trust.http.replacen("http:", "https:", 1);
+    nothing_listens(stage, TrustFile { https, ..trust }).await
+}
+
+async fn swallowed(stage: &Stage) -> Outcome {
+    let hole = BlackHole::dig().await.map_err(broken)?;
+    let trust = stage.main.trust().clone();
+    nothing_listens(stage, TrustFile { http: format!("http://{}", hole.address), ..trust }).await
+}
+
+/// A port that drops whatever comes, as a firewall does: its queue of connections is full, and nobody accepts any.
+struct BlackHole {
+    address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl BlackHole {
+    async fn dig() -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let listener = socket.listen(1)?;
+        let address = listener.local_addr()?;
+        let mut waiting = Vec::new();
+        // A connection over loopback takes microseconds; the first one that does not come about finds the queue full.
+        while let Ok(connected) = timeout(Duration::from_millis(250), TcpStream::connect(address)).await {
+            waiting.push(connected?);
+        }
+        Ok(Self { address, _listener: listener, _waiting: waiting })
+    }
 }
 
 /// With the right addresses the same request is sent.

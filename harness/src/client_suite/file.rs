@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use mock_solme::MockSolme;
-use protocol::base64url;
+use protocol::{base64url, limits};
 use serde_json::{Value, json};
 
 use super::must;
@@ -32,6 +32,8 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("14.5", "a-damaged-payload-is-not-usable", |s| Box::pin(damaged_payload(s))),
         must("14.5", "a-damaged-receipt-is-not-usable", |s| Box::pin(damaged_receipt(s))),
         must("14.5", "what-is-no-file-of-ours-is-not-usable", |s| Box::pin(rubbish(s))),
+        must("14.5", "what-is-longer-than-a-file-may-be-is-not-usable", |s| Box::pin(too_long(s))),
+        must("14.1", "a-request-that-cannot-be-written-is-no-success", |s| Box::pin(not_written(s))),
         must("14.6", "one-request-file-gives-one-answer", |s| Box::pin(processed_twice(s))),
         must("11.2", "a-response-for-another-id-is-not-usable", |s| Box::pin(for_another_id(s))),
         must("11.2", "a-response-of-another-main-server-is-not-usable", |s| Box::pin(of_another_main_server(s))),
@@ -225,6 +227,19 @@ async fn damaged_payload(stage: &Stage) -> Outcome {
 
 async fn damaged_receipt(stage: &Stage) -> Outcome {
     breaks(stage, |file| file["message"][3] = json!("A".repeat(64))).await
+}
+
+/// Section 18.
+async fn too_long(stage: &Stage) -> Outcome {
+    let (server, response) = awaiting(stage).await?;
+    let bad = stage.write("bad.response", read(&response)? + &" ".repeat(limits::FILE))?;
+    not_usable(&server, &bad, &response).await
+}
+
+async fn not_written(stage: &Stage) -> Outcome {
+    let server = stage.server("a").await?;
+    let nowhere = stage.path("no-such-folder").join("a.request");
+    server.export_to(&nowhere).await?.is_failed_with_one_of(&["file-not-usable", "local-state"])
 }
 
 async fn rubbish(stage: &Stage) -> Outcome {

@@ -13,6 +13,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("3.3", "the-key-pair-is-there-before-the-first-request", |s| Box::pin(made_by_init(s))),
         must("3.3", "the-key-pair-stays-over-runs", |s| Box::pin(stays_over_runs(s))),
         must("3.3", "init-once-more-keeps-the-key-pair", |s| Box::pin(init_once_more(s))),
+        must("3.3", "init-with-another-id-keeps-the-key-pair", |s| Box::pin(init_with_another_id(s))),
         must("3.3", "the-key-pair-stays-after-a-refusal", |s| Box::pin(stays_after_a_refusal(s))),
         must("3.3", "a-new-key-pair-comes-on-command", |s| Box::pin(new_on_command(s))),
         must("3.3", "two-servers-have-two-key-pairs", |s| Box::pin(two_servers(s))),
@@ -80,6 +81,13 @@ async fn init_once_more(stage: &Stage) -> Outcome {
     server.init(ID, stage.main.trust_file()).await?.is_done()?;
     Finding::unless_equal(&before, &server.status().await?)?;
     server.synchronize().await?.expect_synchronized().map(drop)
+}
+
+async fn init_with_another_id(stage: &Stage) -> Outcome {
+    let server = stage.server("a").await?;
+    let before = server.status().await?;
+    server.init("SITE-2", stage.main.trust_file()).await?.is_failed("local-state")?;
+    Finding::unless_equal(&before, &server.status().await?)
 }
 
 async fn stays_after_a_refusal(stage: &Stage) -> Outcome {

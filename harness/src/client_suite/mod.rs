@@ -15,6 +15,7 @@ mod server;
 mod stage;
 mod time;
 mod trust;
+mod words;
 
 use std::sync::LazyLock;
 
@@ -60,21 +61,21 @@ pub(crate) async fn run(options: &Options, tell: impl FnMut(&CaseReport)) -> Res
             let set_up = tokio::task::spawn_blocking(move || Stage::set_up(subject, seed)).await;
             let stage = match set_up.map_err(anyhow::Error::from).and_then(|stage| stage) {
                 Ok(stage) => stage,
-                Err(error) => return no_stage(&error),
+                Err(error) => return Ended::without_a_trace(no_stage(&error)),
             };
             let outcome = (case.run)(&stage).await;
-            let wire = stage.wire();
+            let (wire, heard) = (stage.wire(), stage.log.heard());
             // To tear it down waits for a thread.
             let _ = tokio::task::spawn_blocking(move || drop(stage)).await;
-            Ended { outcome, wire }
+            Ended { outcome, wire, heard }
         }
     };
-    Ok(conformance::run(cases(), options, play, tell).await)
+    Ok(conformance::run(cases(), &words::lists(&options.subject), options, play, tell).await)
 }
 
 /// The referee could not even begin: that is never a pass.
-fn no_stage(error: &anyhow::Error) -> Ended {
-    Ended { outcome: Err(Finding::deviates("a stage to play on", format!("{error:#}"))), wire: Vec::new() }
+fn no_stage(error: &anyhow::Error) -> Finding {
+    Finding::deviates("a stage to play on", format!("{error:#}"))
 }
 
 /// How a case runs.

@@ -7,21 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::stage::Stage;
+use super::words::{self, FAILURES};
 use crate::conformance::{Finding, Outcome};
-
-/// The closed list of failures (SUBJECT.md).
-const FAILURES: [&str; 10] = [
-    "not-reached",
-    "not-the-main-server",
-    "receipt-wrong",
-    "payload-wrong",
-    "payload-not-found",
-    "refusal-wrong",
-    "main-server-trouble",
-    "file-not-usable",
-    "response-older",
-    "local-state",
-];
 
 /// A License Server with a state directory of its own.
 pub(super) struct Server<'a> {
@@ -47,6 +34,9 @@ pub(super) struct Said {
     outcome: String,
     #[serde(default)]
     code: Option<String>,
+    /// What it calls a failure itself.
+    #[serde(default)]
+    cause: Option<String>,
     #[serde(default)]
     changes: Option<Changes>,
 }
@@ -75,8 +65,12 @@ impl<'a> Server<'a> {
     /// Exports a request into a file of this name.
     pub(super) async fn export(&self, name: &str) -> Result<PathBuf, Finding> {
         let file = self.stage.path(&format!("{name}.request"));
-        self.said("export-request", &["--out", &text(&file)]).await?.is_done()?;
+        self.export_to(&file).await?.is_done()?;
         Ok(file)
+    }
+
+    pub(super) async fn export_to(&self, file: &Path) -> Result<Said, Finding> {
+        self.said("export-request", &["--out", &text(file)]).await
     }
 
     pub(super) async fn import(&self, response: &Path) -> Result<Said, Finding> {
@@ -95,6 +89,7 @@ impl<'a> Server<'a> {
     pub(super) async fn status(&self) -> Result<Status, Finding> {
         let mut status: Status = parse("status", self.call("status", &[]).await?)?;
         status.licenses.sort();
+        self.stage.log.hear(words::STATE, &status.state);
         Ok(status)
     }
 
@@ -133,8 +128,13 @@ impl<'a> Server<'a> {
         #[derive(Deserialize)]
         struct Asked {
             may_issue: bool,
+            /// The rule that decided.
+            #[serde(default)]
+            code: Option<String>,
         }
-        Ok(parse::<Asked>("may-issue", self.call("may-issue", flags).await?)?.may_issue)
+        let asked: Asked = parse("may-issue", self.call("may-issue", flags).await?)?;
+        self.stage.log.hear(words::RULE, asked.code.unwrap_or_default());
+        Ok(asked.may_issue)
     }
 
     async fn said(&self, verb: &str, flags: &[&str]) -> Result<Said, Finding> {
@@ -146,6 +146,15 @@ impl<'a> Server<'a> {
             "failed" => FAILURES.contains(&code),
             _ => false,
         };
+        match said.outcome.as_str() {
+            "refused" => self.stage.log.hear(words::REFUSAL, code),
+            "failed" => {
+                self.stage.log.hear(words::FAILURE, code);
+                let cause = said.cause.as_deref().unwrap_or_default();
+                self.stage.log.hear(words::CAUSE, words::cause(code, cause));
+            }
+            _ => {}
+        }
         let wanted = format!("{verb} says an outcome and a code of SUBJECT.md");
         if known { Ok(said) } else { Err(Finding::deviates(wanted, said.in_words())) }
     }

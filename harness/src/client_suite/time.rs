@@ -43,6 +43,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("17.7", "a-license-is-not-issued-after-its-end", |s| Box::pin(expired(s))),
         must("17.7", "a-license-without-end-is-issued", |s| Box::pin(without_end(s))),
         must("17.7", "what-is-not-allocated-is-not-issued", |s| Box::pin(not_allocated(s))),
+        must("17.7", "where-no-license-is-valid-nothing-is-issued", |s| Box::pin(nothing_valid(s))),
         must("17.8", "a-failure-takes-nothing-away", |s| Box::pin(after_a_failure(s))),
         must("17.8", "status-and-may-issue-agree", |s| Box::pin(agree(s))),
     ]
@@ -264,6 +265,16 @@ async fn without_end(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.set_clock(365 * DAY).await?;
     Finding::unless_equal(&true, &server.may_issue_license(&number).await?)
+}
+
+async fn nothing_valid(stage: &Stage) -> Outcome {
+    stage.allocate(NewLicense { expires_at: Some(Some(in_days(stage, 10))), ..NewLicense::default() })?;
+    stage.remove(&stage.license)?;
+    let server = stage.synchronized_server("a").await?;
+    server.issues().await?;
+    server.set_clock(10 * DAY).await?;
+    server.is("synchronized").await?;
+    server.does_not_issue().await
 }
 
 async fn not_allocated(stage: &Stage) -> Outcome {

@@ -10,6 +10,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
     vec![
         must("15.1", "a-trust-file-may-have-several-keys", |s| Box::pin(several_keys(s))),
         must("15.1", "what-is-no-trust-file-sets-nothing-up", |s| Box::pin(no_trust_file(s))),
+        must("15.1", "before-it-is-set-up-nothing-is-asked", |s| Box::pin(not_set_up(s))),
         must("15.2", "unknown-members-are-ignored", |s| Box::pin(unknown_members(s))),
         must("15.2", "two-members-of-one-name-are-refused", |s| Box::pin(duplicate_members(s))),
         must("15.3", "the-trust-file-of-another-main-server-is-refused", |s| Box::pin(another_main_server(s))),
@@ -35,6 +36,13 @@ async fn no_trust_file(stage: &Stage) -> Outcome {
         server.init(ID, stage.main.trust_file()).await?.is_done()?;
     }
     Ok(())
+}
+
+async fn not_set_up(stage: &Stage) -> Outcome {
+    let server = stage.bare_server("a");
+    server.synchronize().await?.is_failed("local-state")?;
+    server.export_to(&stage.path("a.request")).await?.is_failed("local-state")?;
+    Finding::unless_equal(&0, &stage.main.journal().len())
 }
 
 async fn unknown_members(stage: &Stage) -> Outcome {

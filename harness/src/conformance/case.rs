@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+
+use super::Heard;
 
 /// What a case is about: MUST fails, SHOULD warns (RFC 2119).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -84,9 +86,13 @@ pub(crate) struct WireEntry {
     pub(crate) what: String,
 }
 
-/// What went over the wire in one case. Shared by everything that takes part in it.
+/// What went over the wire in one case, and which words of the closed lists were in it. Shared by everything that takes
+/// part.
 #[derive(Debug, Default)]
-pub(crate) struct WireLog(Mutex<Vec<WireEntry>>);
+pub(crate) struct WireLog {
+    entries: Mutex<Vec<WireEntry>>,
+    heard: Mutex<Heard>,
+}
 
 impl WireLog {
     /// More entries than a person reads say nothing; a flood must not fill the memory.
@@ -96,7 +102,7 @@ impl WireLog {
 
     /// Adds one exchange.
     pub(crate) fn add(&self, way: impl Into<String>, what: impl AsRef<str>) {
-        let mut entries = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut entries = locked(&self.entries);
         if entries.len() < Self::AT_MOST {
             let what: String = what.as_ref().chars().take(Self::CHARACTERS).collect();
             entries.push(WireEntry { way: way.into(), what });
@@ -105,6 +111,20 @@ impl WireLog {
 
     /// All of it, in order.
     pub(crate) fn entries(&self) -> Vec<WireEntry> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        locked(&self.entries).clone()
     }
+
+    /// The subject has said a word of a closed list.
+    pub(crate) fn hear(&self, list: &'static str, word: impl Into<String>) {
+        locked(&self.heard).insert((list, word.into()));
+    }
+
+    /// All words that it has said.
+    pub(crate) fn heard(&self) -> Heard {
+        locked(&self.heard).clone()
+    }
+}
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::reached::Reached;
 use super::report::{CaseReport, Report};
-use super::{Case, Deviations, Finding, Outcome, WireEntry, requirement};
+use super::{Case, ClosedList, Deviations, Finding, Heard, Outcome, WireEntry, requirement};
 
 /// How a suite is run.
 pub(crate) struct Options {
@@ -37,12 +38,21 @@ pub(crate) struct Options {
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     pub(crate) wire: Vec<WireEntry>,
+    pub(crate) heard: Heard,
+}
+
+impl Ended {
+    /// There is nothing to tell but this.
+    pub(crate) fn without_a_trace(finding: Finding) -> Self {
+        Self { outcome: Err(finding), wire: Vec::new(), heard: Heard::new() }
+    }
 }
 
 /// Runs the cases that `options` select. `play` makes a stage from a seed, runs the case on it, and tears it down;
-/// `tell` hears of each case as it ends.
+/// `tell` hears of each case as it ends. How much of `lists` was heard in them is in the report.
 pub(crate) async fn run<S, P, F>(
     cases: &'static [Case<S>],
+    lists: &[ClosedList],
     options: &Options,
     play: P,
     mut tell: impl FnMut(&CaseReport),
@@ -66,20 +76,22 @@ where
         });
         order.push((task.id(), case));
     }
-    let mut reports = Vec::new();
+    let (mut reports, mut heard) = (Vec::new(), Heard::new());
     while let Some(joined) = running.join_next_with_id().await {
-        let (id, ended, took) = match joined {
+        let (id, mut ended, took) = match joined {
             Ok((id, (ended, took))) => (id, ended, took),
             Err(error) => (error.id(), broken(&error.to_string()), Duration::ZERO),
         };
         let Some(place) = order.iter().position(|(task, _)| *task == id) else { continue };
+        heard.append(&mut ended.heard);
         let report = judge(order[place].1, ended, took, options);
         tell(&report);
         reports.push((place, report));
     }
     reports.sort_by_key(|(place, _)| *place);
     let all: Vec<String> = cases.iter().map(Case::id).collect();
-    Report::new(options, reports.into_iter().map(|(_, report)| report).collect(), &all)
+    let reached = lists.iter().map(|list| Reached::of(list, &heard)).collect();
+    Report::new(options, reports.into_iter().map(|(_, report)| report).collect(), &all, reached)
 }
 
 impl Options {
@@ -103,13 +115,13 @@ fn judge<S>(case: &Case<S>, ended: Ended, took: Duration, options: &Options) -> 
 
 fn hangs(time_limit: Duration) -> Ended {
     let got = format!("no end after {} s", time_limit.as_secs());
-    Ended { outcome: Err(Finding::deviates("an answer", got)), wire: Vec::new() }
+    Ended::without_a_trace(Finding::deviates("an answer", got))
 }
 
 /// A panic in a case is a defect of the referee, and never a pass.
 fn broken(error: &str) -> Ended {
     let got = format!("the case itself broke: {error}");
-    Ended { outcome: Err(Finding::deviates("a case that works", got)), wire: Vec::new() }
+    Ended::without_a_trace(Finding::deviates("a case that works", got))
 }
 
 /// Each case has a seed of its own, so that running one alone gives what it gave among all.
@@ -200,12 +212,16 @@ mod tests {
     ];
 
     async fn run_all(only: &str, deviations: &str, require_all: bool) -> Report {
+        run_cases(Some(only), deviations, require_all).await
+    }
+
+    async fn run_cases(only: Option<&str>, deviations: &str, require_all: bool) -> Report {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), deviations).unwrap();
         let options = Options {
             suite: "client",
             subject: "test".to_owned(),
-            only: Some(only.to_owned()),
+            only: only.map(str::to_owned),
             seed: 1,
             parallel: 2,
             time_limit: Duration::from_millis(50),
@@ -213,9 +229,12 @@ mod tests {
             require_all,
             deviations: Deviations::read(file.path()).unwrap(),
         };
-        let play =
-            |case: &'static Case<()>, _| async move { Ended { outcome: (case.run)(&()).await, wire: Vec::new() } };
-        run(&CASES, &options, play, |_| {}).await
+        let play = |case: &'static Case<()>, _| async move {
+            let heard = Heard::from([("clause", case.clause.to_owned())]);
+            Ended { outcome: (case.run)(&()).await, wire: Vec::new(), heard }
+        };
+        let lists = [ClosedList::new("clause", ["9.1", "9.2", "9.9"])];
+        run(&CASES, &lists, &options, play, |_| {}).await
     }
 
     fn results(report: &Report) -> Vec<CaseResult> {
@@ -248,6 +267,18 @@ mod tests {
         assert_eq!(run_all("9.1", &entry("9.1/passes"), false).await.verdict, Verdict::Failed);
         assert_eq!(run_all("9.1", &entry("9.1/gone"), false).await.verdict, Verdict::Failed);
         assert_eq!(run_all("9.1", &entry("9.2/deviates"), false).await.verdict, Verdict::Passed, "not selected");
+    }
+
+    #[tokio::test]
+    async fn a_word_that_no_case_reached_fails_where_all_is_required_and_all_was_run() {
+        let never = "never reached, clause: 9.9";
+        let all = ["9.2/deviates", "9.4/is-unimplemented", "9.5/hangs"];
+        let known: String = all.map(|case| format!("[[deviation]]\ncase = \"{case}\"\nreason = \"known\"\n")).concat();
+        let report = run_cases(None, &known, true).await;
+        assert_eq!((report.verdict, report.remarks), (Verdict::Failed, vec![never.to_owned()]));
+        assert_eq!(report.reached[0].reached, ["9.1", "9.2"]);
+        assert_eq!(run_cases(None, &known, false).await.verdict, Verdict::Passed, "it is information");
+        assert_eq!(run_all("9.1", "", true).await.verdict, Verdict::Passed, "nothing else was to be reached");
     }
 
     #[tokio::test]

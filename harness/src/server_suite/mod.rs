@@ -13,6 +13,7 @@ mod main_server;
 #[cfg(test)]
 mod no_case;
 mod stage;
+mod words;
 
 use std::sync::{Arc, LazyLock};
 
@@ -38,10 +39,10 @@ pub(crate) async fn run(options: &Options, tell: impl FnMut(&CaseReport)) -> Res
         let stage = Stage::new(subject.clone(), shared.clone(), seed);
         async move {
             let outcome = (case.run)(&stage).await;
-            Ended { outcome, wire: stage.wire().entries() }
+            Ended { outcome, wire: stage.wire().entries(), heard: stage.wire().heard() }
         }
     };
-    let report = conformance::run(cases(), options, play, tell).await;
+    let report = conformance::run(cases(), &words::lists(), options, play, tell).await;
     if let Some(main_server) = shared.ok().and_then(Arc::into_inner) {
         main_server.end().await;
     }

@@ -10,6 +10,7 @@ use super::answer::{Answer, Reply, legible};
 use super::draft::{Draft, Object, Request, string};
 use super::keys::{PlayedKey, Random};
 use super::main_server::{MainServer, broken};
+use super::words;
 use crate::conformance::{Finding, Outcome, Subject, WireLog};
 
 /// More than any answer of a main server has.
@@ -182,7 +183,10 @@ impl Site {
     /// Has a request file processed, and reads the answer in it, with the payload beside a receipt.
     pub(super) async fn answer_file(&self, file: &[u8]) -> Result<(Answer, Option<Vec<u8>>), Finding> {
         match self.process(file).await? {
-            Some(file) => Answer::read_file(&file, self.trusted()),
+            Some(file) => {
+                let (answer, payload) = Answer::read_file(&file, self.trusted())?;
+                Ok((words::heard(answer, &self.wire), payload))
+            }
             None => Err(Finding::deviates("a response file", "failed")),
         }
     }
@@ -197,7 +201,8 @@ impl Site {
 
     /// Sends bytes to the 443 role, and reads the answer.
     pub(super) async fn send(&self, body: impl AsRef<[u8]>) -> Result<Answer, Finding> {
-        Answer::read(&self.post(body.as_ref()).await?, self.trusted())
+        let answer = Answer::read(&self.post(body.as_ref()).await?, self.trusted())?;
+        Ok(words::heard(answer, &self.wire))
     }
 
     /// Fetches a payload from the 8080 role; the answer as it came.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::reached::Reached;
 use super::runner::{Ended, Options};
 use super::{Finding, Level, WireEntry};
 
@@ -95,6 +96,11 @@ pub(crate) struct Report {
     pub(crate) verdict: Verdict,
     /// What is wrong with the run as a whole: no case, stale deviations.
     pub(crate) remarks: Vec<String>,
+    /// What is worth knowing, and not wrong.
+    #[serde(skip)]
+    pub(crate) notes: Vec<String>,
+    /// How much of the closed lists was reached.
+    pub(crate) reached: Vec<Reached>,
     /// The cases, in the order of the suite.
     pub(crate) cases: Vec<CaseReport>,
 }
@@ -137,7 +143,7 @@ impl CaseReport {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, cases: Vec<CaseReport>, suite: &[String]) -> Self {
+    pub(super) fn new(options: &Options, cases: Vec<CaseReport>, suite: &[String], reached: Vec<Reached>) -> Self {
         let mut remarks = Vec::new();
         if cases.is_empty() {
             remarks.push("no case was run: see `harness list` for the ids that --only can match".to_owned());
@@ -154,9 +160,25 @@ impl Report {
                 remarks.push(format!("{} passed and was expected to deviate: remove its entry", case.id));
             }
         }
+        let mut notes = Vec::new();
+        match (&options.only, options.require_all) {
+            (None, true) => remarks.extend(reached.iter().flat_map(Reached::remarks)),
+            (None, false) => notes.extend(reached.iter().filter_map(Reached::missed)),
+            // Where cases were selected, most of the lists was left out on purpose.
+            (Some(_), _) => {}
+        }
         let failed = !remarks.is_empty() || cases.iter().any(|case| case.fails(options.require_all));
         let verdict = if failed { Verdict::Failed } else { Verdict::Passed };
-        Self { suite: options.suite, subject: options.subject.clone(), seed: options.seed, verdict, remarks, cases }
+        Self {
+            suite: options.suite,
+            subject: options.subject.clone(),
+            seed: options.seed,
+            verdict,
+            remarks,
+            notes,
+            reached,
+            cases,
+        }
     }
 
     /// How many cases ended so.

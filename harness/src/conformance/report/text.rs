@@ -25,7 +25,7 @@ pub(crate) fn summary(report: &Report) -> String {
     for case in report.cases.iter().filter(|case| matches!(case.result, CaseResult::Failed | CaseResult::Warning)) {
         story(&mut text, case);
     }
-    for remark in &report.remarks {
+    for remark in report.notes.iter().chain(&report.remarks) {
         let _ = writeln!(text, "\n{remark}");
     }
     let counts = [CaseResult::Failed, CaseResult::Warning, CaseResult::Unimplemented, CaseResult::Skipped];
