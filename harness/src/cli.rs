@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::conformance::command;
 use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
 use crate::suite::Suite;
-use crate::{license_server_subject, mock_solme_subject, mutants, pages, scenario};
+use crate::{clauses, license_server_subject, mock_solme_subject, mutants, pages, scenario};
 
 /// The referee for license-server synchronization.
 #[derive(Parser)]
@@ -60,7 +60,12 @@ enum Verb {
     List {
         /// What the subject would be
         suite: Suite,
+        /// Only cases whose id matches: a whole id, a clause, or a pattern with `*`
+        #[arg(long, value_name = "GLOB")]
+        only: Option<String>,
     },
+    /// Show which clause of PROTOCOL.md is seen by which case
+    Clauses(clauses::Arguments),
 }
 
 /// Runs `harness` with these arguments, the program's name first. With a subject's name as the first argument it is that
@@ -87,10 +92,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(true)
         }
         Verb::ManPages { directory } => pages::man_pages(Arguments::command(), directory).map(|()| true),
-        Verb::List { suite } => {
-            command::list(*suite);
-            Ok(true)
-        }
+        Verb::List { suite, only } => Ok(command::list(*suite, only.as_deref())),
+        Verb::Clauses(arguments) => clauses::run(arguments).map(|()| true),
     });
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! The referee: drives License Servers and main servers from outside, as processes, and judges what they do.
 
+mod clauses;
 mod cli;
 mod client_suite;
 mod conformance;

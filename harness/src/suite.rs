@@ -59,4 +59,12 @@ impl Suite {
             Self::Server => server_suite::cases().iter().map(|case| (case.id(), case.level)).collect(),
         }
     }
+
+    /// Why it has no case for a clause.
+    pub(crate) fn no_case(self, clause: &str) -> Option<&'static str> {
+        match self {
+            Self::Client => client_suite::no_case(clause),
+            Self::Server => server_suite::no_case(clause),
+        }
+    }
 }

@@ -6,7 +6,6 @@ mod direct;
 mod dishonest;
 mod file;
 mod key_pair;
-#[cfg(test)]
 mod no_case;
 mod outstanding;
 mod refusal;
@@ -24,6 +23,7 @@ use anyhow::Result;
 use crate::conformance::{self, Case, CaseReport, Ended, Finding, Level, Options, Report, Subject};
 use crate::programs::LICENSE_SERVER_SUBJECT;
 
+pub(crate) use no_case::no_case;
 pub(crate) use stage::Stage;
 
 /// All cases, in the order of the page.
@@ -95,7 +95,6 @@ const fn should(clause: &'static str, name: &'static str, run: Play) -> Case<Sta
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::no_case::no_case;
     use super::*;
 
     #[test]

@@ -28,6 +28,6 @@ const REASONS: [(&str, &str); 24] = [
 ];
 
 /// Why there is no case for a clause.
-pub(super) fn no_case(clause: &str) -> Option<&'static str> {
+pub(crate) fn no_case(clause: &str) -> Option<&'static str> {
     REASONS.iter().find(|(of, _)| *of == clause).map(|(_, reason)| *reason)
 }

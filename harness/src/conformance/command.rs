@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::report::{self, Report};
+use super::runner::matches;
 use super::{Deviations, Options, Verdict, requirement};
 use crate::suite::Suite;
 
@@ -78,12 +79,15 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
     }
 }
 
-/// Prints the cases of a suite: id, level, requirement.
-pub(crate) fn list(suite: Suite) {
-    for (id, level) in suite.list() {
+/// Prints the cases of a suite that `only` lets through: id, level, requirement. False where there is none.
+pub(crate) fn list(suite: Suite, only: Option<&str>) -> bool {
+    let mut cases = suite.list();
+    cases.retain(|(id, _)| only.is_none_or(|pattern| matches(pattern, id)));
+    for (id, level) in &cases {
         let clause = id.split('/').next().unwrap_or_default();
         anstream::println!("{id} ({level})\n    {}", requirement(clause));
     }
+    !cases.is_empty()
 }
 
 fn write_reports(arguments: &Arguments, report: &Report) -> Result<()> {

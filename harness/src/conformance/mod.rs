@@ -13,9 +13,7 @@ mod runner;
 mod subject;
 
 pub(crate) use case::{Case, Finding, Level, Outcome, WireEntry, WireLog};
-#[cfg(test)]
-pub(crate) use clauses::clauses;
-pub(crate) use clauses::requirement;
+pub(crate) use clauses::{clauses, requirement};
 pub(crate) use deviations::Deviations;
 pub(crate) use reached::{ClosedList, Heard, Word};
 pub(crate) use report::{CaseReport, CaseResult, Report, Verdict};

@@ -10,7 +10,6 @@ mod cases;
 mod draft;
 mod keys;
 mod main_server;
-#[cfg(test)]
 mod no_case;
 mod stage;
 mod words;
@@ -20,6 +19,7 @@ use std::sync::{Arc, LazyLock};
 use anyhow::Result;
 
 use self::main_server::MainServer;
+pub(crate) use self::no_case::no_case;
 use self::stage::Stage;
 use crate::conformance::{self, Case, CaseReport, Ended, Options, Report, Subject, WireLog};
 use crate::programs::MOCK_SOLME_SUBJECT;
@@ -53,7 +53,6 @@ pub(crate) async fn run(options: &Options, tell: impl FnMut(&CaseReport)) -> Res
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::no_case::no_case;
     use super::*;
     use crate::conformance::{clauses, requirement};
 

@@ -20,7 +20,7 @@ const REASONS: [(&str, &str); 15] = [
 ];
 
 /// Why there is no case for a clause.
-pub(super) fn no_case(clause: &str) -> Option<&'static str> {
+pub(crate) fn no_case(clause: &str) -> Option<&'static str> {
     let section = clause.split('.').next().unwrap_or_default();
     REASONS.iter().find(|(of, _)| *of == clause || *of == section).map(|(_, reason)| *reason)
 }

@@ -1,0 +1,71 @@
+//! `harness clauses`: which clause of PROTOCOL.md is seen by which case, for both kinds of subject.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::conformance::clauses;
+use crate::suite::Suite;
+
+/// Arguments of `harness clauses`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Write the table there instead of printing it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+const HEAD: &str = "# Clauses and cases
+
+Which case looks at which clause of [PROTOCOL.md](../protocol/PROTOCOL.md), and why none does where there is none. Written by
+`cargo run -p harness -- clauses --out harness/CLAUSES.md`; `.ci/run` does it again and finds every difference.
+
+| clause | cases for License Servers | cases for main servers |
+|---|---|---|
+";
+
+/// Prints or writes the table.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.out {
+        Some(path) => std::fs::write(path, table()).with_context(|| format!("cannot write {}", path.display())),
+        None => {
+            anstream::print!("{}", table());
+            Ok(())
+        }
+    }
+}
+
+fn table() -> String {
+    let (client, server) = (Suite::Client.list(), Suite::Server.list());
+    clauses().iter().fold(HEAD.to_owned(), |mut text, clause| {
+        let of = |suite: Suite, cases| cell(&clause.id, cases, suite.no_case(&clause.id));
+        let _ = writeln!(text, "| {} | {} | {} |", clause.id, of(Suite::Client, &client), of(Suite::Server, &server));
+        text
+    })
+}
+
+/// The names of the cases of a clause, or why there is none.
+fn cell(clause: &str, cases: &[(String, crate::conformance::Level)], no_case: Option<&str>) -> String {
+    let name = |(id, _): &(String, _)| Some(format!("`{}`", id.strip_prefix(clause)?.strip_prefix('/')?));
+    let names: Vec<String> = cases.iter().filter_map(name).collect();
+    match no_case {
+        Some(reason) if names.is_empty() => format!("*none: {reason}*"),
+        _ => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_as_it_would_be_written_and_has_no_hole() {
+        assert_eq!(
+            include_str!("../CLAUSES.md"),
+            table(),
+            "run: cargo run -p harness -- clauses --out harness/CLAUSES.md"
+        );
+        assert_eq!(table().lines().filter(|line| line.contains("|  |")).collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+}
