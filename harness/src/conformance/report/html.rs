@@ -20,7 +20,8 @@ pub(crate) fn html(title: &str, reports: &[Report]) -> String {
             }
             body {
                 h1 { (title) }
-                @for report in reports { (verdict(report)) }
+                (verdicts(reports))
+                @for report in reports { (remarks(report)) }
                 h2 { "Matrix" }
                 (matrix(reports))
                 @for report in reports { (stories(report)) }
@@ -30,52 +31,71 @@ pub(crate) fn html(title: &str, reports: &[Report]) -> String {
     .into_string()
 }
 
-fn verdict(report: &Report) -> Markup {
-    let (class, word) = match report.verdict {
-        Verdict::Passed => ("passed", "conforms"),
-        Verdict::Failed => ("failed", "does not conform"),
-    };
+fn verdicts(reports: &[Report]) -> Markup {
+    let about = reports.first().map(|report| format!("{} suite, seed {}", report.suite, report.seed));
     markup! {
-        p.verdict {
-            strong.(class) { (report.subject) " " (word) } br;
-            (report.count(CaseResult::Passed)) " passed, "
-            (report.count(CaseResult::Failed)) " failed, "
-            (report.count(CaseResult::Warning)) " warnings, "
-            (report.count(CaseResult::Unimplemented)) " unimplemented, "
-            (report.count(CaseResult::Skipped)) " skipped; "
-            (report.suite) " suite, seed " (report.seed)
-            @for remark in &report.remarks { br; span.failed { (remark) } }
-        }
+        p { (about.unwrap_or_default()) }
+        div.scroll { table.verdicts {
+            thead { tr {
+                th { "subject" } th { "verdict" }
+                @for result in RESULTS { th { (mark(result)) " " (result.as_str()) } }
+            } }
+            tbody { @for report in reports { tr {
+                th scope="row" { (report.subject) }
+                @match report.verdict {
+                    Verdict::Passed => { td.passed { "conforms" } },
+                    Verdict::Failed => { td.failed { "does not conform" } },
+                }
+                @for result in RESULTS { td.number { (report.count(result)) } }
+            } } }
+        } }
+    }
+}
+
+fn remarks(report: &Report) -> Markup {
+    markup! {
+        @for remark in &report.remarks { p.failed { (report.subject) ": " (remark) } }
+        @for note in &report.notes { p { (report.subject) ": " (note) } }
     }
 }
 
 fn matrix(reports: &[Report]) -> Markup {
     let rows = reports.first().map(|report| report.cases.as_slice()).unwrap_or_default();
+    // Names that stand upright leave room for more of them.
+    let upright = reports.len() > 3;
     markup! {
-        div.scroll { table {
-            thead { tr { th { "case" } @for report in reports { th { (report.subject) } } } }
+        div.scroll { table.matrix.upright[upright] {
+            thead { tr { th { "case" } @for report in reports { th { span { (report.subject) } } } } }
             tbody { @for row in rows { tr {
-                th scope="row" { a href={ "#" (anchor(&reports[0], row)) } { (row.id) } }
+                th scope="row" { (row.id) }
                 @for report in reports { (cell(report, &row.id)) }
             } } }
         } }
     }
 }
 
+/// The mark leads to the story of the case.
 fn cell(report: &Report, id: &str) -> Markup {
     match report.cases.iter().find(|case| case.id == id) {
-        Some(case) => markup! { td.(case.result.as_str()) { (mark(case.result)) } },
+        Some(case) => {
+            let (word, mark) = (case.result.as_str(), mark(case.result));
+            markup! { td.(word) { a href={ "#" (anchor(report, case)) } title=(word) { (mark) } } }
+        }
         None => markup! { td { "" } },
     }
 }
 
+const RESULTS: [CaseResult; 5] =
+    [CaseResult::Passed, CaseResult::Failed, CaseResult::Warning, CaseResult::Unimplemented, CaseResult::Skipped];
+
+/// Tells the results apart without colours.
 const fn mark(result: CaseResult) -> &'static str {
     match result {
         CaseResult::Passed => "\u{2713}",
-        CaseResult::Failed => "\u{2717} failed",
-        CaseResult::Warning => "! warning",
-        CaseResult::Unimplemented => "\u{2013} unimplemented",
-        CaseResult::Skipped => "\u{2013} skipped",
+        CaseResult::Failed => "\u{2717}",
+        CaseResult::Warning => "!",
+        CaseResult::Unimplemented => "\u{2013}",
+        CaseResult::Skipped => "\u{00b7}",
     }
 }
 
@@ -90,7 +110,7 @@ fn story(report: &Report, case: &CaseReport) -> Markup {
     let open = !matches!(case.result, CaseResult::Passed);
     markup! {
         details.case id=(anchor(report, case)) open[open] {
-            summary { span.(case.result.as_str()) { (mark(case.result)) } " " (case.id) }
+            summary { span.(case.result.as_str()) { (mark(case.result)) " " (case.result.as_str()) } " " (case.id) }
             p { b { (case.level.to_string()) } " " (case.requirement) }
             @if let Some(expected) = &case.expected { p { b { "expected " } (expected) } }
             @if let Some(got) = &case.got { p { b { "got " } (got) } }
