@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
 mod conformance_client;
+mod conformance_modes;
 mod conformance_server;
 mod cores;
 mod crashes;
