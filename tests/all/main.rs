@@ -13,6 +13,7 @@ mod foreign_answers;
 mod foreign_main_server;
 mod interleavings;
 mod mails;
+mod manual;
 mod pages;
 mod proxies;
 mod proxy_stage;
