@@ -47,7 +47,11 @@ fn list(report: &Value, name: &str) -> BTreeSet<String> {
 
 /// The codes that a source of the License Server gives in `fn code`.
 fn codes(source: &str) -> BTreeSet<String> {
-    let code = source.split("fn code(&self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    codes_of(source, "fn code(&self)")
+}
+
+fn codes_of(source: &str, function: &str) -> BTreeSet<String> {
+    let code = source.split(function).nth(1).unwrap().split("\n    }\n").next().unwrap();
     code.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\",")).map(str::to_owned).collect()
 }
 
@@ -58,9 +62,11 @@ async fn the_closed_lists_of_the_referee_are_those_of_the_license_server() {
     let sources = [
         include_str!("../../client/src/core/failure.rs"),
         include_str!("../../client/src/core/file_failure.rs"),
+        include_str!("../../client/src/core/proxy_failure.rs"),
         include_str!("../../client/src/store/error.rs"),
     ];
     let mut failures: BTreeSet<String> = sources.into_iter().flat_map(codes).collect();
+    failures.extend(codes_of(sources[0], "fn port_code("));
     failures.extend(["trust-file-not-usable", "file-not-written"].map(str::to_owned));
     assert_eq!(list(&report, "cause of a failure"), failures);
 }
