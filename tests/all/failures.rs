@@ -76,6 +76,18 @@ async fn a_port_that_is_closed_is_told_from_one_that_is_black_holed_on_either_ro
 }
 
 #[tokio::test]
+async fn an_address_to_which_there_is_no_way_is_unreachable_on_either_role() {
+    let case = Case::begin().await;
+    // No connection leads to every computer of the network at once.
+    let nowhere = "255.255.255.255:443";
+    case.moved(|trust| trust.https = format!("https://{nowhere}")).await;
+    case.fails("443-unreachable", "port-443").await;
+    case.moved(|trust| trust.http = format!("http://{nowhere}")).await;
+    let failed = case.fails("8080-unreachable", "port-8080").await;
+    assert!(failed.text("cure").starts_with("Check the network of this computer"), "{failed:?}");
+}
+
+#[tokio::test]
 async fn a_name_that_cannot_be_looked_up_is_named() {
     let case = Case::begin().await;
     case.moved(|trust| trust.https = "https://main-server.invalid:443".to_owned()).await;

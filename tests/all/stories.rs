@@ -1,6 +1,72 @@
 //! The manual's sentences, over real sockets.
 
+use serde_json::{Value, json};
+
 use crate::stage::{Stage, done, may_issue, refused, synchronize, synchronized};
+
+#[tokio::test]
+async fn the_first_synchronization_exchanges_the_keys_in_both_directions() {
+    let stage = Stage::begin().await;
+    stage.allocate("SITE-1").await;
+    let server = stage.set_up("server", "SITE-1").await;
+    let in_use = async || stage.admin(["key-pair", "show", "SITE-1"]).await.json["key_thumbprint"].clone();
+    assert_eq!(in_use().await, Value::Null, "set up, and not synchronized");
+
+    assert_eq!(synchronize(&server).await, synchronized());
+    let status = done(&server, ["status"]).await.json;
+    assert_eq!(in_use().await, status["key_thumbprint"], "the main server knows the local server by its key pair");
+    // And the local server the main server by its own: another one cannot take its place.
+    let other = Stage::begin().await;
+    let trust = other.main_server.ready("trust_file").unwrap();
+    let taken_over = server.run(["init", "--id", "SITE-1", "--trust", trust]).await.unwrap();
+    assert_eq!((taken_over.exit, taken_over.text("code")), (13, "other-main-server".to_owned()), "{taken_over:?}");
+    assert_eq!(synchronize(&server).await, synchronized());
+    assert_eq!(in_use().await, status["key_thumbprint"]);
+}
+
+#[tokio::test]
+async fn each_license_server_learns_of_the_licenses_allocated_to_it_and_of_no_others() {
+    let stage = Stage::begin().await;
+    let allocated = [("SITE-1", stage.allocate("SITE-1").await), ("SITE-2", stage.allocate("SITE-2").await)];
+    for (id, number) in &allocated {
+        let server = stage.set_up(id, id).await;
+        assert_eq!(done(&server, ["status"]).await.json["licenses"], json!([]), "{id}");
+        assert_eq!(synchronize(&server).await, synchronized());
+        let licenses = done(&server, ["status"]).await.json["licenses"].clone();
+        assert_eq!(licenses.as_array().map(Vec::len), Some(1), "{id}: {licenses}");
+        assert_eq!(licenses[0]["number"], number.as_str(), "{id}");
+        assert_eq!(licenses[0]["components"], json!([{ "id": protocol::BASE, "name": "Base", "max_users": 5 }]));
+        for (owner, number) in &allocated {
+            let exit = server.run(["may-issue", number]).await.unwrap().exit;
+            assert_eq!(exit, if owner == id { 0 } else { 14 }, "{id}, the license of {owner}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_change_at_the_main_server_is_seen_without_a_synchronization() {
+    let stage = Stage::begin().await;
+    let [changed, removed] = [stage.allocate("SITE-1").await, add_license(&stage).await];
+    let server = stage.set_up("server", "SITE-1").await;
+    assert_eq!(synchronize(&server).await, synchronized());
+    let licenses = async || done(&server, ["status"]).await.json["licenses"].clone();
+    let mut known = licenses().await;
+    for change in ["add", "change", "remove"] {
+        match change {
+            "add" => drop(add_license(&stage).await),
+            "change" => drop(stage.admin(["licenses", "change", "SITE-1", &changed, "--component", "Base=9"]).await),
+            _ => drop(stage.admin(["licenses", "remove", "SITE-1", &removed]).await),
+        }
+        assert_eq!(licenses().await, known, "{change}");
+        assert_eq!(synchronize(&server).await, synchronized());
+        assert_ne!(licenses().await, known, "{change}");
+        known = licenses().await;
+    }
+}
+
+async fn add_license(stage: &Stage) -> String {
+    stage.admin(["licenses", "add", "SITE-1"]).await.text("number")
+}
 
 #[tokio::test]
 async fn second_server_with_the_same_id_is_refused_until_the_key_pair_is_cleared() {
