@@ -1,12 +1,18 @@
-//! MANUAL.md is true: every sentence of the manual page is there, and what is said to show it exists.
+//! The table of the manual page's sentences, `MANUAL.md`: what it names exists, and it names every sentence.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use harness::programs::{LICENSE_SERVER, MOCK_SOLME};
 use protocol::Digest;
 
+/// The one sentence without a test, a figure.
+const WINDOW: &str = "LicenseManagerSync.png";
+
 struct Row {
-    number: usize,
+    number: String,
     sentence: String,
     here: String,
     shown_by: String,
@@ -17,80 +23,125 @@ fn project() -> PathBuf {
 }
 
 fn read(path: &str) -> String {
-    std::fs::read_to_string(project().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(project().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn rows(table: &str) -> Vec<Row> {
-    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
-    let rows = table.lines().map(cells).filter(|cells| cells.len() == 4 && cells[0].parse::<usize>().is_ok());
-    rows.map(|mut cells| Row {
-        number: cells[0].parse().unwrap(),
-        sentence: cells.remove(1),
-        here: cells.remove(1),
-        shown_by: cells.remove(1),
-    })
-    .collect()
+fn rows() -> Vec<Row> {
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, sentence, here, shown_by] = cells[..] else { panic!("not four cells: {line}") };
+        let [number, sentence, here, shown_by] = [number, sentence, here, shown_by].map(str::to_owned);
+        Row { number, sentence, here, shown_by }
+    };
+    read("MANUAL.md").lines().filter(|line| line.starts_with('|')).skip(2).map(row).collect()
 }
 
 /// What stands between backticks.
-fn quoted(text: &str) -> Vec<&str> {
-    text.split('`').skip(1).step_by(2).collect()
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+/// Numbers of clauses, as 9.10.
+fn clauses(cell: &str) -> BTreeSet<&str> {
+    let words = cell.split_whitespace().map(|word| word.trim_end_matches(['.', ',', ';']));
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    words.filter(|word| word.split_once('.').is_some_and(|(a, b)| number(a) && number(b))).collect()
+}
+
+/// Whether this source has a test of this name.
+fn has_test(source: &str, name: &str) -> bool {
+    let function = format!("fn {name}(");
+    source.split(&function).next().filter(|before| before.len() < source.len()).is_some_and(|before| {
+        let before = before.trim_end();
+        before.strip_suffix("async").unwrap_or(before).trim_end().ends_with("test]")
+    })
 }
 
 #[test]
-fn no_sentence_of_the_manual_page_is_altered_or_missing() {
-    let manual = read("MANUAL.md");
-    let rows = rows(&manual);
-    assert!(rows.len() > 20, "{} rows", rows.len());
-    for (n, row) in rows.iter().enumerate() {
-        assert_eq!(row.number, n + 1, "{}", row.sentence);
+fn the_rows_are_numbered_without_a_gap() {
+    let rows = rows();
+    assert!(rows.len() > 30, "{}", rows.len());
+    for (index, row) in rows.iter().enumerate() {
+        assert_eq!(row.number, (index + 1).to_string(), "{}", row.sentence);
     }
-    let sentences: Vec<&str> = rows.iter().map(|row| &*row.sentence).collect();
-    let digest = Digest::of(sentences.join(" ")).to_string();
-    assert!(manual.contains(&format!("`{digest}`")), "the digest of the sentences is {digest}");
 }
 
 #[test]
-fn what_shows_a_sentence_exists_and_only_the_managers_window_is_left_out() {
-    for Row { number, shown_by, .. } in rows(&read("MANUAL.md")) {
-        if shown_by.starts_with("left out:") {
-            assert!(shown_by.contains("the Manager's window"), "{number}: {shown_by}");
+fn no_sentence_of_the_manual_page_is_missing_or_altered() {
+    let sentences: Vec<String> = rows().into_iter().map(|row| row.sentence).collect();
+    let text = sentences.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = Digest::of(&text).to_string();
+    let page = read("MANUAL.md");
+    let (preface, _) = page.split_once("\n|").unwrap();
+    assert!(
+        quoted(preface).any(|text| text == wanted),
+        "the sentences have the digest {wanted}, and the page another one"
+    );
+}
+
+#[test]
+fn every_sentence_has_a_test_that_exists_but_for_the_managers_window() {
+    for Row { number, sentence, shown_by, .. } in rows() {
+        if let Some(reason) = shown_by.strip_prefix("left out:") {
+            assert_eq!(sentence, WINDOW, "row {number}: only the Manager's window may be left out");
+            assert!(reason.trim().starts_with("the Manager's window"), "row {number}: {reason}");
             continue;
         }
-        let (mut file, mut shown) = (String::new(), 0);
+        let (mut tests, mut source) = (0, None);
         for name in quoted(&shown_by) {
-            if name.ends_with(".rs") {
-                file = read(name);
-            } else if name.ends_with(".toml") {
-                assert!(name.starts_with("fixtures/scenarios/") && !read(name).is_empty(), "{number}: {name}");
-                shown += 1;
+            if Path::new(name).extension().is_some_and(|extension| extension == "rs") {
+                source = Some((name, read(name)));
+            } else if name.starts_with("fixtures/scenarios/") {
+                assert!(read(name).contains("[[step]]"), "row {number}: {name} is no scenario");
+                tests += 1;
             } else {
-                assert!(file.contains(&format!("fn {name}(")), "{number}: there is no test {name}");
-                shown += 1;
+                let (file, source) = source.as_ref().unwrap_or_else(|| panic!("row {number}: {name} is in no file"));
+                assert!(has_test(source, name), "row {number}: {file} has no test {name}");
+                tests += 1;
             }
         }
-        assert!(shown > 0, "{number}: nothing shows it");
+        assert!(tests > 0, "row {number}: no test shows {sentence:?}");
     }
 }
 
 #[test]
-fn the_clauses_and_commands_of_the_table_exist() {
+fn every_clause_exists_and_every_clause_that_the_manual_demands_has_a_row() {
     let protocol = read("protocol/PROTOCOL.md");
-    let help = |program: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_subject")).args([program, "--help"]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let programs = ["license-server", "mock-solme"].map(|program| (program, help(program)));
-    for Row { number, here, .. } in rows(&read("MANUAL.md")) {
-        for command in quoted(&here) {
-            let Some((program, verb)) = command.split_once(' ') else { continue };
-            let (_, help) =
-                programs.iter().find(|(name, _)| *name == program).unwrap_or_else(|| panic!("{number}: {command}"));
-            assert!(help.contains(&format!("\n  {verb} ")), "{number}: {program} has no verb {verb}");
+    let defined = protocol.lines().filter_map(|line| line.strip_prefix("- **")?.split_once("** ["));
+    let (mut all, mut demanded) = (BTreeSet::new(), BTreeSet::new());
+    for (clause, kind) in defined {
+        all.insert(clause);
+        if kind.starts_with("manual]") {
+            demanded.insert(clause);
         }
-        let clauses = here.split_once("P ").map_or("", |(_, clauses)| clauses.trim_end_matches('.'));
-        for clause in clauses.split(", ").filter(|clause| clause.starts_with(|c: char| c.is_ascii_digit())) {
-            assert!(protocol.contains(&format!("- **{clause}** ")), "{number}: there is no clause {clause}");
-        }
+    }
+    assert!(demanded.len() > 10, "{demanded:?}");
+    let rows = rows();
+    for Row { number, sentence, here, .. } in &rows {
+        let unknown: Vec<_> = clauses(here).into_iter().filter(|clause| !all.contains(clause)).collect();
+        assert!(unknown.is_empty(), "row {number}: PROTOCOL.md has no {unknown:?}");
+        assert!(here.starts_with("P ") || sentence == WINDOW, "row {number} begins with its clauses: {here}");
+        assert!(!clauses(here).is_empty() || sentence == WINDOW, "row {number} has no clause");
+    }
+    let cited: BTreeSet<&str> = rows.iter().flat_map(|row| clauses(&row.here)).collect();
+    let open: Vec<_> = demanded.difference(&cited).collect();
+    assert!(open.is_empty(), "[manual] in PROTOCOL.md, and in no row: {open:?}");
+}
+
+#[test]
+fn every_command_is_one_of_the_programs() {
+    let page = read("MANUAL.md");
+    let programs = [LICENSE_SERVER, MOCK_SOLME];
+    let commands: BTreeSet<&str> =
+        quoted(&page).filter(|text| programs.iter().any(|name| text.split(' ').next() == Some(name))).collect();
+    for program in programs {
+        assert!(commands.iter().filter(|command| command.starts_with(program)).count() > 5, "{program}: {commands:?}");
+    }
+    for command in commands {
+        // A word that is no verb, no flag or no value of its argument is refused before the help is shown.
+        let mut program = Command::new(env!("CARGO_BIN_EXE_subject"));
+        let shown = program.args(command.split(' ')).arg("--help").stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&shown.stderr);
+        assert!(command.contains(' ') && shown.status.success(), "`{command}`: {said}");
     }
 }
