@@ -18,17 +18,26 @@ use crate::transport::{NetworkSettings, ProxySettings, Secret, TimeLimits};
 /// What begins the name of a setting in the environment: `connect_limit` is `LICENSE_SERVER_CONNECT_LIMIT`.
 const PREFIX: &str = "LICENSE_SERVER_";
 
-/// The settings that a configuration file may have.
-const KNOWN: [&str; 8] = [
-    "state",
-    "connect_limit",
-    "total_limit",
-    "proxy",
-    "no_proxy",
-    "proxy_password_file",
-    "proxy_loopback",
-    "warning_command",
+/// The settings that a configuration file may have, and how they are written there.
+const KNOWN: [(&str, Form); 8] = [
+    ("state", Form::Text),
+    ("connect_limit", Form::Text),
+    ("total_limit", Form::Text),
+    ("proxy", Form::Text),
+    ("no_proxy", Form::List),
+    ("proxy_password_file", Form::Text),
+    ("proxy_loopback", Form::YesOrNo),
+    ("warning_command", Form::Text),
 ];
+
+/// How a setting is written in the configuration file. Elsewhere all of them are text.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Text,
+    YesOrNo,
+    /// Of texts, or one text with commas.
+    List,
+}
 
 /// What the command line says of the settings; each is absent unless given.
 #[derive(Default)]
@@ -164,8 +173,9 @@ impl<'a> Sources<'a> {
         let wrong = |message: String| configuration(format!("the configuration file {}: {message}", path.display()));
         let text = std::fs::read_to_string(&path).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
         let table: toml::Table = text.parse().map_err(|error| wrong(format!("it is no TOML: {error}")))?;
-        if let Some(unknown) = table.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-            return Err(wrong(format!("there is no setting {unknown:?}; there are {}", KNOWN.join(", "))));
+        if let Some(unknown) = table.keys().find(|key| form_of(key).is_none()) {
+            let known = KNOWN.map(|(name, _)| name).join(", ");
+            return Err(wrong(format!("there is no setting {unknown:?}; there are {known}")));
         }
         sources.file = Some((path, table));
         Ok(sources)
@@ -235,7 +245,7 @@ impl<'a> Sources<'a> {
             ProxySettings::read(&secret, &no_proxy, password_file.as_deref(), loopback).map_err(|wrong| {
                 let of = |name: &str| self.shown.iter().find(|shown| shown.name == name).map(|shown| &shown.source);
                 let name = wrong.setting();
-                configuration(format!("{name}, {}: {wrong}", of(name).unwrap_or(&source)))
+                wrong_setting(name, of(name).unwrap_or(&source), &wrong)
             })?;
         self.shown.insert(first, Shown { name: "proxy", value: Some(settings.proxy.to_string()), source });
         Ok(settings)
@@ -246,7 +256,7 @@ impl<'a> Sources<'a> {
             (Some(value), _) => Ok(Some((value, Source::flag(name)))),
             (None, Some((text, source))) => match text.parse() {
                 Ok(value) => Ok(Some((value, source))),
-                Err(error) => Err(configuration(format!("{name}, {source}: {error}"))),
+                Err(error) => Err(wrong_setting(name, &source, error)),
             },
             (None, None) => Ok(None),
         }
@@ -261,17 +271,16 @@ impl<'a> Sources<'a> {
         let variable = in_environment(name);
         if let Some(value) = (self.environment)(&variable).filter(|value| !value.is_empty()) {
             let source = Source::Environment(variable);
-            let text = value.into_string().map_err(|_| configuration(format!("{name}, {source}: it is no UTF-8")))?;
+            let text = value.into_string().map_err(|_| wrong_setting(name, &source, "it is no UTF-8"))?;
             return Ok(Some((text, source)));
         }
         let Some((path, table)) = &self.file else { return Ok(None) };
         let Some(value) = table.get(name) else { return Ok(None) };
         let source = Source::File(path.clone());
-        match as_text(value) {
+        let form = form_of(name).unwrap_or(Form::Text);
+        match form.read(value) {
             Some(text) => Ok(Some((text, source))),
-            None => Err(configuration(format!(
-                "{name}, {source}: write it as text, as true or false, or as a list of texts"
-            ))),
+            None => Err(wrong_setting(name, &source, format!("it is written as {form}"))),
         }
     }
 
@@ -282,21 +291,41 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The one form that all values have; a list is separated by commas, as on the command line.
-fn as_text(value: &toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Boolean(yes) => Some(yes.to_string()),
-        toml::Value::Array(list) => {
-            let texts: Option<Vec<&str>> = list.iter().map(toml::Value::as_str).collect();
-            Some(texts?.join(","))
+fn form_of(name: &str) -> Option<Form> {
+    KNOWN.iter().find(|(known, _)| *known == name).map(|(_, form)| *form)
+}
+
+impl Form {
+    /// The text that stands for this value in the environment and on the command line.
+    fn read(self, value: &toml::Value) -> Option<String> {
+        match (self, value) {
+            (Self::Text | Self::List, toml::Value::String(text)) => Some(text.clone()),
+            (Self::YesOrNo, toml::Value::Boolean(yes)) => Some(yes.to_string()),
+            (Self::List, toml::Value::Array(list)) => {
+                let texts: Option<Vec<&str>> = list.iter().map(toml::Value::as_str).collect();
+                Some(texts?.join(","))
+            }
+            _ => None,
         }
-        _ => None,
+    }
+}
+
+impl Display for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::YesOrNo => "true or false",
+            Self::List => "a list of texts",
+        })
     }
 }
 
 fn in_environment(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_uppercase())
+}
+
+fn wrong_setting(name: &str, source: &Source, what: impl Display) -> Trouble {
+    configuration(format!("the setting {name}, {source}: {what}"))
 }
 
 fn configuration(message: String) -> Trouble {
@@ -392,11 +421,27 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         let wrong = message(resolve(Flags::default(), &[("LICENSE_SERVER_TOTAL_LIMIT", "0s")], ""));
-        assert_eq!(wrong, "total_limit, in the environment, LICENSE_SERVER_TOTAL_LIMIT: it must be 1s or more");
+        assert_eq!(
+            wrong,
+            "the setting total_limit, in the environment, LICENSE_SERVER_TOTAL_LIMIT: it must be 1s or more"
+        );
         let wrong = message(resolve(Flags::default(), &[], "total_limit = 'soon'"));
-        assert!(wrong.starts_with("total_limit, in ") && wrong.contains("config.toml: \"soon\" is no span"), "{wrong}");
-        let wrong = message(resolve(Flags::default(), &[], "total_limit = 60"));
-        assert!(wrong.ends_with("write it as text, as true or false, or as a list of texts"), "{wrong}");
+        assert!(
+            wrong.starts_with("the setting total_limit, in ") && wrong.contains("config.toml: \"soon\" is no span"),
+            "{wrong}"
+        );
+        for (file, form) in [
+            ("state = ['a', 'b']", "text"),
+            ("state = true", "text"),
+            ("total_limit = 60", "text"),
+            ("warning_command = ['a', 'b']", "text"),
+            ("proxy_loopback = ['true']", "true or false"),
+            ("no_proxy = true", "a list of texts"),
+            ("no_proxy = [1]", "a list of texts"),
+        ] {
+            let wrong = message(resolve(Flags::default(), &[], file));
+            assert!(wrong.ends_with(&format!("it is written as {form}")), "{file}: {wrong}");
+        }
         let wrong = message(resolve(Flags::default(), &[], "totle_limit = '60s'"));
         assert!(wrong.contains("no setting \"totle_limit\"; there are state, connect_limit"), "{wrong}");
         let wrong = message(resolve(Flags::default(), &[], "total_limit = "));
@@ -409,7 +454,7 @@ mod tests {
     #[test]
     fn the_sample_shows_every_setting_and_all_of_it_is_accepted() {
         let sample = include_str!("../service/config.toml");
-        let is_setting = |line: &str| KNOWN.iter().any(|name| line.starts_with(&format!("{name} = ")));
+        let is_setting = |line: &str| KNOWN.iter().any(|(name, _)| line.starts_with(&format!("{name} = ")));
         let uncommented: Vec<&str> = sample
             .lines()
             .map(|line| line.strip_prefix("# ").filter(|line| is_setting(line)).unwrap_or(line))
@@ -430,15 +475,16 @@ mod tests {
         let wrong =
             message(resolve(Flags::default(), &[("LICENSE_SERVER_PROXY", "http://me:secret@proxy.example")], ""));
         assert!(
-            wrong.starts_with("proxy, in the environment, LICENSE_SERVER_PROXY: ") && !wrong.contains("secret"),
+            wrong.starts_with("the setting proxy, in the environment, LICENSE_SERVER_PROXY: ")
+                && !wrong.contains("secret"),
             "{wrong}"
         );
         let wrong = message(resolve(Flags::default(), &[], "no_proxy = '10.0.0.0/99'"));
-        assert!(wrong.starts_with("no_proxy, in "), "{wrong}");
+        assert!(wrong.starts_with("the setting no_proxy, in "), "{wrong}");
         let wrong = message(resolve(Flags::default(), &[], "proxy_password_file = 'p'"));
-        assert!(wrong.starts_with("proxy_password_file, in "), "{wrong}");
+        assert!(wrong.starts_with("the setting proxy_password_file, in "), "{wrong}");
         let wrong = message(resolve(Flags::default(), &[], "proxy_loopback = 'perhaps'"));
-        assert!(wrong.starts_with("proxy_loopback, in "), "{wrong}");
+        assert!(wrong.starts_with("the setting proxy_loopback, in "), "{wrong}");
     }
 
     #[test]
