@@ -4,12 +4,13 @@ use protocol::{Refusal, RefusalCode};
 use serde_json::{Value, json};
 
 use super::session::Session;
-use crate::core::{Applied, Carrier, Changes, Check, Failure, LocalServer, in_words, meaning};
+use crate::core::{
+    Applied, Carrier, Changes, Check, Failure, LocalServer, Meaning, SKEW_WORTH_SAYING, cure_of, in_words, meaning,
+};
 use crate::output::{Exit, Report, Text, changes_json, sentence};
 
 /// How a synchronization ended.
 pub(super) struct Outcome {
-    pub(super) outcome: &'static str,
     pub(super) exit: Exit,
     pub(super) code: String,
     pub(super) message: String,
@@ -26,15 +27,13 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn synchronized(code: &str, message: String, changes: Changes) -> Self {
-        let code = code.to_owned();
+    fn new(exit: Exit, code: &str, message: String, cure: Option<String>) -> Self {
         Self {
-            outcome: "synchronized",
-            exit: Exit::Done,
-            code,
+            exit,
+            code: code.to_owned(),
             message,
-            cure: None,
-            changes,
+            cure,
+            changes: Changes::default(),
             transient: false,
             check: None,
             retry_after: None,
@@ -42,20 +41,14 @@ impl Outcome {
         }
     }
 
+    pub(super) fn synchronized(code: &str, message: String, changes: Changes) -> Self {
+        Self { changes, ..Self::new(Exit::Done, code, message, None) }
+    }
+
     pub(super) fn refused(refusal: &Refusal, carrier: Carrier) -> Self {
-        let meaning = meaning(refusal, carrier);
-        Self {
-            outcome: "refused",
-            exit: Exit::Refused,
-            code: refusal.code.as_str().to_owned(),
-            message: meaning.message,
-            cure: Some(meaning.cure),
-            changes: Changes::default(),
-            transient: matches!(refusal.code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable),
-            check: None,
-            retry_after: None,
-            notes: Vec::new(),
-        }
+        let Meaning { message, cure } = meaning(refusal, carrier);
+        let transient = matches!(refusal.code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable);
+        Self { transient, ..Self::new(Exit::Refused, refusal.code.as_str(), message, Some(cure)) }
     }
 
     /// A cleared key pair is dead for ever (P 16.4): there is nothing to ask, and nothing that an answer could change.
@@ -63,34 +56,31 @@ impl Outcome {
         let LocalServer::Cleared(cleared) = &session.server else { return None };
         Some(match &cleared.refusal {
             Some(refusal) => Self::refused(refusal, carrier),
-            None => Self {
-                outcome: "refused",
-                exit: Exit::Refused,
-                code: RefusalCode::KeyPairCleared.as_str().to_owned(),
-                message: "the key pair of this server was cleared".to_owned(),
-                cure: Some("Run `license-server new-key-pair --yes`.".to_owned()),
-                changes: Changes::default(),
-                transient: false,
-                check: None,
-                retry_after: None,
-                notes: Vec::new(),
-            },
+            None => {
+                let message = "the key pair of this server was cleared".to_owned();
+                let cure = cure_of(RefusalCode::KeyPairCleared, None, carrier);
+                Self::new(Exit::Refused, RefusalCode::KeyPairCleared.as_str(), message, Some(cure))
+            }
         })
     }
 
     pub(super) fn failed(failure: &Failure) -> Self {
-        Self {
-            outcome: "failed",
-            exit: Exit::NotReached,
-            code: failure.code().to_owned(),
-            message: failure.message(),
-            cure: Some(failure.cure()),
-            changes: Changes::default(),
-            transient: failure.is_transient(),
-            check: Some(Check::of(failure)),
-            retry_after: None,
-            notes: Vec::new(),
+        let (transient, check) = (failure.is_transient(), Some(Check::of(failure)));
+        let outcome = Self::new(Exit::NotReached, failure.code(), failure.message(), Some(failure.cure()));
+        Self { transient, check, ..outcome }
+    }
+
+    /// How it ended, as scripts see it.
+    pub(super) const fn outcome(&self) -> &'static str {
+        match self.exit {
+            Exit::Done => "synchronized",
+            Exit::Refused => "refused",
+            _ => "failed",
         }
+    }
+
+    pub(super) const fn is_synchronized(&self) -> bool {
+        matches!(self.exit, Exit::Done)
     }
 
     /// The report, with the state that the synchronization left.
@@ -111,7 +101,7 @@ impl Outcome {
             Exit::Done => text.good(sentence(&self.message)),
             _ => text.bad(sentence(&self.message)),
         }
-        if self.outcome == "synchronized" || !self.changes.is_empty() {
+        if self.is_synchronized() || !self.changes.is_empty() {
             text.changes(&self.changes);
         }
         for note in &self.notes {
@@ -122,11 +112,11 @@ impl Outcome {
             None => text.next(until(session)),
         }
         let synchronize_by = session.server.applied().map(|applied| applied.receipt().synchronize_by);
-        if let (Some(by), true) = (synchronize_by, self.outcome != "synchronized" && session.server.may_go_on()) {
+        if let (Some(by), true) = (synchronize_by, !self.is_synchronized() && session.server.may_go_on()) {
             text.line(format_args!("What this server has stays valid until {by}."));
         }
         let json = json!({
-            "outcome": self.outcome,
+            "outcome": self.outcome(),
             "code": self.code,
             "message": self.message,
             "cure": self.cure,
@@ -158,10 +148,9 @@ fn until(session: &Session) -> String {
 
 /// What is worth saying about the local clock, in `status` too.
 pub(super) fn clock_notes(session: &Session) -> Vec<String> {
-    const WORTH_SAYING: u64 = 300;
     let mut notes = Vec::new();
     if let Some(skew) = session.notes.as_ref().and_then(|notes| notes.clock_skew)
-        && skew.unsigned_abs() >= WORTH_SAYING
+        && skew.unsigned_abs() >= SKEW_WORTH_SAYING
     {
         let direction = if skew > 0 { "fast" } else { "slow" };
         let by = in_words(skew.unsigned_abs());

@@ -97,24 +97,24 @@ fn automatic(context: &Context, log: Log) -> Result<(), LocalStateError> {
         return Ok(());
     }
     let (mut session, outcome) = synchronize(context, session, &turn)?;
-    if context.stop.is_told() && outcome.code == "stopped" {
-        return Ok(());
+    if context.stop.is_told() && !outcome.is_synchronized() {
+        return Ok(()); // cut off, which is no result
     }
     let (now, left) = (session.times.local_clock, session.time_left());
     let mut schedule = session.store.schedule()?;
-    if outcome.outcome != "synchronized" {
+    if !outcome.is_synchronized() {
         schedule = schedule.failed(now, left, outcome.transient, outcome.retry_after);
     }
     let last = LastAutomatic {
         at: now,
-        outcome: outcome.outcome.to_owned(),
+        outcome: outcome.outcome().to_owned(),
         code: outcome.code.clone(),
         message: outcome.message.clone(),
     };
     session.store.save_automatic(&schedule, &last)?;
     let next_at = session.next_automatic(&schedule).map(|time| time.to_string());
     let more = json!({ "cure": outcome.cure, "next_at": next_at });
-    log.say(context, outcome.outcome, &outcome.code, &outcome.message, more);
+    log.say(context, outcome.outcome(), &outcome.code, &outcome.message, more);
     Ok(())
 }
 

@@ -7,14 +7,11 @@ use super::Context;
 use super::answered::clock_notes;
 use super::automatic::Automatic;
 use super::session::Session;
-use crate::core::{Applied, LocalServer, may_issue};
+use crate::core::{Applied, FIRST_WARNING, LocalServer, may_issue};
 use crate::output::{Exit, Report, Text, Trouble, changes_json};
 
 /// A license that ends within so many seconds is worth a note: 30 days.
 const ENDS_SOON: u64 = 30 * 86_400;
-
-/// So many days before the required synchronization it is worth a note.
-const WARN_FROM: u64 = 90;
 
 pub(super) fn run(context: &Context) -> Result<Report, Trouble> {
     let mut session = Session::open(context, "status")?;
@@ -36,7 +33,7 @@ fn notes(session: &Session) -> Vec<String> {
     }
     if let (Some(applied), true) = (session.server.applied(), verdict.is_yes()) {
         let days = session.times.days_left(applied.receipt().synchronize_by);
-        if days <= WARN_FROM {
+        if days <= FIRST_WARNING {
             notes.push(format!("{days} days left until the required synchronization"));
         }
     }

@@ -24,8 +24,10 @@ const LONGEST_RETRY_AFTER: u64 = DAY;
 const PART_OF_TIME_LEFT: u64 = 8;
 /// A clock that is set back by less than this is being kept right.
 const SLACK: u64 = MINUTE;
-/// Days before the required synchronization on which a warning is due. 0: it is overdue.
-const WARNINGS: [u64; 5] = [0, 1, 7, 30, 90];
+/// Days before the required synchronization on which the first warning is due.
+pub(crate) const FIRST_WARNING: u64 = 90;
+/// Days on which one is due. 0: it is overdue.
+const WARNINGS: [u64; 5] = [0, 1, 7, 30, FIRST_WARNING];
 
 /// How often to synchronize.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

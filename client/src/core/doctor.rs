@@ -5,7 +5,7 @@
 
 use protocol::{Health, UtcTime};
 
-use super::{Failure, HttpAnswer, Identity, ProxyFailure, Role, Times, in_words};
+use super::{Failure, HttpAnswer, Identity, ProxyFailure, Role, SKEW_WORTH_SAYING, Times, in_words};
 
 /// What is looked at, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,7 +233,6 @@ impl Network {
 
     /// The local clock against the main server's, asked just now, and against the latest time seen (P 17.4).
     pub(crate) fn clock(&self, times: &Times) -> Found {
-        const WORTH_SAYING: u64 = 300;
         let wrong = |message| Found::Wrong {
             code: "local-clock-wrong".to_owned(),
             message,
@@ -248,7 +247,7 @@ impl Network {
             (Some(time), _) => {
                 let (fast, slow) = (clock.since(time), time.since(clock));
                 match fast.max(slow) {
-                    by if by < WORTH_SAYING => Found::well(format!("it is right, within {}", in_words(by.max(1)))),
+                    by if by < SKEW_WORTH_SAYING => Found::well(format!("it is right, within {}", in_words(by.max(1)))),
                     by if fast > slow => wrong(format!("it is fast by {}: the main server has {time}", in_words(by))),
                     by => wrong(format!("it is slow by {}: the main server has {time}", in_words(by))),
                 }

@@ -16,7 +16,7 @@ mod state;
 mod times;
 
 pub(crate) use answer::{Answered, HttpAnswer, MAX_ANSWER, interpret_answer, interpret_payload};
-pub(crate) use automatic::{Mode, Schedule, TimeLeft, next_warning_at};
+pub(crate) use automatic::{FIRST_WARNING, Mode, Schedule, TimeLeft, next_warning_at};
 pub(crate) use changes::{Changes, changes_between};
 pub(crate) use check::{CheckedReceipt, CheckedRefusal, PayloadWrong, Wrong, read_receipt, read_refusal};
 pub(crate) use doctor::{Check, Finding, Found, Network, PortAnswer, interpret_health, no_network};
@@ -26,6 +26,6 @@ pub(crate) use issue::{Rule, may_issue};
 pub(crate) use outstanding::{Fate, Outstanding, RequestDamaged, fate, new_request};
 pub(crate) use proxy::{ProxyWord, Via};
 pub(crate) use proxy_failure::ProxyFailure;
-pub(crate) use refused::{Carrier, cure_of, meaning};
+pub(crate) use refused::{Carrier, Meaning, cure_of, meaning};
 pub(crate) use state::{Applied, Identity, LastReceipt, LocalServer, Stored};
-pub(crate) use times::{ClockWrong, Times, in_words, skew};
+pub(crate) use times::{ClockWrong, SKEW_WORTH_SAYING, Times, in_words, skew};

@@ -5,6 +5,9 @@ use protocol::UtcTime;
 /// By how much the local clock may be set back in sum, and run behind the mark: 24 hours (P 17.4).
 const TOLERANCE: u64 = 86_400;
 
+/// A local clock that is this many seconds off is worth a word: 5 minutes.
+pub(crate) const SKEW_WORTH_SAYING: u64 = 300;
+
 /// What a local server knows about time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Times {
