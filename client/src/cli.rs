@@ -16,7 +16,7 @@ use crate::transport::Secret;
 const AFTER_HELP: &str = "\
 Exit codes:
    0  done
-   2  the command line is wrong
+   2  the command line, or a setting, is wrong
   10  refused: the main server said no
   11  not reached: the main server did not answer, or what answered could not be used
   12  a file cannot be used

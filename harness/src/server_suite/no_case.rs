@@ -1,7 +1,7 @@
 //! Clauses that no case for a main server is about, each with its reason.
 
 /// Of a whole section, or of one clause.
-const REASONS: [(&str, &str); 16] = [
+const REASONS: [(&str, &str); 17] = [
     ("1.4", "what every case does: it reads one answer to one request, and a refusal as an answer"),
     ("2.9", "every digest that a main server states is read strictly in every case, and compared in 4.8 and 7.5"),
     ("3.3", "binds the local server"),
@@ -14,6 +14,7 @@ const REASONS: [(&str, &str); 16] = [
     ("13.5", "binds the local server"),
     ("13.7", "a MAY, with refusals that cannot be had for the asking"),
     ("13.9", "a MAY that decides nothing; ours is seen in mock-solme/tests/simulator/refusals.rs"),
+    ("13.10", "binds the local server"),
     ("15.2", "binds the local server, which reads the trust file"),
     ("15.3", "binds the local server, which keeps the identity"),
     ("16.5", "the old server is not told: there is nothing to see"),
