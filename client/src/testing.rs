@@ -7,7 +7,7 @@ use protocol::{
     RustCrypto, SignEs384 as _, Signed, SigningKey, SyncId, TrustFile, UtcTime, sealing_info,
 };
 
-use crate::core::{Identity, LocalServer, Stored, Times};
+use crate::core::{HttpAnswer, Identity, LocalServer, Stored, Times};
 
 /// Main server time of the first receipt.
 pub(crate) const MAIN_TIME: UtcTime = UtcTime::from_secs(1_800_000_000);
@@ -18,6 +18,22 @@ pub(crate) const NUMBERS: [&str; 3] = [
     "AVIX1-00000-00000-00000-00000-DEMO002",
     "AVIX1-00000-00000-00000-00000-DEMO003",
 ];
+
+/// An HTTP answer.
+pub(crate) fn http(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> HttpAnswer {
+    HttpAnswer {
+        at: "127.0.0.1:1".to_owned(),
+        status,
+        content_type: Some(content_type.to_owned()),
+        content_encoding: None,
+        location: None,
+        date: None,
+        retry_after: None,
+        body: body.into(),
+        too_long: false,
+        via: None,
+    }
+}
 
 /// License 1 is valid from day 10 to day 20; the others for ten years.
 pub(crate) fn license(n: usize) -> License {

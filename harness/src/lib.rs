@@ -1,5 +1,6 @@
 //! The referee: drives License Servers and main servers from outside, as processes, and judges what they do.
 
+mod black_hole;
 mod clauses;
 mod cli;
 mod client_suite;
@@ -14,4 +15,5 @@ mod server_suite;
 mod step;
 mod suite;
 
+pub use black_hole::BlackHole;
 pub use cli::run;

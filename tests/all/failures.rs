@@ -3,13 +3,13 @@
 
 use std::net::TcpListener;
 
+use harness::BlackHole;
 use harness::programs::Answer;
 use protocol::TrustFile;
 use serde_json::Value;
 
 use crate::proxy_stage::same_finding;
 use crate::stage::{Stage, done, init, synchronize, synchronized};
-use crate::test_proxies::BlackHole;
 
 /// A closed port of this computer.
 fn closed() -> String {
@@ -66,7 +66,7 @@ impl Case {
 #[tokio::test]
 async fn a_port_that_is_closed_is_told_from_one_that_is_black_holed_on_either_role() {
     let case = Case::begin().await;
-    let (closed, black_hole) = (closed(), BlackHole::open());
+    let (closed, black_hole) = (closed(), BlackHole::dig().await.unwrap());
     for (at, fault) in [(closed, "refused"), (black_hole.address.to_string(), "timed-out")] {
         case.moved(|trust| trust.https = format!("https://{at}")).await;
         case.fails(&format!("443-{fault}"), "port-443").await;

@@ -3,13 +3,14 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use harness::BlackHole;
 use harness::programs::LicenseServer;
 use protocol::TrustFile;
 
 use crate::foreign_main_server::ThrowAwayCa;
 use crate::proxy_stage::{BASIC, LOGIN, PASSWORD, ProxyStage, USER};
 use crate::stage::programs;
-use crate::test_proxies::{BlackHole, Does, HttpProxy, Running, SocksProxy, WANTS_A_PASSWORD, greets, silent};
+use crate::test_proxies::{Does, HttpProxy, Running, SocksProxy, TestProxy as _, WANTS_A_PASSWORD, greets, silent};
 
 /// Asserts that a first synchronization, and the one for people after it, went through the proxy with both ports.
 fn went_through(proxy: &Running, stage: &ProxyStage) {
@@ -134,7 +135,7 @@ async fn a_proxy_that_is_not_there_is_unreachable() {
 
 #[tokio::test]
 async fn a_proxy_that_says_nothing_is_told_from_a_main_server_that_says_nothing() {
-    let (stage, silent, black_hole) = (ProxyStage::begin().await, silent().await, BlackHole::open());
+    let (stage, silent, black_hole) = (ProxyStage::begin().await, silent().await, BlackHole::dig().await.unwrap());
     for scheme in ["http", "socks5"] {
         stage
             .fails_in_time(

@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -48,22 +47,29 @@ pub(crate) struct Running {
     task: JoinHandle<()>,
 }
 
-type Log = Arc<Mutex<Vec<String>>>;
+pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
 pub(crate) const WANTS_A_PASSWORD: &str = "HTTP/1.1 407 Proxy Authentication Required\r\n\
     Proxy-Authenticate: Basic realm=\"test\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-impl HttpProxy {
-    pub(crate) const HONEST: Self = Self { wants: None, on_connect: Does::PassesOn, on_plain: Does::PassesOn };
+/// What serves one connection after the other.
+pub(crate) trait TestProxy: Clone + Send + Sync + 'static {
+    fn serve(&self, stream: TcpStream, log: &Log) -> impl Future<Output = std::io::Result<()>> + Send;
 
-    pub(crate) async fn start(self) -> Running {
+    async fn start(self) -> Running {
         Running::start(move |stream, log| {
             let proxy = self.clone();
             async move { proxy.serve(stream, &log).await }
         })
         .await
     }
+}
 
+impl HttpProxy {
+    pub(crate) const HONEST: Self = Self { wants: None, on_connect: Does::PassesOn, on_plain: Does::PassesOn };
+}
+
+impl TestProxy for HttpProxy {
     async fn serve(&self, mut stream: TcpStream, log: &Log) -> std::io::Result<()> {
         let Some(head) = read_head(&mut stream).await? else { return Ok(()) };
         let mut words = head.split_whitespace();
@@ -92,7 +98,9 @@ impl HttpProxy {
             other => answer(stream, other).await,
         }
     }
+}
 
+impl HttpProxy {
     async fn connect(&self, mut stream: TcpStream, target: &str) -> std::io::Result<()> {
         const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
         match &self.on_connect {
@@ -137,15 +145,9 @@ async fn read_head(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
 
 impl SocksProxy {
     pub(crate) const HONEST: Self = Self { wants: None, only_to: None, reply: 0 };
+}
 
-    pub(crate) async fn start(self) -> Running {
-        Running::start(move |stream, log| {
-            let proxy = self.clone();
-            async move { proxy.serve(stream, &log).await }
-        })
-        .await
-    }
-
+impl TestProxy for SocksProxy {
     async fn serve(&self, mut stream: TcpStream, log: &Log) -> std::io::Result<()> {
         if !self.lets_in(&mut stream).await? {
             return Ok(());
@@ -171,7 +173,9 @@ impl SocksProxy {
         stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
         copy_bidirectional(&mut stream, &mut onward).await.map(drop)
     }
+}
 
+impl SocksProxy {
     async fn lets_in(&self, stream: &mut TcpStream) -> std::io::Result<bool> {
         let _version = stream.read_u8().await?;
         let mut methods = vec![0; stream.read_u8().await?.into()];
@@ -199,25 +203,6 @@ impl SocksProxy {
 /// A port that takes connections and says nothing at all.
 pub(crate) async fn silent() -> Running {
     Running::start(|stream, _| hold(stream)).await
-}
-
-/// A port that does not even take connections: its queue is full.
-pub(crate) struct BlackHole {
-    pub(crate) address: SocketAddr,
-    _listener: TcpListener,
-    _queue: Vec<std::net::TcpStream>,
-}
-
-impl BlackHole {
-    pub(crate) fn open() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = socket.listen(1).unwrap();
-        let address = listener.local_addr().unwrap();
-        let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200));
-        let queue = std::iter::from_fn(|| connect().ok()).collect();
-        Self { address, _listener: listener, _queue: queue }
-    }
 }
 
 /// A server of something else, which speaks first.

@@ -131,6 +131,7 @@ impl Via {
 mod tests {
     use super::*;
     use crate::core::Failure;
+    use crate::testing::http;
 
     fn via(role: Role, logs_in: bool) -> Via {
         Via {
@@ -214,18 +215,6 @@ mod tests {
 
     #[test]
     fn an_answer_on_the_plain_port_is_the_proxys_where_the_main_server_never_gives_it() {
-        let answer = |status, content_type: &str| HttpAnswer {
-            at: String::new(),
-            status,
-            content_type: Some(content_type.to_owned()),
-            content_encoding: None,
-            location: None,
-            date: None,
-            retry_after: None,
-            body: Vec::new(),
-            too_long: false,
-            via: None,
-        };
         let table = [
             (200, "application/octet-stream", None),
             (200, "text/html; charset=utf-8", Some("proxy-own-page")),
@@ -246,7 +235,7 @@ mod tests {
             (511, "text/html", Some("proxy-own-page")),
         ];
         for (status, content_type, code) in table {
-            let answer = answer(status, content_type);
+            let answer = http(status, content_type, "");
             let failure = via(Role::Http, false).own_answer(&answer).map(Failure::Proxy);
             assert_eq!(failure.as_ref().map(Failure::code), code, "{status} {content_type}");
             assert_eq!(via(Role::Https, false).own_answer(&answer), None, "a tunnel only carries bytes");

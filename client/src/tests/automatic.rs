@@ -8,10 +8,9 @@ use protocol::UtcTime;
 use serde_json::{Map, Value, json};
 
 use super::Environment;
-use super::environment::http;
 use crate::core::{Failure, HttpAnswer};
 use crate::output::Exit;
-use crate::testing::MAIN_TIME;
+use crate::testing::{MAIN_TIME, http};
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;

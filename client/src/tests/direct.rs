@@ -4,10 +4,10 @@ use protocol::RefusalCode;
 use serde_json::json;
 
 use super::Environment;
-use super::environment::{content, http};
+use super::environment::content;
 use crate::core::{Failure, Role};
 use crate::output::Exit;
-use crate::testing::{MAIN_TIME, NUMBERS, allocation};
+use crate::testing::{MAIN_TIME, NUMBERS, allocation, http};
 
 const DAY: u64 = 86_400;
 

@@ -4,9 +4,9 @@ use protocol::RefusalCode;
 use serde_json::{Value, json};
 
 use super::Environment;
-use super::environment::{Answer, http};
+use super::environment::Answer;
 use crate::output::Exit;
-use crate::testing::MAIN_TIME;
+use crate::testing::{MAIN_TIME, http};
 
 const NAMES: [&str; 11] = [
     "state",

@@ -17,7 +17,7 @@ use crate::core::{Failure, HttpAnswer, Role};
 use crate::output::Exit;
 use crate::run::execute;
 use crate::seams::Seams;
-use crate::testing::{MAIN_TIME, MainServer, allocation};
+use crate::testing::{MAIN_TIME, MainServer, allocation, http};
 use crate::transport::Transport;
 
 /// What a command answered.
@@ -237,22 +237,6 @@ impl Transport for Wire {
             Some(answer) => answer,
             None => Ok(http(200, "application/octet-stream", world.payloads[name.as_str()].clone())),
         }
-    }
-}
-
-/// An HTTP answer.
-pub(crate) fn http(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> HttpAnswer {
-    HttpAnswer {
-        at: "127.0.0.1:1".to_owned(),
-        status,
-        content_type: Some(content_type.to_owned()),
-        content_encoding: None,
-        location: None,
-        date: None,
-        retry_after: None,
-        body: body.into(),
-        too_long: false,
-        via: None,
     }
 }
 

@@ -1,17 +1,12 @@
 //! Section 13: ports 443 and 8080, and what can go wrong on the way.
 
-use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use mock_solme::quirks::{Fault, Operation, Quirk};
 use protocol::TrustFile;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::timeout;
 
 use super::dishonest::{all_have_happened, arm, once, recovers, recovers_directly};
 use super::must;
 use super::stage::{ID, Stage, broken};
+use crate::BlackHole;
 use crate::conformance::{Case, Finding, Outcome};
 
 const NOT_REACHED: &[&str] = &["not-reached"];
@@ -147,28 +142,6 @@ async fn swallowed(stage: &Stage) -> Outcome {
     let hole = BlackHole::dig().await.map_err(broken)?;
     let trust = stage.main.trust().clone();
     nothing_listens(stage, TrustFile { http: format!("http://{}", hole.address), ..trust }).await
-}
-
-/// A port that drops whatever comes, as a firewall does: its queue of connections is full, and nobody accepts any.
-struct BlackHole {
-    address: SocketAddr,
-    _listener: TcpListener,
-    _waiting: Vec<TcpStream>,
-}
-
-impl BlackHole {
-    async fn dig() -> io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        let listener = socket.listen(1)?;
-        let address = listener.local_addr()?;
-        let mut waiting = Vec::new();
-        // A connection over loopback takes microseconds; the first one that does not come about finds the queue full.
-        while let Ok(connected) = timeout(Duration::from_millis(250), TcpStream::connect(address)).await {
-            waiting.push(connected?);
-        }
-        Ok(Self { address, _listener: listener, _waiting: waiting })
-    }
 }
 
 /// With the right addresses the same request is sent.
