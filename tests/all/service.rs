@@ -1,14 +1,19 @@
 //! `serve` as a service manager runs it: a real process, real signals.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use harness::programs::LicenseServer;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout};
+use tokio::time::timeout;
 
 use crate::stage::{Stage, done, init, may_issue, synchronize, synchronized};
+
+/// Longer than anything takes on a busy machine: what needs more hangs.
+const AT_MOST: Duration = Duration::from_secs(60);
 
 /// A `serve` that runs.
 struct Service {
@@ -31,7 +36,7 @@ impl Service {
 
     /// What it says next; `None` when it has ended.
     async fn next(&mut self) -> Option<Value> {
-        let line = self.lines.next_line().await.unwrap()?;
+        let line = timeout(AT_MOST, self.lines.next_line()).await.expect("it says something, or ends").unwrap()?;
         Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
     }
 
@@ -97,6 +102,35 @@ async fn a_change_of_the_mode_counts_at_once() {
 }
 
 #[tokio::test]
+async fn whoever_waited_for_a_manual_synchronization_makes_no_second_one() {
+    let stage = Stage::begin().await;
+    let server = daily(&stage, "SERVED-5").await;
+    let file = server.state.join("synchronization.lock");
+    let lock = move || std::fs::File::options().read(true).write(true).create(true).truncate(false).open(&file);
+    let manual = lock().unwrap();
+    manual.lock().unwrap();
+    let service = Service::start(&server, &[], None).await;
+    // What a manual synchronization leaves, as far as the schedule goes.
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let database = rusqlite::Connection::open(server.state.join("state.sqlite")).unwrap();
+    database.busy_timeout(AT_MOST).unwrap();
+    database.execute("UPDATE automatic SET since = ?", [now.cast_signed()]).unwrap();
+    drop(database);
+    drop(manual);
+    let its_turn = async {
+        while !std::fs::read_to_string(server.state.join("synchronization.lock")).unwrap().contains("serve") {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(AT_MOST, its_turn).await.expect("it takes its turn");
+    // When that is over, it has looked.
+    tokio::task::spawn_blocking(move || lock().unwrap().lock().unwrap()).await.unwrap();
+    service.terminate().await;
+    assert_eq!(service.end().await.len(), 1, "nothing was due any more");
+    assert_eq!(done(&server, ["status"]).await.json["state"], "unsynchronized");
+}
+
+#[tokio::test]
 async fn sigterm_ends_it_while_the_main_server_says_nothing_and_the_request_stays_outstanding() {
     let stage = Stage::begin().await;
     let server = daily(&stage, "SERVED-3").await;
@@ -109,7 +143,7 @@ async fn sigterm_ends_it_while_the_main_server_says_nothing_and_the_request_stay
     init(&server, "SERVED-3", &elsewhere).await;
 
     let service = Service::start(&server, &["--connect-limit", "1h", "--total-limit", "1h"], None).await;
-    let connection = silent.accept().await.unwrap();
+    let connection = timeout(AT_MOST, silent.accept()).await.expect("it synchronizes").unwrap();
     service.terminate().await;
     let said = service.end().await;
     drop(connection);
