@@ -1,12 +1,12 @@
 //! `doctor`: goes through what can be in the way of a synchronization. It changes nothing, and never synchronizes.
 
-use protocol::RefusalCode;
+use protocol::{PayloadName, RefusalCode};
 use serde_json::{Value, json};
 
 use super::Context;
 use crate::core::{
-    Carrier, Check, Finding, Found, Identity, LocalServer, Network, PortAnswer, Role, Times, cure_of, interpret_health,
-    may_issue, no_network,
+    Carrier, Check, Failure, Finding, Found, Identity, LocalServer, Network, PortAnswer, Role, Times, cure_of,
+    interpret_health, interpret_no_payload, may_issue, no_network,
 };
 use crate::output::{Exit, Report, Text, Trouble, sentence};
 use crate::store::{Loaded, LocalStateError, Store};
@@ -58,16 +58,20 @@ fn broken(error: &LocalStateError) -> Found {
     Found::Wrong { code: error.code().to_owned(), message: error.to_string(), cure: error.cure().to_owned() }
 }
 
-/// One question to each port (P 13.9).
-fn ask(context: &Context, identity: &Identity) -> Result<Network, crate::core::Failure> {
+/// One question to each port, as near as can be to those of a synchronization, and without an effect.
+fn ask(context: &Context, identity: &Identity) -> Result<Network, Failure> {
     let transport = context.transport(&identity.trust)?;
-    let asked = |role, address: &str| PortAnswer {
-        address: address.to_owned(),
-        proxy: transport.proxy(role),
-        answer: transport.get_health(role).and_then(|answer| interpret_health(answer, role, identity)),
-    };
-    let (https, http) = (asked(Role::Https, &identity.trust.https), asked(Role::Http, &identity.trust.http));
-    Ok(Network { https, http, issuer: transport.issuer() })
+    let asked =
+        |role, address: &str, answer| PortAnswer { address: address.to_owned(), proxy: transport.proxy(role), answer };
+    let health = transport.get_health().and_then(|answer| interpret_health(answer, identity));
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).expect("the operating system gives random numbers");
+    let no_payload = transport.get_payload(&PayloadName::from_random(bits), 0).and_then(interpret_no_payload);
+    Ok(Network {
+        https: asked(Role::Https, &identity.trust.https, health),
+        http: asked(Role::Http, &identity.trust.http, no_payload),
+        issuer: transport.issuer(),
+    })
 }
 
 fn state(loaded: &Result<Loaded, LocalStateError>) -> Found {

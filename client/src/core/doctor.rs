@@ -1,11 +1,11 @@
 //! The diagnosis: what can be in the way of a synchronization, check by check, each with a cure. Facts in, findings out.
 //!
-//! The network is one question to each port (P 13.9). Where it fails says which check it failed, and which it had passed:
+//! The network is one question to each port: how it is (P 13.9), and for a payload that nobody has. Where it fails says which check it failed, and which it had passed:
 //! `synchronize` names the check of its failure by the same table.
 
 use protocol::{Health, UtcTime};
 
-use super::{Failure, HttpAnswer, Identity, ProxyFailure, Role, SKEW_WORTH_SAYING, Times, in_words};
+use super::{Failure, HttpAnswer, Identity, ProxyFailure, Role, SKEW_WORTH_SAYING, Times, in_words, interpret_payload};
 
 /// What is looked at, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,29 +141,31 @@ pub(crate) struct PortAnswer {
     pub(crate) answer: Result<Option<Health>, Failure>,
 }
 
-/// What an answer to `GET /health` is (P 13.9).
-pub(crate) fn interpret_health(answer: HttpAnswer, role: Role, identity: &Identity) -> Result<Option<Health>, Failure> {
-    if let Some(failure) = answer.via.as_ref().and_then(|via| via.own_answer(&answer)) {
-        return Err(Failure::Proxy(failure));
-    }
+/// What the 443 role answered to `GET /health` (P 13.9).
+pub(crate) fn interpret_health(answer: HttpAnswer, identity: &Identity) -> Result<Option<Health>, Failure> {
+    let role = Role::Https;
     let foreign = |found| Err(Failure::NotTheMainServer { role, at: answer.at.clone(), found });
-    if answer.content_encoding.is_some() {
-        return foreign(answer.in_words());
-    }
     match (answer.status, answer.media_type().as_str()) {
+        _ if answer.content_encoding.is_some() => foreign(answer.in_words()),
         (200, "application/json") => match Health::parse(&answer.body) {
             Ok(health) if health.main_server_id == identity.trust.main_server_id => Ok(Some(health)),
             Ok(health) => foreign(format!("it is main server {}", health.main_server_id)),
             Err(error) => foreign(format!("no word on its health: {error}")),
         },
         (404, "application/problem+json") => Ok(None),
-        (500..600, media_type) if role == Role::Https || media_type != "text/html" => {
-            Err(Failure::MainServerTrouble { role, at: answer.at.clone(), found: answer.in_words() })
-        }
-        (429, _) if role == Role::Https => {
+        (429 | 500..600, _) => {
             Err(Failure::MainServerTrouble { role, at: answer.at.clone(), found: answer.in_words() })
         }
         _ => foreign(answer.in_words()),
+    }
+}
+
+/// What the 8080 role answered when it was asked for a payload that nobody has: it is the main server if it has none.
+pub(crate) fn interpret_no_payload(answer: HttpAnswer) -> Result<Option<Health>, Failure> {
+    let (at, found) = (answer.at.clone(), answer.in_words());
+    match interpret_payload(answer, 0)? {
+        None => Ok(None),
+        Some(_) => Err(Failure::NotTheMainServer { role: Role::Http, at, found }),
     }
 }
 

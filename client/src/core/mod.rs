@@ -19,7 +19,9 @@ pub(crate) use answer::{Answered, HttpAnswer, MAX_ANSWER, interpret_answer, inte
 pub(crate) use automatic::{FIRST_WARNING, Mode, Schedule, TimeLeft, next_warning_at};
 pub(crate) use changes::{Changes, changes_between};
 pub(crate) use check::{CheckedReceipt, CheckedRefusal, PayloadWrong, Wrong, read_receipt, read_refusal};
-pub(crate) use doctor::{Check, Finding, Found, Network, PortAnswer, interpret_health, no_network};
+pub(crate) use doctor::{
+    Check, Finding, Found, Network, PortAnswer, interpret_health, interpret_no_payload, no_network,
+};
 pub(crate) use failure::{Failure, PortFault, Role};
 pub(crate) use file_failure::FileFailure;
 pub(crate) use issue::{Rule, may_issue};

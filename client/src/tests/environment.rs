@@ -211,16 +211,14 @@ impl Transport for Wire {
         }
     }
 
-    fn get_health(&self, role: Role) -> Result<HttpAnswer, Failure> {
+    fn get_health(&self) -> Result<HttpAnswer, Failure> {
         let world = self.0.world.borrow();
-        match (role, &world.answer) {
-            (Role::Https, Some(answer)) => answer.clone(),
-            _ => {
-                let health =
-                    Health { main_server_id: self.0.server.trust.main_server_id.clone(), main_server_time: world.now };
-                Ok(http(200, "application/json", serde_json::to_vec(&health).unwrap()))
-            }
+        if let Some(answer) = &world.answer {
+            return answer.clone();
         }
+        let main_server_id = self.0.server.trust.main_server_id.clone();
+        let health = Health { main_server_id, main_server_time: world.now };
+        Ok(http(200, "application/json", serde_json::to_vec(&health).unwrap()))
     }
 
     fn proxy(&self, _: Role) -> Option<String> {
@@ -235,7 +233,10 @@ impl Transport for Wire {
         let mut world = self.0.world.borrow_mut();
         match world.payload_answers.pop() {
             Some(answer) => answer,
-            None => Ok(http(200, "application/octet-stream", world.payloads[name.as_str()].clone())),
+            None => Ok(match world.payloads.get(name.as_str()) {
+                Some(payload) => http(200, "application/octet-stream", payload.clone()),
+                None => http(404, "application/problem+json", "{}"),
+            }),
         }
     }
 }

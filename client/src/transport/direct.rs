@@ -203,10 +203,9 @@ impl Transport for DirectTransport {
         self.run(self.exchange(&self.http, at_most, |client| client.get(url)))
     }
 
-    fn get_health(&self, role: Role) -> Result<HttpAnswer, Failure> {
-        let port = self.port(role);
-        let url = format!("{}/health", port.address);
-        self.run(self.exchange(port, MAX_ANSWER, |client| client.get(url)))
+    fn get_health(&self) -> Result<HttpAnswer, Failure> {
+        let url = format!("{}/health", self.https.address);
+        self.run(self.exchange(&self.https, MAX_ANSWER, |client| client.get(url)))
     }
 
     fn proxy(&self, role: Role) -> Option<String> {

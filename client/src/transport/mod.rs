@@ -25,8 +25,8 @@ pub(crate) trait Transport {
     fn post_request(&self, request: &str) -> Result<HttpAnswer, Failure>;
     /// `GET /payloads/{name}` on the 8080 role (P 13.4). A longer body than `at_most` bytes is cut.
     fn get_payload(&self, name: &PayloadName, at_most: usize) -> Result<HttpAnswer, Failure>;
-    /// `GET /health` on either role (P 13.9).
-    fn get_health(&self, role: Role) -> Result<HttpAnswer, Failure>;
+    /// `GET /health` on the 443 role (P 13.9).
+    fn get_health(&self) -> Result<HttpAnswer, Failure>;
     /// The proxy on the way to a role, without its password.
     fn proxy(&self, role: Role) -> Option<String>;
     /// Who signed the certificate that the 443 role showed last.

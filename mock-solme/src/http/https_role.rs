@@ -20,7 +20,7 @@ use crate::main_server::{Carrier, MainServer, Outgoing};
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
         .route("/synchronize", post(synchronize))
-        .route("/health", get(health::over_https))
+        .route("/health", get(health::health))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(map_response(no_store))

@@ -12,15 +12,14 @@ use axum::routing::get;
 use protocol::PayloadName;
 use tokio::task::spawn_blocking;
 
+use super::no_store;
 use super::problem::{self, ProblemResponse};
 use super::quirky::{self, WireControl};
-use super::{health, no_store};
 use crate::main_server::{MainServer, Outgoing};
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
         .route("/payloads/{payload_name}", get(payload))
-        .route("/health", get(health::over_http))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(map_response(no_store))

@@ -224,8 +224,8 @@ impl MainServer {
     }
 
     /// That the main server is there, and its time (P 13.9). It is no exchange of the journal, unless a quirk fires.
-    pub(crate) fn health(&self, carrier: Carrier) -> Outgoing<Health> {
-        let mut exchange = Exchange::new(carrier, b"GET /health", Vec::new());
+    pub(crate) fn health(&self) -> Outgoing<Health> {
+        let mut exchange = Exchange::new(Carrier::Https, b"GET /health", Vec::new());
         if let Some(fired) = self.quirk_instead(&mut exchange, || None) {
             self.keep(exchange);
             return Outgoing { answer: None, quirk: Some(fired) };
