@@ -101,15 +101,24 @@ async fn a_change_of_the_mode_counts_at_once() {
     service.end().await;
 }
 
+// Only Linux shows from outside that a process waits for its turn.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn whoever_waited_for_a_manual_synchronization_makes_no_second_one() {
     let stage = Stage::begin().await;
     let server = daily(&stage, "SERVED-5").await;
-    let file = server.state.join("synchronization.lock");
-    let lock = move || std::fs::File::options().read(true).write(true).create(true).truncate(false).open(&file);
-    let manual = lock().unwrap();
+    let turn = server.state.canonicalize().unwrap().join("synchronization.lock");
+    let manual = std::fs::File::create(&turn).unwrap();
     manual.lock().unwrap();
     let service = Service::start(&server, &[], None).await;
+    let files = format!("/proc/{}/fd", service.process.id().expect("it runs"));
+    let it_waits = async {
+        let is_the_turn = |file: std::fs::DirEntry| std::fs::read_link(file.path()).is_ok_and(|file| file == turn);
+        while !std::fs::read_dir(&files).unwrap().flatten().any(is_the_turn) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(AT_MOST, it_waits).await.expect("a synchronization is due, and it waits for its turn");
     // What a manual synchronization leaves, as far as the schedule goes.
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let database = rusqlite::Connection::open(server.state.join("state.sqlite")).unwrap();
@@ -118,13 +127,14 @@ async fn whoever_waited_for_a_manual_synchronization_makes_no_second_one() {
     drop(database);
     drop(manual);
     let its_turn = async {
-        while !std::fs::read_to_string(server.state.join("synchronization.lock")).unwrap().contains("serve") {
+        while !std::fs::read_to_string(&turn).unwrap().contains("serve") {
             tokio::task::yield_now().await;
         }
     };
     timeout(AT_MOST, its_turn).await.expect("it takes its turn");
     // When that is over, it has looked.
-    tokio::task::spawn_blocking(move || lock().unwrap().lock().unwrap()).await.unwrap();
+    let over = std::fs::File::open(&turn).unwrap();
+    tokio::task::spawn_blocking(move || over.lock().unwrap()).await.unwrap();
     service.terminate().await;
     assert_eq!(service.end().await.len(), 1, "nothing was due any more");
     assert_eq!(done(&server, ["status"]).await.json["state"], "unsynchronized");
