@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
+use crate::conformance::progress::Progress;
 use crate::conformance::{
     CaseReport, CaseResult, Deviations, OURS, Options, Report, Verdict, report, shell_word, this_executable,
 };
@@ -49,22 +50,24 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
         bail!("there is no such mutant; without --mutant all are run");
     }
     // Were it to fail as it is, the failures of the mutants would say nothing.
-    let unchanged = judge(suite, OURS, &ours, arguments).await?;
+    let progress = Progress::begin(suite.list().len() * (mutants.len() + 1));
+    let unchanged = judge(suite, OURS, &ours, arguments, &progress).await?;
     let conforms = unchanged.verdict == Verdict::Passed;
     if !conforms {
-        anstream::print!("{}", report::summary(&unchanged));
+        progress.say(&report::summary(&unchanged));
     }
     let mut reports = vec![unchanged];
     for mutant in &mutants {
-        let report = judge(suite, mutant, &format!("{ours} --mutant {mutant}"), arguments).await?;
+        let report = judge(suite, mutant, &format!("{ours} --mutant {mutant}"), arguments, &progress).await?;
         let row = row(&report);
-        match row.killed_by.as_slice() {
-            [] => anstream::println!("{} SURVIVES", row.mutant),
-            [first] => anstream::println!("{} is killed by {first}", row.mutant),
-            [first, more @ ..] => anstream::println!("{} is killed by {first} and {} more", row.mutant, more.len()),
-        }
+        progress.say(&match row.killed_by.as_slice() {
+            [] => format!("{} SURVIVES", row.mutant),
+            [first] => format!("{} is killed by {first}", row.mutant),
+            [first, more @ ..] => format!("{} is killed by {first} and {} more", row.mutant, more.len()),
+        });
         reports.push(report);
     }
+    progress.end();
     let rows: Vec<Row<'_>> = reports[1..].iter().map(row).collect();
     let survivors = rows.iter().filter(|row| row.killed_by.is_empty()).count();
     anstream::println!("{} mutants, {survivors} survive", rows.len());
@@ -77,7 +80,7 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
     Ok(conforms && survivors == 0)
 }
 
-async fn judge(suite: Suite, name: &str, command: &str, arguments: &Arguments) -> Result<Report> {
+async fn judge(suite: Suite, name: &str, command: &str, arguments: &Arguments, progress: &Progress) -> Result<Report> {
     let options = Options {
         suite: suite.name(),
         subject: command.to_owned(),
@@ -89,9 +92,12 @@ async fn judge(suite: Suite, name: &str, command: &str, arguments: &Arguments) -
         require_all: true,
         deviations: Deviations::default(),
     };
-    let mut report = suite.run(&options, |_| {}).await?;
+    let mut report = suite.run(&options, |_| progress.one_more()).await?;
     name.clone_into(&mut report.subject);
-    // What went well needs no evidence, and there are many of it.
+    // What went well needs no evidence, and there are many of it; nor does a bug have to reach every state.
+    if name != OURS {
+        report.reached.clear();
+    }
     for case in report.cases.iter_mut().filter(|case| case.result == CaseResult::Passed) {
         case.wire.clear();
     }

@@ -105,3 +105,36 @@ async fn deviations_have_to_be_as_expected() {
     fs::write(&file, "[[deviation]]\ncase = \"1.1/x\"\n").unwrap();
     assert_eq!(judge("ours", &["--deviations", file.to_str().unwrap()]).await.0, Some(1), "without a reason");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_subjects_are_judged_side_by_side_and_all_have_to_conform() {
+    let dir = tempfile::tempdir().unwrap();
+    let case = "1.1/the-first-synchronization-makes-licenses-known";
+    let files: Vec<String> = FORMS.iter().map(|form| dir.path().join(form).to_str().unwrap().to_owned()).collect();
+    let reports: Vec<&str> = FORMS.iter().zip(&files).flat_map(|(form, file)| [*form, file]).collect();
+    let flags = [&["--only", case, "--subject", RUBBISH], reports.as_slice()].concat();
+    let (code, text) = judge("ours", &flags).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("Conforms: ours") && text.contains("Does not conform: echo rubbish"), "{text}");
+
+    let [json, junit, tap, html] = [0, 1, 2, 3].map(|form: usize| fs::read_to_string(&files[form]).unwrap());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let said: Vec<(&Value, &Value)> =
+        json.as_array().unwrap().iter().map(|report| (&report["subject"], &report["verdict"])).collect();
+    let [ours, rubbish, passed, failed] = ["ours", RUBBISH, "passed", "failed"].map(Value::from);
+    assert_eq!(said, [(&ours, &passed), (&rubbish, &failed)]);
+    assert_eq!((junit.matches("<testsuite ").count(), junit.matches("<failure ").count()), (2, 1), "{junit}");
+    let points: Vec<&str> = tap.lines().filter(|line| line.trim_start().contains("ok ")).collect();
+    let [passes, fails] = [format!("    ok 1 - {case}"), format!("    not ok 1 - {case}")];
+    assert_eq!(points, [&passes, "ok 1 - ours", &fails, "not ok 2 - echo rubbish"], "{tap}");
+    assert!(tap.starts_with("TAP version 14\n1..2\n# Subtest: ours\n    1..1\n"), "{tap}");
+    assert!(html.contains("<td class=\"passed\"><a ") && html.contains("<td class=\"failed\"><a "), "{html}");
+
+    let deviations = dir.path().join("deviations.toml");
+    let known = format!("[[deviation]]\ncase = \"{case}\"\nsubject = \"{RUBBISH}\"\nreason = \"known\"\n");
+    fs::write(&deviations, known).unwrap();
+    let flags = ["--only", case, "--subject", RUBBISH, "--deviations", deviations.to_str().unwrap()];
+    let (code, text) = judge("ours", &flags).await;
+    assert_eq!((code, text.matches("(expected deviation)").count()), (Some(0), 1), "{text}");
+    assert_eq!(judge("ours", &["--subject", "ours"]).await.0, Some(1), "a name stands twice");
+}

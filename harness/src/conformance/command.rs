@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use super::progress::Progress;
 use super::report::{self, Report};
 use super::runner::matches;
-use super::{Deviations, Options, Verdict, requirement};
+use super::{CaseReport, Deviations, Options, Verdict, requirement};
 use crate::suite::Suite;
 
 /// Longer than a case takes on a busy machine, a subject's 20 seconds for a verb included.
@@ -16,9 +17,9 @@ const CASE_LIMIT: Duration = Duration::from_secs(60);
 /// Arguments of `harness conformance client|server`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The subject's command, see harness/SUBJECT.md; `ours` is our own program
-    #[arg(long, value_name = "CMD")]
-    subject: String,
+    /// The subject's command, see harness/SUBJECT.md; `ours` is our own program. Repeat it to judge several side by side
+    #[arg(long = "subject", value_name = "CMD", required = true)]
+    subjects: Vec<String>,
     /// Only cases whose id matches: a whole id, a clause, or a pattern with `*`
     #[arg(long, value_name = "GLOB")]
     only: Option<String>,
@@ -37,10 +38,10 @@ pub(crate) struct Arguments {
     /// What the subject does not implement fails too
     #[arg(long)]
     require_all: bool,
-    /// Expected deviations: TOML, [[deviation]] with `case` and `reason`
+    /// Expected deviations: TOML, [[deviation]] with `case` and `reason`, and `subject` if it is about one of several
     #[arg(long, value_name = "FILE")]
     deviations: Option<PathBuf>,
-    /// Write the report as JSON
+    /// Write the report as JSON; with several subjects, an array of reports
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the report as JUnit XML
@@ -54,29 +55,63 @@ pub(crate) struct Arguments {
     html: Option<PathBuf>,
 }
 
-/// Runs a suite over a subject and writes the reports. True where the subject conforms.
+/// Runs a suite over each subject and writes the reports. True where every subject conforms.
 pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
+    let subjects = arguments.subjects.as_slice();
+    for (index, subject) in subjects.iter().enumerate() {
+        if subjects[..index].contains(subject) {
+            bail!("--subject {subject} stands twice; name each subject once");
+        }
+    }
     let deviations = arguments.deviations.as_deref().map(Deviations::read).transpose()?.unwrap_or_default();
-    let mut options = Options {
+    let mut seed = arguments.seed.unwrap_or_else(random_seed);
+    loop {
+        let mut reports = Vec::new();
+        for subject in subjects {
+            reports.push(judge(suite, subject, seed, &deviations, arguments).await?);
+        }
+        write_reports(suite, arguments, &reports)?;
+        let conform = reports.iter().all(|report| report.verdict == Verdict::Passed);
+        if !arguments.repeat_until_failure || !conform {
+            return Ok(conform);
+        }
+        seed = seed.wrapping_add(1);
+    }
+}
+
+/// Runs the suite over one subject, and tells how it goes.
+async fn judge(
+    suite: Suite,
+    subject: &str,
+    seed: u64,
+    deviations: &Deviations,
+    arguments: &Arguments,
+) -> Result<Report> {
+    let options = Options {
         suite: suite.name(),
-        subject: arguments.subject.clone(),
+        subject: subject.to_owned(),
         only: arguments.only.clone(),
-        seed: arguments.seed.unwrap_or_else(random_seed),
+        seed,
         parallel: arguments.parallel,
         time_limit: CASE_LIMIT,
         verb_limit: Duration::from_secs(arguments.verb_limit),
         require_all: arguments.require_all,
-        deviations,
+        deviations: deviations.of(subject),
     };
-    loop {
-        let report = suite.run(&options, |case| anstream::println!("{}", report::line(case))).await?;
-        anstream::print!("{}", report::summary(&report));
-        write_reports(arguments, &report)?;
-        if !arguments.repeat_until_failure || report.verdict == Verdict::Failed {
-            return Ok(report.verdict == Verdict::Passed);
+    let progress = Progress::begin(suite.list().iter().filter(|(id, _)| options.selects(id)).count());
+    let mut failed = 0;
+    let tell = |case: &CaseReport| {
+        progress.say(&report::line(case));
+        progress.one_more();
+        if case.fails(options.require_all) {
+            failed += 1;
+            progress.failed(failed);
         }
-        options.seed = options.seed.wrapping_add(1);
-    }
+    };
+    let report = suite.run(&options, tell).await?;
+    progress.end();
+    anstream::print!("{}", report::summary(&report));
+    Ok(report)
 }
 
 /// Prints the cases of a suite that `only` lets through: id, level, requirement. False where there is none.
@@ -90,20 +125,27 @@ pub(crate) fn list(suite: Suite, only: Option<&str>) -> bool {
     !cases.is_empty()
 }
 
-fn write_reports(arguments: &Arguments, report: &Report) -> Result<()> {
+fn write_reports(suite: Suite, arguments: &Arguments, reports: &[Report]) -> Result<()> {
     let require_all = arguments.require_all;
     if let Some(path) = &arguments.json {
-        write(path, &(serde_json::to_string_pretty(report)? + "\n"))?;
+        let json = match reports {
+            [report] => serde_json::to_string_pretty(report)?,
+            _ => serde_json::to_string_pretty(reports)?,
+        };
+        write(path, &(json + "\n"))?;
     }
     if let Some(path) = &arguments.junit {
-        write(path, &report::junit(report, require_all)?)?;
+        write(path, &report::junit(reports, require_all)?)?;
     }
     if let Some(path) = &arguments.tap {
-        write(path, &report::tap(report, require_all))?;
+        write(path, &report::tap(reports, require_all))?;
     }
     if let Some(path) = &arguments.html {
-        let title = format!("{} conformance of {}", report.suite, report.subject);
-        write(path, &report::html(&title, std::slice::from_ref(report)))?;
+        let whose = match reports {
+            [report] => report.subject.clone(),
+            _ => format!("{} subjects", reports.len()),
+        };
+        write(path, &report::html(&format!("{} conformance of {whose}", suite.name()), reports))?;
     }
     Ok(())
 }

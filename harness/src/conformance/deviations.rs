@@ -1,14 +1,13 @@
 //! Expected deviations: a file that names cases and says why their subject deviates.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-/// Case ids with the reason why the subject deviates there.
+/// Cases with the reason why a subject deviates there.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Deviations(BTreeMap<String, String>);
+pub(crate) struct Deviations(Vec<Entry>);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,15 +16,17 @@ struct File {
     deviation: Vec<Entry>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     case: String,
+    /// As `--subject` names it; where it is absent, each subject deviates so.
+    subject: Option<String>,
     reason: String,
 }
 
 impl Deviations {
-    /// Reads a TOML file of `[[deviation]]` tables with `case` and `reason`.
+    /// Reads a TOML file of `[[deviation]]` tables with `case`, `reason`, and `subject` where it is about one of several.
     ///
     /// # Errors
     /// Where it cannot be read, a case stands twice, or a reason is missing.
@@ -35,27 +36,36 @@ impl Deviations {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let file: File = toml::from_str(text)?;
-        let mut deviations = BTreeMap::new();
-        for Entry { case, reason } in file.deviation {
+        let File { deviation: entries } = toml::from_str(text)?;
+        for (index, Entry { case, subject, reason }) in entries.iter().enumerate() {
             if reason.trim().is_empty() {
                 bail!("case {case} has no reason; write down why the subject deviates");
             }
-            if deviations.insert(case.clone(), reason).is_some() {
+            // An entry for each subject is one for this subject too.
+            let same = |earlier: &Entry| {
+                earlier.case == *case && (earlier.subject.is_none() || subject.is_none() || earlier.subject == *subject)
+            };
+            if entries[..index].iter().any(same) {
                 bail!("case {case} stands twice; keep one entry");
             }
         }
-        Ok(Self(deviations))
+        Ok(Self(entries))
+    }
+
+    /// Those of one subject.
+    pub(crate) fn of(&self, subject: &str) -> Self {
+        let its = |entry: &&Entry| entry.subject.as_deref().is_none_or(|name| name == subject);
+        Self(self.0.iter().filter(its).cloned().collect())
     }
 
     /// Why the subject deviates in this case, if it is expected to.
     pub(crate) fn reason(&self, case: &str) -> Option<&str> {
-        self.0.get(case).map(String::as_str)
+        self.0.iter().find(|entry| entry.case == case).map(|entry| entry.reason.as_str())
     }
 
     /// Entries that name no case of the suite.
     pub(crate) fn stale<'a>(&'a self, suite: &'a [String]) -> impl Iterator<Item = &'a String> {
-        self.0.keys().filter(|case| !suite.contains(case))
+        self.0.iter().map(|entry| &entry.case).filter(|case| !suite.contains(case))
     }
 }
 
@@ -70,12 +80,26 @@ mod tests {
         assert_eq!(Deviations::parse("").unwrap().reason("9.7/x"), None);
         for bad in [
             format!("{one}{one}"),
+            format!("{one}{one}subject = \"peer\"\n"),
+            format!("{one}subject = \"peer\"\n{one}subject = \"peer\"\n"),
             "[[deviation]]\ncase = \"9.7/x\"\n".to_owned(),
             "[[deviation]]\ncase = \"9.7/x\"\nreason = \" \"\n".to_owned(),
             "[[deviations]]\n".to_owned(),
         ] {
             assert!(Deviations::parse(&bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_entry_may_be_about_one_of_several_subjects() {
+        let of = |subject: &str| {
+            format!("[[deviation]]\ncase = \"9.7/x\"\nsubject = \"{subject}\"\nreason = \"of {subject}\"\n")
+        };
+        let deviations = Deviations::parse(&(of("mine") + &of("peer"))).unwrap();
+        let reason = |subject: &str| deviations.of(subject).reason("9.7/x").map(str::to_owned);
+        assert_eq!(reason("mine"), Some("of mine".to_owned()));
+        assert_eq!(reason("peer"), Some("of peer".to_owned()));
+        assert_eq!(reason("another"), None);
     }
 
     #[test]

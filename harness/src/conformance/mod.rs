@@ -7,6 +7,7 @@ mod case;
 mod clauses;
 pub(crate) mod command;
 mod deviations;
+pub(crate) mod progress;
 mod reached;
 pub(crate) mod report;
 mod runner;

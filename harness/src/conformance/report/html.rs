@@ -102,7 +102,31 @@ const fn mark(result: CaseResult) -> &'static str {
 fn stories(report: &Report) -> Markup {
     markup! {
         h2 { (report.subject) }
+        @if !report.reached.is_empty() { (reached(report)) }
         @for case in &report.cases { (story(report, case)) }
+    }
+}
+
+/// Which words of the closed lists the subject has said, and why not the others.
+fn reached(report: &Report) -> Markup {
+    let lists = report.reached.iter().map(|list| {
+        let words = list.reached.len() + list.never.len();
+        format!("{} of {words} ({})", list.reached.len(), list.list)
+    });
+    markup! {
+        details.case {
+            summary { "reached: " (lists.collect::<Vec<_>>().join(", ")) }
+            @for list in &report.reached {
+                p { b { (list.list) " " } (list.reached.join(", ")) }
+                @if !list.never.is_empty() {
+                    ul { @for never in &list.never {
+                        li.failed[never.reason.is_none()] {
+                            (never.word) ": " (never.reason.unwrap_or("never reached, and the suite tries to"))
+                        }
+                    } }
+                }
+            }
+        }
     }
 }
 

@@ -7,8 +7,14 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::{CaseReport, CaseResult, Report};
 
-/// The report in JUnit XML.
-pub(crate) fn junit(report: &Report, require_all: bool) -> Result<String> {
+/// The reports in JUnit XML, a suite a subject.
+pub(crate) fn junit(reports: &[Report], require_all: bool) -> Result<String> {
+    let mut junit = quick_junit::Report::new("harness");
+    junit.add_test_suites(reports.iter().map(|report| suite(report, require_all)));
+    Ok(junit.to_string()?)
+}
+
+fn suite(report: &Report, require_all: bool) -> TestSuite {
     let mut suite = TestSuite::new(format!("{} conformance: {}", report.suite, report.subject));
     suite.add_property(("seed".to_owned(), report.seed.to_string()));
     for case in &report.cases {
@@ -22,9 +28,7 @@ pub(crate) fn junit(report: &Report, require_all: bool) -> Result<String> {
         status.set_message(remark.clone());
         suite.add_test_case(TestCase::new(format!("remark {}", index + 1), status));
     }
-    let mut junit = quick_junit::Report::new("harness");
-    junit.add_test_suite(suite);
-    Ok(junit.to_string()?)
+    suite
 }
 
 fn status(case: &CaseReport, require_all: bool) -> TestCaseStatus {
