@@ -70,7 +70,7 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
         for subject in subjects {
             reports.push(judge(suite, subject, seed, &deviations, arguments).await?);
         }
-        write_reports(suite, arguments, &reports)?;
+        write_reports(arguments, &reports)?;
         let conform = reports.iter().all(|report| report.verdict == Verdict::Passed);
         if !arguments.repeat_until_failure || !conform {
             return Ok(conform);
@@ -125,7 +125,7 @@ pub(crate) fn list(suite: Suite, only: Option<&str>) -> bool {
     !cases.is_empty()
 }
 
-fn write_reports(suite: Suite, arguments: &Arguments, reports: &[Report]) -> Result<()> {
+fn write_reports(arguments: &Arguments, reports: &[Report]) -> Result<()> {
     let require_all = arguments.require_all;
     if let Some(path) = &arguments.json {
         let json = match reports {
@@ -145,7 +145,7 @@ fn write_reports(suite: Suite, arguments: &Arguments, reports: &[Report]) -> Res
             [report] => report.subject.clone(),
             _ => format!("{} subjects", reports.len()),
         };
-        write(path, &report::html(&format!("{} conformance of {whose}", suite.name()), reports))?;
+        write(path, &report::html(&format!("Conformance of {whose}"), reports))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
+use super::super::reached::Never;
 use super::{CaseReport, CaseResult, Report, Verdict};
 
 /// Readable on paper and on a phone, light and dark; no script, nothing loaded from elsewhere.
@@ -118,14 +119,19 @@ fn reached(report: &Report) -> Markup {
             summary { "reached: " (lists.collect::<Vec<_>>().join(", ")) }
             @for list in &report.reached {
                 p { b { (list.list) " " } (list.reached.join(", ")) }
-                @if !list.never.is_empty() {
-                    ul { @for never in &list.never {
-                        li.failed[never.reason.is_none()] {
-                            (never.word) ": " (never.reason.unwrap_or("never reached, and the suite tries to"))
-                        }
-                    } }
-                }
+                @for never in list.never.chunk_by(|one, next| one.reason == next.reason) { (unheard(never)) }
             }
+        }
+    }
+}
+
+/// Words that were never heard, for one reason.
+fn unheard(never: &[Never]) -> Markup {
+    let words: Vec<&str> = never.iter().map(|never| never.word.as_str()).collect();
+    let reason = never.first().and_then(|never| never.reason);
+    markup! {
+        p.unheard.failed[reason.is_none()] {
+            i { (reason.unwrap_or("never reached")) ":" } " " (words.join(", "))
         }
     }
 }
