@@ -76,7 +76,8 @@ pub(crate) fn seal(key: &PublicJwk, info: &[u8], allocation: &[u8]) -> Result<Ve
     Ok([enc.0, ciphertext].concat())
 }
 
-/// Random bytes. The first call in a process takes 20 ms: see [`warm_up`].
+/// Random bytes. Where aws-lc was built with jitter entropy (`.cargo/config.toml`), the first call in a process takes
+/// 20 ms.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| CryptoError("no random numbers"))?;

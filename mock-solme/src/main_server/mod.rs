@@ -114,7 +114,7 @@ impl MainServer {
         Self::assemble(identity, store, settings, Some(lock))
     }
 
-    /// The first random number of a process takes 20 ms, and the identity needs one: the store opens meanwhile.
+    /// The first random number of a process may take 20 ms, and the identity needs one: the store opens meanwhile.
     fn assemble(
         identity: impl FnOnce() -> Result<Identity, IdentityError> + Send,
         store: impl FnOnce() -> Result<Store, StoreError>,
