@@ -20,6 +20,9 @@ use crate::seams::DurableSteps;
 /// Prepared statements that are kept: more than there are.
 const STATEMENTS: usize = 64;
 
+/// Of the database in memory, as SQLite counts it: below zero, KiB.
+const CACHE: i64 = -32_768;
+
 /// Raised with every change of the tables.
 const SCHEMA_VERSION: i64 = 1;
 
@@ -127,6 +130,9 @@ impl Store {
     pub(crate) fn open(file: &Path, steps: DurableSteps) -> Result<Self, StoreError> {
         let mut connection = Connection::open(file)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Nobody else reads or writes it while this process does: nothing has to be locked, or read again, each time.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "cache_size", CACHE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         if !has_tables(&connection)? {
