@@ -189,6 +189,11 @@ impl MainServer {
         finish(command).await
     }
 
+    /// Its process, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// Kills it, as a power failure would, and waits until it is gone.
     ///
     /// # Errors
