@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
+use crate::conformance::command::write;
 use crate::conformance::progress::Progress;
 use crate::conformance::{
     CaseReport, CaseResult, Deviations, OURS, Options, Report, Verdict, report, shell_word, this_executable,
@@ -72,10 +73,10 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
     let survivors = rows.iter().filter(|row| row.killed_by.is_empty()).count();
     anstream::println!("{} mutants, {survivors} survive", rows.len());
     if let Some(path) = &arguments.json {
-        std::fs::write(path, serde_json::to_string_pretty(&rows)? + "\n")?;
+        write(path, &(serde_json::to_string_pretty(&rows)? + "\n"))?;
     }
     if let Some(path) = &arguments.html {
-        std::fs::write(path, report::html(&format!("Mutants of the {} suite", suite.name()), &reports))?;
+        write(path, &report::html(&format!("Mutants of the {} suite", suite.name()), &reports))?;
     }
     Ok(conforms && survivors == 0)
 }
@@ -94,10 +95,11 @@ async fn judge(suite: Suite, name: &str, command: &str, arguments: &Arguments, p
     };
     let mut report = suite.run(&options, |_| progress.one_more()).await?;
     name.clone_into(&mut report.subject);
-    // What went well needs no evidence, and there are many of it; nor does a bug have to reach every state.
     if name != OURS {
+        // A bug does not have to reach every state.
         report.reached.clear();
     }
+    // What went well needs no evidence, and there are many of it.
     for case in report.cases.iter_mut().filter(|case| case.result == CaseResult::Passed) {
         case.wire.clear();
     }

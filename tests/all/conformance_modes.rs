@@ -137,4 +137,6 @@ async fn several_subjects_are_judged_side_by_side_and_all_have_to_conform() {
     let (code, text) = judge("ours", &flags).await;
     assert_eq!((code, text.matches("(expected deviation)").count()), (Some(0), 1), "{text}");
     assert_eq!(judge("ours", &["--subject", "ours"]).await.0, Some(1), "a name stands twice");
+    let no_command = judge("ours", &["--only", case, "--subject", "'open"]).await;
+    assert_eq!(no_command, (Some(1), String::new()), "nobody is judged before each is a command");
 }

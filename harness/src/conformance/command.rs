@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::progress::Progress;
 use super::report::{self, Report};
 use super::runner::matches;
-use super::{CaseReport, Deviations, Options, Verdict, requirement};
+use super::{CaseReport, Deviations, Options, Subject, Verdict, requirement};
 use crate::suite::Suite;
 
 /// Longer than a case takes on a busy machine, a subject's 20 seconds for a verb included.
@@ -62,6 +62,8 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
         if subjects[..index].contains(subject) {
             bail!("--subject {subject} stands twice; name each subject once");
         }
+        // The second is not to fail on this when the first has been judged for a minute.
+        Subject::parse(subject, suite.our_subject(), Duration::from_secs(arguments.verb_limit))?;
     }
     let deviations = arguments.deviations.as_deref().map(Deviations::read).transpose()?.unwrap_or_default();
     let mut seed = arguments.seed.unwrap_or_else(random_seed);
@@ -150,7 +152,8 @@ fn write_reports(arguments: &Arguments, reports: &[Report]) -> Result<()> {
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+/// Writes a report.
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn tap(reports: &[Report], require_all: bool) -> String {
         let _ = writeln!(text, "# Subtest: {subject}");
         points(&mut text, "    ", report, require_all);
         for remark in &report.remarks {
-            let _ = writeln!(text, "# {}", one_line(remark));
+            let _ = writeln!(text, "    # {}", one_line(remark));
         }
         let ok = if report.verdict == Verdict::Passed { "ok" } else { "not ok" };
         let _ = writeln!(text, "{ok} {} - {subject}", index + 1);
