@@ -96,8 +96,11 @@ async fn judge(suite: Suite, name: &str, command: &str, arguments: &Arguments, p
     let mut report = suite.run(&options, |_| progress.one_more()).await?;
     name.clone_into(&mut report.subject);
     if name != OURS {
-        // A bug does not have to reach every state.
+        // What a bug keeps a subject from reaching is no news beside the cases that noticed it.
         report.reached.clear();
+        if !row(&report).killed_by.is_empty() {
+            report.remarks.clear();
+        }
     }
     // What went well needs no evidence, and there are many of it.
     for case in report.cases.iter_mut().filter(|case| case.result == CaseResult::Passed) {
