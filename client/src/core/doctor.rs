@@ -1,7 +1,7 @@
 //! The diagnosis: what can be in the way of a synchronization, check by check, each with a cure. Facts in, findings out.
 //!
-//! The network is one question to each port: how it is (P 13.9), and for a payload that nobody has. Where it fails says which check it failed, and which it had passed:
-//! `synchronize` names the check of its failure by the same table.
+//! The network is one question to each port: how it is (P 13.9), and for a payload that nobody has. Where it fails says
+//! which check it failed, and which it had passed: `synchronize` names the check of its failure by the same table.
 
 use protocol::{Health, UtcTime};
 
