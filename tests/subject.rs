@@ -13,11 +13,11 @@ fn main() -> ExitCode {
     match args.first().and_then(|program| program.to_str()) {
         Some("license-server") => {
             let terminate_at = env::var("TERMINATE_AT").ok();
-            let durable_step = move |step: client::DurableStep| {
-                terminate_if(terminate_at.as_deref(), step.moment == client::Moment::Before, step.number);
-                abort_if(abort_at.as_deref(), step.moment == client::Moment::Before, step.number);
+            let durable_step = move |step: license_server::DurableStep| {
+                terminate_if(terminate_at.as_deref(), step.moment == license_server::Moment::Before, step.number);
+                abort_if(abort_at.as_deref(), step.moment == license_server::Moment::Before, step.number);
             };
-            client::run(args, client::Seams::default().on_durable_step(durable_step))
+            license_server::run(args, license_server::Seams::default().on_durable_step(durable_step))
         }
         Some("mock-solme") => {
             let durable_step = move |step: mock_solme::DurableStep| {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
             let durable_step = Box::new(durable_step);
             mock_solme::run(args, mock_solme::Seams { durable_step, ..mock_solme::Seams::default() })
         }
-        _ => harness::run(env::args_os()),
+        _ => solme_sync_harness::run(env::args_os()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use protocol::{LicenseNumber, LicenseServerId};
+use solme_sync_protocol::{LicenseNumber, LicenseServerId};
 
 use crate::clock::Span;
 use crate::core::Mode;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use protocol::UtcTime;
+use solme_sync_protocol::UtcTime;
 
 /// The clock of this computer. One that is set before 1970 shows 1970.
 pub(crate) fn real() -> UtcTime {

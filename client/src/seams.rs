@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocol::{TrustFile, UtcTime};
 use serde_json::{Map, Value};
+use solme_sync_protocol::{TrustFile, UtcTime};
 
 use crate::mutant::Mutant;
 use crate::transport::Transport;

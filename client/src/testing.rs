@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{
+use solme_sync_protocol::{
     Allocation, BASE, Component, Digest, License, LicenseServerId, PayloadName, Receipt, Refusal, RefusalCode, Request,
     RustCrypto, SignEs384 as _, Signed, SigningKey, SyncId, TrustFile, UtcTime, sealing_info,
 };
@@ -63,7 +63,8 @@ pub(crate) fn refusal(code: RefusalCode) -> Refusal {
         license_server_id: "DEMO-4711".parse().unwrap(),
         main_server_time: MAIN_TIME,
         code,
-        reason: (code == RefusalCode::InvalidRequest).then_some(protocol::InvalidRequestReason::MalformedClaims),
+        reason: (code == RefusalCode::InvalidRequest)
+            .then_some(solme_sync_protocol::InvalidRequestReason::MalformedClaims),
         key_thumbprint: key.thumbprint(),
         request_digest: Digest::of(b"request"),
         text: String::new(),
@@ -136,7 +137,7 @@ impl MainServer {
         }
     }
 
-    pub(crate) fn sign<M: protocol::Message>(&self, message: &M) -> String {
+    pub(crate) fn sign<M: solme_sync_protocol::Message>(&self, message: &M) -> String {
         Signed::sign(message, &self.key).as_str().to_owned()
     }
 }
@@ -183,8 +184,8 @@ impl World {
 
     /// A first request.
     pub(crate) fn outstanding(&self) -> crate::core::Outstanding {
-        let sealing_key = protocol::SealingKey::generate();
-        let id = protocol::RequestId::from_random([1; 16]);
+        let sealing_key = solme_sync_protocol::SealingKey::generate();
+        let id = solme_sync_protocol::RequestId::from_random([1; 16]);
         let times = Times::starting_at(MAIN_TIME);
         let request = crate::core::new_request(&self.identity, None, &times, id, sealing_key.public_jwk());
         let jws = Signed::sign(&request, &self.key).as_str().to_owned();

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 const HEAD: &str = "# Clauses and cases
 
 Which case looks at which clause of [PROTOCOL.md](../protocol/PROTOCOL.md), and why none does where there is none. Written by
-`cargo run -p harness -- clauses --out harness/CLAUSES.md`; `.ci/run` does it again and finds every difference.
+`cargo run --bin harness -- clauses --out harness/CLAUSES.md`; `.ci/run` does it again and finds every difference.
 
 | clause | cases for License Servers | cases for main servers |
 |---|---|---|
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(
             include_str!("../CLAUSES.md"),
             table(),
-            "run: cargo run -p harness -- clauses --out harness/CLAUSES.md"
+            "run: cargo run --bin harness -- clauses --out harness/CLAUSES.md"
         );
         assert_eq!(table().lines().filter(|line| line.contains("|  |")).collect::<Vec<_>>(), Vec::<&str>::new());
     }

@@ -10,9 +10,9 @@ use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use client::{Mutant, Seams};
-use protocol::UtcTime;
+use license_server::{Mutant, Seams};
 use serde_json::{Map, Value, json};
+use solme_sync_protocol::UtcTime;
 
 /// Where the License Server keeps its state.
 const STATE: &str = "license-server";
@@ -121,7 +121,7 @@ fn license_server(directory: &Path, words: Vec<OsString>, mutant: Option<Mutant>
         let heard = Rc::clone(&heard);
         move |said| heard.replace(said.clone()).clear()
     });
-    client::run(args, mutant.into_iter().fold(seams, Seams::with_mutant));
+    license_server::run(args, mutant.into_iter().fold(seams, Seams::with_mutant));
     Ok(Value::Object(heard.take()))
 }
 

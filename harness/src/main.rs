@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use harness::programs::{LICENSE_SERVER, MOCK_SOLME};
+use solme_sync_harness::programs::{LICENSE_SERVER, MOCK_SOLME};
 
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = env::args_os().collect();
@@ -12,12 +12,12 @@ fn main() -> ExitCode {
     match program.as_deref() {
         Some(name @ LICENSE_SERVER) => {
             args.splice(..2, [name.into()]);
-            client::run(args, client::Seams::default())
+            license_server::run(args, license_server::Seams::default())
         }
         Some(name @ MOCK_SOLME) => {
             args.splice(..2, [name.into()]);
             mock_solme::run(args, mock_solme::Seams::default())
         }
-        _ => harness::run(args),
+        _ => solme_sync_harness::run(args),
     }
 }

@@ -15,9 +15,9 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use mock_solme::registry::ClearOutcome;
 use mock_solme::{Listeners, MockSolme, Mutant, NewLicense, OperatorError, Seams};
-use protocol::{KeyThumbprint, LicenseNumber, LicenseServerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId};
 
 use crate::programs::MOCK_SOLME_SUBJECT;
 

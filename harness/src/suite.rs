@@ -36,7 +36,7 @@ impl Suite {
     /// The names of the bugs that our own subject can be given.
     pub(crate) fn mutants(self) -> Vec<String> {
         match self {
-            Self::Client => client::Mutant::ALL.iter().map(|mutant| mutant.name().to_owned()).collect(),
+            Self::Client => license_server::Mutant::ALL.iter().map(|mutant| mutant.name().to_owned()).collect(),
             Self::Server => mock_solme::Mutant::all().iter().map(|mutant| mutant.name()).collect(),
         }
     }

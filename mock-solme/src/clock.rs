@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use protocol::UtcTime;
+use solme_sync_protocol::UtcTime;
 
 /// The real clock plus an offset that the operator sets. The time in TLS is never this one.
 #[derive(Debug, Default)]

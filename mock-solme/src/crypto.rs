@@ -5,9 +5,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
 };
-use protocol::{PublicJwk, SignEs384, Signature, VerifyEs384};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P384_HKDF_SHA384_AES_256;
 use rustls::crypto::hpke::{Hpke as _, HpkePublicKey};
+use solme_sync_protocol::{PublicJwk, SignEs384, Signature, VerifyEs384};
 
 /// aws-lc-rs said no, which it does only when the operating system has no random numbers, or a stored key is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +91,7 @@ pub(crate) fn same_secret(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{RustCrypto, SealingKey, SigningKey};
+    use solme_sync_protocol::{RustCrypto, SealingKey, SigningKey};
 
     use super::*;
 

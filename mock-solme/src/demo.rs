@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{COMPONENTS, Component, LicenseServerId};
+use solme_sync_protocol::{COMPONENTS, Component, LicenseServerId};
 
 use crate::main_server::{By, MainServer, NewLicense, OperatorError, base};
 

@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::{MainServerId, base64url};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::version::TLS13;
+use solme_sync_protocol::{MainServerId, base64url};
 
 use crate::crypto::{self, CryptoError, MainServerKey};
 use crate::seams::DurableSteps;

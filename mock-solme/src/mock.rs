@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use protocol::{KeyThumbprint, License, LicenseNumber, LicenseServerId, MainServerId, TrustFile, UtcTime};
+use solme_sync_protocol::{KeyThumbprint, License, LicenseNumber, LicenseServerId, MainServerId, TrustFile, UtcTime};
 use tokio::sync::oneshot;
 
 use crate::mail::ReceivedMail;

@@ -4,10 +4,10 @@
 //! would be, and without a mutant they do what the protocol says.
 
 use clap::ValueEnum;
-use protocol::{
+use solme_sync_protocol::{
     KeyThumbprint, PublicJwk, Receipt, RefusalCode, Request, SignEs384, Signature, Signed, SyncId, Verified,
 };
-use protocol::{NotVerified, VerifyEs384};
+use solme_sync_protocol::{NotVerified, VerifyEs384};
 
 use crate::crypto::{AwsLc, MainServerKey};
 use crate::registry::{self, ClearOutcome, Decision, Facts, Record, Refused};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
-use protocol::{LicenseServerId, MainServerId, TrustFile};
 use serde::Serialize;
+use solme_sync_protocol::{LicenseServerId, MainServerId, TrustFile};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::admin::{self, Access, Admin};

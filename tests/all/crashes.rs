@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 
-use harness::programs::{LicenseServer, MainServer};
+use solme_sync_harness::programs::{LicenseServer, MainServer};
 
 use crate::stage::{Stage, done, init, may_issue, programs, synchronize, synchronized};
 

@@ -3,10 +3,10 @@
 
 use std::net::TcpListener;
 
-use harness::BlackHole;
-use harness::programs::Answer;
-use protocol::TrustFile;
 use serde_json::Value;
+use solme_sync_harness::BlackHole;
+use solme_sync_harness::programs::Answer;
+use solme_sync_protocol::TrustFile;
 
 use crate::proxy_stage::same_finding;
 use crate::stage::{Stage, done, init, synchronize, synchronized};
@@ -19,7 +19,7 @@ fn closed() -> String {
 /// One local server that has synchronized, and a failure in the way of the next synchronization.
 struct Case {
     stage: Stage,
-    server: harness::programs::LicenseServer,
+    server: solme_sync_harness::programs::LicenseServer,
 }
 
 const ID: &str = "FAILS-1";

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use harness::programs::LicenseServer;
+use solme_sync_harness::programs::LicenseServer;
 
 use crate::stage::{Stage, done, may_issue, refused, synchronize, synchronized};
 

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use harness::programs::{Answer, LicenseServer};
-use protocol::{
+use serde_json::Value;
+use solme_sync_harness::programs::{Answer, LicenseServer};
+use solme_sync_protocol::{
     Digest, InvalidRequestReason, Problem, Receipt, RefusalCode, RequestId, Signed, SigningKey, UtcTime, base64url,
     limits,
 };
-use serde_json::Value;
 use tempfile::TempDir;
 use wiremock::ResponseTemplate;
 
@@ -194,7 +194,11 @@ async fn a_payload_that_is_not_the_receipts_is_named_with_its_clause() {
 #[tokio::test]
 async fn an_allocation_that_does_not_open_or_is_malformed_is_named_with_its_clause() {
     let cases: Cases<fn(&mut Draft), 4> = [
-        ("sealed to another key", |d| d.sealing_key = protocol::SealingKey::generate().public_jwk(), "P 11.7"),
+        (
+            "sealed to another key",
+            |d| d.sealing_key = solme_sync_protocol::SealingKey::generate().public_jwk(),
+            "P 11.7",
+        ),
         ("not JSON", |d| d.allocation = b"<html>".to_vec(), "P 11.8"),
         ("a duplicate member", |d| d.allocation = br#"{"revision":1,"revision":1,"licenses":[]}"#.to_vec(), "P 11.8"),
         ("another revision", |d| d.allocation = br#"{"revision":2,"licenses":[]}"#.to_vec(), "P 11.8"),
@@ -206,7 +210,7 @@ async fn an_allocation_that_does_not_open_or_is_malformed_is_named_with_its_clau
     let other_digest = with_receipt(|r| r.allocation_digest = Digest::of("another"));
     let (answer, _) = synchronize_with(other_digest, octets).await;
     is_failure(&answer, "payload-wrong", "P 11.7", "another allocation's digest");
-    let other_info = with_receipt(|r| r.sync_id = protocol::SyncId::from_random([1; 16]));
+    let other_info = with_receipt(|r| r.sync_id = solme_sync_protocol::SyncId::from_random([1; 16]));
     let (answer, _) = synchronize_with(other_info, octets).await;
     is_failure(&answer, "payload-wrong", "P 11.7", "sealed under another sync id");
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use protocol::{
+use rustls::pki_types::PrivateKeyDer;
+use solme_sync_protocol::{
     Allocation, Digest, MainServerId, PayloadName, PublicJwk, Receipt, Refusal, RefusalCode, Request, RustCrypto,
     SignEs384, Signed, SigningKey, SyncId, TrustFile, UtcTime, Verified, sealing_info,
 };
-use rustls::pki_types::PrivateKeyDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;

@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use harness::programs::{Answer, LicenseServer};
 use mock_solme::{MockSolme, NewLicense};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use protocol::LicenseServerId;
+use solme_sync_harness::programs::{Answer, LicenseServer};
+use solme_sync_protocol::LicenseServerId;
 use tempfile::TempDir;
 
 use crate::stage::{done, init, programs};

@@ -25,7 +25,7 @@ fn id_of(request: &Value) -> String {
     request["id"].as_str().map_or_else(|| request["id"].to_string(), str::to_owned)
 }
 
-async fn thumbprint(server: &harness::programs::LicenseServer) -> String {
+async fn thumbprint(server: &solme_sync_harness::programs::LicenseServer) -> String {
     done(server, ["status"]).await.text("key_thumbprint")
 }
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use harness::programs::{LICENSE_SERVER, MOCK_SOLME};
-use protocol::Digest;
+use solme_sync_harness::programs::{LICENSE_SERVER, MOCK_SOLME};
+use solme_sync_protocol::Digest;
 
 /// The one sentence without a test, a figure.
 const WINDOW: &str = "LicenseManagerSync.png";

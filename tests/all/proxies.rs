@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use harness::BlackHole;
-use harness::programs::LicenseServer;
-use protocol::TrustFile;
+use solme_sync_harness::BlackHole;
+use solme_sync_harness::programs::LicenseServer;
+use solme_sync_protocol::TrustFile;
 
 use crate::foreign_main_server::ThrowAwayCa;
 use crate::proxy_stage::{BASIC, LOGIN, PASSWORD, ProxyStage, USER};

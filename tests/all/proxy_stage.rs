@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use harness::programs::{Answer, LicenseServer};
 use mock_solme::MockSolme;
-use protocol::TrustFile;
+use solme_sync_harness::programs::{Answer, LicenseServer};
+use solme_sync_protocol::TrustFile;
 use tempfile::TempDir;
 use tokio::process::Command;
 

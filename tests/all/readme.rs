@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use harness::programs::{LICENSE_SERVER, MOCK_SOLME};
+use solme_sync_harness::programs::{LICENSE_SERVER, MOCK_SOLME};
 use tokio::process::Command;
 
 /// The first block of shell below a line that contains `heading`.

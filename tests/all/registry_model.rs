@@ -12,7 +12,7 @@ use mock_solme::registry::{
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
-use protocol::{
+use solme_sync_protocol::{
     Component, Digest, KeyThumbprint, License, LicenseServerId, MainServerId, PayloadName, Receipt, Request, RequestId,
     RustCrypto, SealingKey, SignEs384 as _, Signed, SigningKey, SyncId, UtcTime, Verified,
 };
@@ -363,8 +363,8 @@ impl MainServer {
 }
 
 /// The registry never seals, so that one sealing key serves for all requests.
-fn sealing_key() -> &'static protocol::PublicJwk {
-    static KEY: OnceLock<protocol::PublicJwk> = OnceLock::new();
+fn sealing_key() -> &'static solme_sync_protocol::PublicJwk {
+    static KEY: OnceLock<solme_sync_protocol::PublicJwk> = OnceLock::new();
     KEY.get_or_init(|| SealingKey::generate().public_jwk())
 }
 
@@ -374,7 +374,7 @@ fn read(receipt: &str) -> Receipt {
 }
 
 fn license(number: u64, now: UtcTime) -> License {
-    let base = Component { id: protocol::BASE.parse().unwrap(), name: "Base".to_owned(), max_users: 1 };
+    let base = Component { id: solme_sync_protocol::BASE.parse().unwrap(), name: "Base".to_owned(), max_users: 1 };
     License {
         number: format!("AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-{number:07}").parse().unwrap(),
         display: None,

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use harness::programs::LicenseServer;
 use serde_json::Value;
+use solme_sync_harness::programs::LicenseServer;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout};

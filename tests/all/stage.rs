@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use harness::programs::{Answer, LicenseServer, MainServer, Programs};
+use solme_sync_harness::programs::{Answer, LicenseServer, MainServer, Programs};
 use tempfile::TempDir;
 
 /// The executable that is both programs, and aborts where it is told to.

@@ -35,7 +35,10 @@ async fn each_license_server_learns_of_the_licenses_allocated_to_it_and_of_no_ot
         let licenses = done(&server, ["status"]).await.json["licenses"].clone();
         assert_eq!(licenses.as_array().map(Vec::len), Some(1), "{id}: {licenses}");
         assert_eq!(licenses[0]["number"], number.as_str(), "{id}");
-        assert_eq!(licenses[0]["components"], json!([{ "id": protocol::BASE, "name": "Base", "max_users": 5 }]));
+        assert_eq!(
+            licenses[0]["components"],
+            json!([{ "id": solme_sync_protocol::BASE, "name": "Base", "max_users": 5 }])
+        );
         for (owner, number) in &allocated {
             let exit = server.run(["may-issue", number]).await.unwrap().exit;
             assert_eq!(exit, if owner == id { 0 } else { 14 }, "{id}, the license of {owner}");

@@ -10,11 +10,11 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
 };
-use harness::programs::{LicenseServer, MainServer, Programs};
-use protocol::{Receipt, Request, RequestId, SealingKey, Signed, SigningKey, TrustFile, UtcTime, VERSION};
 use reqwest::{Certificate, Client};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P384_HKDF_SHA384_AES_256;
 use rustls::crypto::hpke::{Hpke as _, HpkePublicKey};
+use solme_sync_harness::programs::{LicenseServer, MainServer, Programs};
+use solme_sync_protocol::{Receipt, Request, RequestId, SealingKey, Signed, SigningKey, TrustFile, UtcTime, VERSION};
 use tokio::process::Command;
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
@@ -156,7 +156,8 @@ impl Server {
         let url = format!("{}/synchronize", self.trust.https);
         let answer = self.client.post(url).header("content-type", "application/jose").body(request).send().await?;
         let receipt = answer.error_for_status()?.text().await?;
-        let signed = Signed::<Receipt>::parse(&receipt)?.verify(&protocol::RustCrypto, &self.trust.signing_jwks)?;
+        let signed =
+            Signed::<Receipt>::parse(&receipt)?.verify(&solme_sync_protocol::RustCrypto, &self.trust.signing_jwks)?;
         let url = format!("{}/payloads/{}", self.trust.http, signed.read()?.payload_name);
         let payload = self.client.get(url).send().await?.error_for_status()?.bytes().await?;
         assert_eq!(payload.len() as u64, signed.read()?.payload_size);
@@ -234,9 +235,9 @@ fn warm(server: &Server, state: &Path) -> Result<f64, Failure> {
     let run = |words: &[&str]| {
         let state = state.to_str().unwrap_or_default();
         let args = ["license-server", "--state", state, "--json"].into_iter().chain(words.iter().copied());
-        let seams = client::Seams::default().on_report(|said| assert!(said["cure"].is_null(), "{said:?}"));
+        let seams = license_server::Seams::default().on_report(|said| assert!(said["cure"].is_null(), "{said:?}"));
         let began = Instant::now();
-        client::run(args.map(Into::into), seams);
+        license_server::run(args.map(Into::into), seams);
         began.elapsed()
     };
     let trust = server.trust_file.to_str().ok_or("the trust file has a strange name")?;

@@ -16,7 +16,7 @@ python="$work/venv/bin/python"
 
 "$python" tests/peer/interop.py open fixtures/golden
 "$python" tests/peer/interop.py make "$work/messages"
-PEER_MESSAGES="$work/messages" cargo test --locked -p protocol --test vectors -- \
+PEER_MESSAGES="$work/messages" cargo test --locked -p solme-sync-protocol --test vectors -- \
     --ignored --exact peer::messages_of_foreign_libraries_are_opened | tee "$work/opened"
 grep -q '1 passed' "$work/opened" # a test of another name would pass by not being there
 
@@ -30,5 +30,5 @@ export PEER_SOCKET="$work/socket"
 exec 3< <("$python" tests/peer/subject.py serve "$PEER_SOCKET")
 forks=$!
 read -r _ <&3
-cargo run --locked -p harness -- conformance client --subject "'$python' -I -S tests/peer/subject.py" \
+cargo run --locked --bin harness -- conformance client --subject "'$python' -I -S tests/peer/subject.py" \
     --deviations tests/peer/deviations.toml

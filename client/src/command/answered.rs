@@ -1,7 +1,7 @@
 //! The report of `synchronize` and `import-response`.
 
-use protocol::{Refusal, RefusalCode};
 use serde_json::{Value, json};
+use solme_sync_protocol::{Refusal, RefusalCode};
 
 use super::session::Session;
 use crate::core::{

@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, mode: Option<Mode>) -> Result<Report, Troub
 /// What is known about automatic synchronization, here and in `status`.
 pub(super) struct Automatic {
     pub(super) schedule: Schedule,
-    next_at: Option<protocol::UtcTime>,
+    next_at: Option<solme_sync_protocol::UtcTime>,
     last: Option<LastAutomatic>,
     /// Whether `serve` runs, which does it.
     serving: bool,

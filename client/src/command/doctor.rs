@@ -1,7 +1,7 @@
 //! `doctor`: goes through what can be in the way of a synchronization. It changes nothing, and never synchronizes.
 
-use protocol::{PayloadName, RefusalCode};
 use serde_json::{Value, json};
+use solme_sync_protocol::{PayloadName, RefusalCode};
 
 use super::Context;
 use crate::core::{

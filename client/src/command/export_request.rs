@@ -3,8 +3,8 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use protocol::SyncFile;
 use serde_json::json;
+use solme_sync_protocol::SyncFile;
 
 use super::Context;
 use super::answered::Outcome;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use protocol::{FileError, Receipt, Signed, SyncFile, Unreadable, limits};
+use solme_sync_protocol::{FileError, Receipt, Signed, SyncFile, Unreadable, limits};
 
 use super::Context;
 use super::answered::Outcome;

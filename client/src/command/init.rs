@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use protocol::{KeyThumbprint, LicenseServerId, TrustFile, limits};
 use serde_json::json;
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, TrustFile, limits};
 
 use super::Context;
 use super::session::{Ending, new_event};

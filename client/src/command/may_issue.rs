@@ -1,7 +1,7 @@
 //! `may-issue`: yes, or the rule, the clock values and the cure.
 
-use protocol::LicenseNumber;
 use serde_json::json;
+use solme_sync_protocol::LicenseNumber;
 
 use super::Context;
 use super::session::Session;

@@ -18,7 +18,7 @@ mod synchronize;
 
 use std::time::{Duration, Instant};
 
-use protocol::{TrustFile, UtcTime};
+use solme_sync_protocol::{TrustFile, UtcTime};
 
 use crate::cli::Verb;
 use crate::clock::{self, Span};

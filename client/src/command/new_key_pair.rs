@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use protocol::{KeyThumbprint, LicenseServerId};
 use serde_json::json;
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 use super::Context;
 use super::session::{Ending, new_event};

@@ -7,8 +7,8 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use protocol::UtcTime;
 use serde_json::{Map, Value, json};
+use solme_sync_protocol::UtcTime;
 
 use super::Context;
 use super::session::Session;

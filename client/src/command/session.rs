@@ -1,6 +1,6 @@
 //! An open state, and what verbs do with it.
 
-use protocol::{Request, RequestId, SealingKey, SignEs384 as _, Signed, SigningKey, UtcTime};
+use solme_sync_protocol::{Request, RequestId, SealingKey, SignEs384 as _, Signed, SigningKey, UtcTime};
 
 use super::Context;
 use crate::core::{
@@ -172,8 +172,8 @@ impl Session {
             Some(Mutant::EndsTheRequestWithAnyRefusal) => Fate::Ends,
             _ => fate(code, self.outstanding.as_ref().is_some_and(Outstanding::verifies)),
         };
-        let cleared =
-            code == protocol::RefusalCode::KeyPairCleared && self.identity.mutant != Some(Mutant::GoesOnWhenCleared);
+        let cleared = code == solme_sync_protocol::RefusalCode::KeyPairCleared
+            && self.identity.mutant != Some(Mutant::GoesOnWhenCleared);
         let message = meaning(&refusal.refusal, carrier).message;
         let event = self.event(event, Ending { outcome: "refused", code: code.as_str(), message: &message });
         let end = End { fate, cleared: cleared.then_some(&*refusal.jws) };

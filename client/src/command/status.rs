@@ -1,7 +1,7 @@
 //! `status`: what the License Server Manager shows of a local server.
 
-use protocol::{License, UtcTime};
 use serde_json::{Value, json};
+use solme_sync_protocol::{License, UtcTime};
 
 use super::Context;
 use super::answered::clock_notes;

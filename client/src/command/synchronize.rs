@@ -1,6 +1,6 @@
 //! `synchronize`: direct synchronization over ports 443 and 8080 (P 13).
 
-use protocol::limits;
+use solme_sync_protocol::limits;
 
 use super::Context;
 use super::answered::Outcome;

@@ -1,6 +1,6 @@
 //! What an HTTP answer is (P 13.3 to 13.6): a receipt, a refusal, or not the main server's.
 
-use protocol::{Problem, Refusal, RefusalCode, limits};
+use solme_sync_protocol::{Problem, Refusal, RefusalCode, limits};
 
 use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Via, Wrong};
 use super::{read_receipt, read_refusal, refused::printable};
@@ -94,7 +94,7 @@ fn refusal_in(answer: &HttpAnswer, outstanding: &Outstanding, identity: &Identit
 /// The refusal that a problem document would be, had it been signed: only a mutant asks for it.
 fn unsigned(problem: &Problem, outstanding: &Outstanding, identity: &Identity) -> Option<Refusal> {
     Some(Refusal {
-        version: protocol::VERSION,
+        version: solme_sync_protocol::VERSION,
         main_server_id: identity.trust.main_server_id.clone(),
         license_server_id: identity.license_server_id.clone(),
         main_server_time: outstanding.request.made_at,

@@ -7,7 +7,7 @@
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
-use protocol::{Digest, KeyThumbprint, UtcTime};
+use solme_sync_protocol::{Digest, KeyThumbprint, UtcTime};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3_600;

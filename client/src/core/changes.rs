@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Allocation, License, LicenseNumber};
 use serde::{Deserialize, Serialize};
+use solme_sync_protocol::{Allocation, License, LicenseNumber};
 
 /// The difference between two allocations, by license number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

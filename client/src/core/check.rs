@@ -1,7 +1,7 @@
 //! What the local server checks (P 11), in that order. Checking and releasing are one step: each function takes what
 //! was checked so far and gives back what may be used next.
 
-use protocol::{
+use solme_sync_protocol::{
     Allocation, KeyThumbprint, LicenseServerId, MainServerHeader, MainServerId, Malformed, Message, NotVerified,
     PayloadError, PayloadName, Receipt, Refusal, RequestId, RustCrypto, SealingKey, Signed, Unreadable, UtcTime,
     sealing_info,
@@ -156,7 +156,7 @@ where
 
 /// The content of a message that nobody has verified: only a mutant asks for it.
 fn unverified<M: Message>(text: &str) -> Option<M> {
-    protocol::parse_json(&protocol::base64url::decode(text.split('.').nth(1)?).ok()?).ok()
+    solme_sync_protocol::parse_json(&solme_sync_protocol::base64url::decode(text.split('.').nth(1)?).ok()?).ok()
 }
 
 impl Identity {
@@ -285,12 +285,12 @@ fn payload_fits(receipt: &Receipt, payload: &[u8]) -> Result<(), PayloadWrong> {
     if found != receipt.payload_size {
         return Err(PayloadWrong::Size { found, awaited: receipt.payload_size });
     }
-    if protocol::Digest::of(payload) == receipt.payload_digest { Ok(()) } else { Err(PayloadWrong::Digest) }
+    if solme_sync_protocol::Digest::of(payload) == receipt.payload_digest { Ok(()) } else { Err(PayloadWrong::Digest) }
 }
 
 /// The allocation of a receipt (P 11.7, 11.8).
 pub(super) fn read_allocation(receipt: &Receipt, bytes: &[u8]) -> Result<Allocation, PayloadWrong> {
-    if protocol::Digest::of(bytes) != receipt.allocation_digest {
+    if solme_sync_protocol::Digest::of(bytes) != receipt.allocation_digest {
         return Err(PayloadWrong::AllocationDigest);
     }
     let allocation = Allocation::from_json(bytes).map_err(PayloadWrong::Malformed)?;

@@ -3,7 +3,7 @@
 //! The network is one question to each port: how it is (P 13.9), and for a payload that nobody has. Where it fails says
 //! which check it failed, and which it had passed: `synchronize` names the check of its failure by the same table.
 
-use protocol::{Health, UtcTime};
+use solme_sync_protocol::{Health, UtcTime};
 
 use super::{Failure, HttpAnswer, Identity, ProxyFailure, Role, SKEW_WORTH_SAYING, Times, in_words, interpret_payload};
 

@@ -1,7 +1,7 @@
 //! Why a direct synchronization failed: a closed table of codes, each with its cure (P 13). A failure is never a
 //! refusal, and never touches a license.
 
-use protocol::UtcTime;
+use solme_sync_protocol::UtcTime;
 
 use super::check::{PayloadWrong, Wrong};
 use super::proxy_failure::ProxyFailure;

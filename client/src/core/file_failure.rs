@@ -1,6 +1,6 @@
 //! Why a response file cannot be used (P 14): a different, exact message for each, with its cure.
 
-use protocol::{LicenseServerId, MainServerId};
+use solme_sync_protocol::{LicenseServerId, MainServerId};
 
 use super::check::{PayloadWrong, Wrong};
 
@@ -28,7 +28,7 @@ impl From<Wrong> for FileFailure {
         let (clause, detail) = (wrong.clause(), wrong.to_string());
         match wrong {
             Wrong::OtherMainServer { found, trusted } => Self::OtherMainServer { found, trusted },
-            Wrong::NotVerified(protocol::NotVerified::UnknownKey(_)) => Self::UntrustedKey { detail },
+            Wrong::NotVerified(solme_sync_protocol::NotVerified::UnknownKey(_)) => Self::UntrustedKey { detail },
             Wrong::Unreadable(_) | Wrong::NotVerified(_) => Self::Damaged { detail },
             Wrong::OtherLicenseServer { found, own } => Self::OtherLicenseServer { found, own },
             Wrong::OtherKeyPair { .. } => Self::OtherKeyPair { detail },

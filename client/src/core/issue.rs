@@ -1,6 +1,6 @@
 //! May a license be issued? (P 17)
 
-use protocol::{License, LicenseNumber, UtcTime};
+use solme_sync_protocol::{License, LicenseNumber, UtcTime};
 
 use super::refused::Carrier;
 use super::state::{Cleared, LocalServer, Overdue, Synchronized};

@@ -1,6 +1,8 @@
 //! The outstanding request (P 12): at most one, the same bytes until it ends.
 
-use protocol::{Digest, KeyThumbprint, PublicJwk, RefusalCode, Request, RequestId, RustCrypto, SealingKey, Signed};
+use solme_sync_protocol::{
+    Digest, KeyThumbprint, PublicJwk, RefusalCode, Request, RequestId, RustCrypto, SealingKey, Signed,
+};
 
 use super::{Identity, LastReceipt, Times};
 
@@ -71,7 +73,7 @@ pub(crate) fn new_request(
     sealing_jwk: PublicJwk,
 ) -> Request {
     Request {
-        version: protocol::VERSION,
+        version: solme_sync_protocol::VERSION,
         license_server_id: identity.license_server_id.clone(),
         main_server_id: identity.trust.main_server_id.clone(),
         request_id,

@@ -1,6 +1,6 @@
 //! What each refusal of the catalogue (P 10) means to the person who reads it, and what to do next.
 
-use protocol::{InvalidRequestReason, Refusal, RefusalCode};
+use solme_sync_protocol::{InvalidRequestReason, Refusal, RefusalCode};
 
 /// How the answer came: the next step is another one for someone who holds a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The states of a local server, one type each. A transition consumes the state that it leaves.
 
-use protocol::{Allocation, KeyThumbprint, LicenseServerId, Receipt, Refusal, TrustFile};
+use solme_sync_protocol::{Allocation, KeyThumbprint, LicenseServerId, Receipt, Refusal, TrustFile};
 
 use super::check::{PayloadWrong, Wrong, read_allocation, read_receipt, read_refusal};
 use super::{CheckedRefusal, Times};
@@ -249,7 +249,7 @@ fn newest_provable(stored: &Stored, identity: &Identity) -> Option<LastReceipt> 
 
 #[cfg(test)]
 mod tests {
-    use protocol::RefusalCode;
+    use solme_sync_protocol::RefusalCode;
 
     use super::*;
     use crate::testing::{MAIN_TIME, World, allocation};

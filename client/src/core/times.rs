@@ -1,6 +1,6 @@
 //! The three times (P 17): main server time, the high-water mark, the local clock.
 
-use protocol::UtcTime;
+use solme_sync_protocol::UtcTime;
 
 /// By how much the local clock may be set back in sum, and run behind the mark: 24 hours (P 17.4).
 const TOLERANCE: u64 = 86_400;

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use protocol::{SigningKey, UtcTime};
 use rusqlite::Connection;
+use solme_sync_protocol::{SigningKey, UtcTime};
 use zeroize::Zeroizing;
 
 use super::automatic::write_schedule;

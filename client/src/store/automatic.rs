@@ -1,7 +1,7 @@
 //! What automatic synchronization goes by, and what came of it last.
 
-use protocol::UtcTime;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use solme_sync_protocol::UtcTime;
 
 use super::read::{optional_time, signed, time, unsigned};
 use super::{LocalStateError, Store};

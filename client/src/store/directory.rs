@@ -9,7 +9,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use protocol::UtcTime;
+use solme_sync_protocol::UtcTime;
 
 use super::file::sync_directory_of;
 use super::{DurableSteps, LocalStateError};

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use protocol::{KeyThumbprint, LicenseServerId, MainServerId};
 use rusqlite::ErrorCode;
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, MainServerId};
 
 /// The local state cannot be used as it is.
 #[derive(Debug, thiserror::Error)]

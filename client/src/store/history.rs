@@ -1,7 +1,7 @@
 //! What happened: for people, and as the second place of every receipt that was applied.
 
-use protocol::{KeyThumbprint, UtcTime};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use solme_sync_protocol::{KeyThumbprint, UtcTime};
 
 use super::read::{signed, time};
 use super::{LocalStateError, Store};

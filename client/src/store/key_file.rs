@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use protocol::{KeyThumbprint, SigningKey};
+use solme_sync_protocol::{KeyThumbprint, SigningKey};
 use zeroize::Zeroizing;
 
 use super::file::{Readers, rename, write_atomically};

@@ -1,7 +1,7 @@
 //! Reading the state: everything is verified again before it is believed (P 11.12).
 
-use protocol::{KeyThumbprint, LicenseServerId, SealingKey, SigningKey, TrustFile, UtcTime};
 use rusqlite::{OptionalExtension as _, Row};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, SealingKey, SigningKey, TrustFile, UtcTime};
 use zeroize::Zeroizing;
 
 use super::{LocalStateError, Store, history};

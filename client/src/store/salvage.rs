@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use protocol::{LicenseServerId, SigningKey, TrustFile, UtcTime, limits};
 use serde::{Deserialize, Serialize};
+use solme_sync_protocol::{LicenseServerId, SigningKey, TrustFile, UtcTime, limits};
 
 use super::directory::StateDirectory;
 use super::file::{Readers, read_bounded, rename, write_atomically};
@@ -29,7 +29,7 @@ impl Wreck {
     pub(crate) fn find(place: &Place, verb: &str) -> Result<Option<Self>, LocalStateError> {
         let directory = StateDirectory::lock(place, verb)?;
         let Ok(bytes) = read_bounded(&directory.setup_file(), limits::TRUST_FILE * 2) else { return Ok(None) };
-        Ok(protocol::parse_json(&bytes).ok().map(|setup| Self { directory, setup }))
+        Ok(solme_sync_protocol::parse_json(&bytes).ok().map(|setup| Self { directory, setup }))
     }
 
     /// Moves the database into the archive, copies the key file there, and begins with a new key pair and an empty

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocol::UtcTime;
 use serde_json::{Map, Value, json};
+use solme_sync_protocol::UtcTime;
 
 use super::Environment;
 use crate::core::{Failure, HttpAnswer};
@@ -149,10 +149,10 @@ fn a_retry_after_is_honoured_in_both_forms_and_only_from_port_443() {
 fn what_a_person_must_mend_is_asked_once_a_day_and_a_cleared_key_pair_not_at_all() {
     let local = Environment::synchronized();
     local.run("automatic-synchronization daily");
-    local.main().refuse = Some(protocol::RefusalCode::LicenseServerIdDisabled);
+    local.main().refuse = Some(solme_sync_protocol::RefusalCode::LicenseServerIdDisabled);
     let told = serve(&local, MAIN_TIME.plus(10 * DAY), |_| {});
     assert!((10..=11).contains(&events(&told, "refused").len()), "{told:?}");
-    local.main().refuse = Some(protocol::RefusalCode::KeyPairCleared);
+    local.main().refuse = Some(solme_sync_protocol::RefusalCode::KeyPairCleared);
     let told = serve(&local, MAIN_TIME.plus(20 * DAY), |_| {});
     assert_eq!(events(&told, "refused").len(), 1);
     assert_eq!(local.run("status").json["automatic_synchronization"]["next_at"], Value::Null);

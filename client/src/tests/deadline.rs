@@ -1,7 +1,7 @@
 //! Nothing is issued past `synchronize_by`, whatever is done to clock and network (P 17.1, 17.4, 17.8).
 
 use proptest::prelude::*;
-use protocol::{RefusalCode, SYNCHRONIZE_WITHIN, UtcTime};
+use solme_sync_protocol::{RefusalCode, SYNCHRONIZE_WITHIN, UtcTime};
 
 use super::Environment;
 use crate::output::Exit;

@@ -1,7 +1,7 @@
 //! Direct synchronization.
 
-use protocol::RefusalCode;
 use serde_json::json;
+use solme_sync_protocol::RefusalCode;
 
 use super::Environment;
 use super::environment::content;
@@ -129,7 +129,10 @@ fn a_refusal_of_something_else_does_not_count() {
     let local = Environment::synchronized();
     local.main().refuse = Some(RefusalCode::KeyPairCleared);
     for (edit, code) in [
-        ((|r| r.request_digest = protocol::Digest::of(b"other")) as fn(&mut protocol::Refusal), "refusal-not-ours"),
+        (
+            (|r| r.request_digest = solme_sync_protocol::Digest::of(b"other")) as fn(&mut solme_sync_protocol::Refusal),
+            "refusal-not-ours",
+        ),
         (|r| r.license_server_id = "OTHER".parse().unwrap(), "refusal-not-ours"),
         (|r| r.main_server_id = "OTHER".parse().unwrap(), "refusal-not-ours"),
         (|r| r.version = 2, "refusal-wrong"),
@@ -143,19 +146,19 @@ fn a_refusal_of_something_else_does_not_count() {
 
 #[test]
 fn a_receipt_that_fails_a_check_is_named_with_it_and_nothing_is_stored() {
-    type Edit = fn(&mut protocol::Receipt);
+    type Edit = fn(&mut solme_sync_protocol::Receipt);
     let edits: [(Edit, &str, &str); 11] = [
         (|r| r.license_server_id = "OTHER".parse().unwrap(), "receipt-wrong", "P 11.2"),
         (|r| r.main_server_id = "OTHER".parse().unwrap(), "receipt-wrong", "P 11.2"),
         (|r| r.version = 2, "receipt-wrong", "P 11.2"),
-        (|r| r.request_id = protocol::RequestId::from_random([9; 16]), "receipt-wrong", "P 11.3"),
-        (|r| r.request_digest = protocol::Digest::of(b"other"), "receipt-wrong", "P 11.3"),
+        (|r| r.request_id = solme_sync_protocol::RequestId::from_random([9; 16]), "receipt-wrong", "P 11.3"),
+        (|r| r.request_digest = solme_sync_protocol::Digest::of(b"other"), "receipt-wrong", "P 11.3"),
         (|r| r.sequence += 1, "receipt-wrong", "P 11.4"),
         (|r| r.key_generation += 1, "receipt-wrong", "P 11.4"),
         (|r| r.synchronize_by = r.synchronize_by.plus(1), "receipt-wrong", "P 11.5"),
         (|r| r.payload_size += 1, "payload-wrong", "P 11.6"),
-        (|r| r.payload_digest = protocol::Digest::of(b"other"), "payload-wrong", "P 11.6"),
-        (|r| r.allocation_digest = protocol::Digest::of(b"other"), "payload-wrong", "P 11.7"),
+        (|r| r.payload_digest = solme_sync_protocol::Digest::of(b"other"), "payload-wrong", "P 11.6"),
+        (|r| r.allocation_digest = solme_sync_protocol::Digest::of(b"other"), "payload-wrong", "P 11.7"),
     ];
     for (edit, code, clause) in edits {
         let local = Environment::synchronized();

@@ -1,7 +1,7 @@
 //! The diagnosis: what it finds, and that it changes nothing.
 
-use protocol::RefusalCode;
 use serde_json::{Value, json};
+use solme_sync_protocol::RefusalCode;
 
 use super::Environment;
 use super::environment::Answer;

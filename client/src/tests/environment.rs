@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::Parser as _;
-use protocol::{
+use serde_json::Value;
+use solme_sync_protocol::{
     Allocation, Health, PayloadName, Problem, Receipt, Refusal, RefusalCode, Request, RustCrypto, Signed, SyncFile,
     UtcTime,
 };
-use serde_json::Value;
 
 use crate::cli::Cli;
 use crate::core::{Failure, HttpAnswer, Role};
@@ -258,6 +258,6 @@ pub(crate) fn copy_directory(from: &Path, to: &Path) {
 }
 
 /// The key pair that signed a request.
-pub(crate) fn thumbprint(jws: &str) -> protocol::KeyThumbprint {
+pub(crate) fn thumbprint(jws: &str) -> solme_sync_protocol::KeyThumbprint {
     Signed::<Request>::parse(jws).unwrap().verify(&RustCrypto).unwrap().thumbprint()
 }

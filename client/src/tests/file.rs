@@ -1,7 +1,7 @@
 //! Synchronization via file, and the mail that asks for a clear.
 
-use protocol::{RefusalCode, SyncFile};
 use serde_json::json;
+use solme_sync_protocol::{RefusalCode, SyncFile};
 
 use super::Environment;
 use super::environment::copy_directory;
@@ -90,7 +90,7 @@ fn each_file_that_is_of_no_use_has_its_own_message_and_changes_nothing() {
         (good[..good.len() / 2].to_vec(), "file-truncated"),
         (b"{\"a\": 1}".to_vec(), "not-a-response-file"),
         (b"Dear customer".to_vec(), "not-a-response-file"),
-        (vec![b' '; protocol::limits::FILE + 1], "file-too-large"),
+        (vec![b' '; solme_sync_protocol::limits::FILE + 1], "file-too-large"),
         (local.read("request.json"), "request-file-instead"),
         (with(&message, None), "file-damaged"),
         (with(&message[1..], payload.clone()), "file-damaged"),

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::io;
 
-use protocol::UtcTime;
 use rustls::CertificateError;
+use solme_sync_protocol::UtcTime;
 
 use super::TimeLimits;
 use super::tls::Presented;

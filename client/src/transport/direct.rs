@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 
 use hyper::Uri;
 use hyper::http::uri::InvalidUri;
-use protocol::{PayloadName, TrustFile};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use rustls::ClientConfig;
+use solme_sync_protocol::{PayloadName, TrustFile};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 

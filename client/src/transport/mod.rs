@@ -11,7 +11,7 @@ mod tls;
 
 use std::time::Duration;
 
-use protocol::PayloadName;
+use solme_sync_protocol::PayloadName;
 
 use crate::core::{Failure, HttpAnswer, Role};
 

@@ -5,10 +5,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{PayloadName, TrustFile};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use solme_sync_protocol::{PayloadName, TrustFile};
 
 use super::{DirectTransport, NetworkSettings, ProxySettings, TimeLimits, Transport as _};
 use crate::core::{Failure, PortFault, Role};

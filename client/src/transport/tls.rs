@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use protocol::TrustFile;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
+use solme_sync_protocol::TrustFile;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// What a peer showed in the last handshake, kept so that a failure can name it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mock_solme::NewLicense;
-use protocol::{BASE, Component};
+use solme_sync_protocol::{BASE, Component};
 
 use super::must;
 use super::stage::Stage;

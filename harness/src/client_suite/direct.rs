@@ -1,7 +1,7 @@
 //! Section 13: ports 443 and 8080, and what can go wrong on the way.
 
 use mock_solme::quirks::{Fault, Operation, Quirk};
-use protocol::TrustFile;
+use solme_sync_protocol::TrustFile;
 
 use super::dishonest::{all_have_happened, arm, once, recovers, recovers_directly};
 use super::must;

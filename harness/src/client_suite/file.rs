@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use mock_solme::MockSolme;
-use protocol::{base64url, limits};
 use serde_json::{Value, json};
+use solme_sync_protocol::{base64url, limits};
 
 use super::must;
 use super::server::{Changes, Server};
@@ -308,7 +308,7 @@ async fn nothing_awaited(stage: &Stage) -> Outcome {
 async fn refusal_of_another_request(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     let old = server.export("old").await?;
-    let refusal = stage.refuse(&old, protocol::RefusalCode::KeyPairCleared)?;
+    let refusal = stage.refuse(&old, solme_sync_protocol::RefusalCode::KeyPairCleared)?;
     server.import(&stage.process(&old)?).await?.expect_synchronized()?;
     let response = stage.process(&server.export("new").await?)?;
     not_usable(&server, &refusal, &response).await?;

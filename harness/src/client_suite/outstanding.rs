@@ -1,6 +1,6 @@
 //! Section 12: at most one outstanding request, the same bytes until it ends.
 
-use protocol::RefusalCode;
+use solme_sync_protocol::RefusalCode;
 
 use super::stage::{ID, Stage, id, operated};
 use super::{must, should};

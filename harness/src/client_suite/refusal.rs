@@ -3,7 +3,7 @@
 use std::fs;
 
 use mock_solme::MockSolme;
-use protocol::RefusalCode;
+use solme_sync_protocol::RefusalCode;
 
 use super::must;
 use super::server::Server;

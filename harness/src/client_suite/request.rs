@@ -1,7 +1,7 @@
 //! Sections 2, 4 and 5: the request, as it comes in.
 
-use protocol::PublicJwk;
 use serde_json::Value;
+use solme_sync_protocol::PublicJwk;
 
 use super::must;
 use super::stage::{DAY, ID, Stage};
@@ -57,7 +57,7 @@ async fn request_id(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let (_, payload) = stage.newest_request()?;
     let text = payload["jti"].as_str().unwrap_or_default();
-    match protocol::base64url::decode(text) {
+    match solme_sync_protocol::base64url::decode(text) {
         Ok(bits) if bits.len() == 16 => Ok(()),
         _ => Err(Finding::deviates("22 characters of base64url", text)),
     }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use protocol::{LicenseNumber, RefusalCode};
 use serde::Deserialize;
 use serde_json::Value;
+use solme_sync_protocol::{LicenseNumber, RefusalCode};
 
 use super::stage::Stage;
 use super::words::{self, FAILURES};

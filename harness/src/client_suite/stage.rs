@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use mock_solme::{Carrier, JournalEntry, MockSolme, NewLicense, OperatorError};
-use protocol::{
+use serde_json::Value;
+use solme_sync_protocol::{
     InvalidRequestReason, LicenseNumber, LicenseServerId, PublicJwk, Refusal, RefusalCode, Request, RustCrypto,
     SignEs384 as _, Signed, SigningKey, SyncFile, base64url,
 };
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::server::{Changes, Server};
@@ -147,7 +147,7 @@ impl Stage {
         let unreadable = |error| Finding::deviates("a request of sections 4 and 5", error);
         let signed = Signed::<Request>::parse(&request).map_err(|error| unreadable(error.to_string()))?;
         let refusal = Refusal {
-            version: protocol::VERSION,
+            version: solme_sync_protocol::VERSION,
             main_server_id: self.main.main_server_id().clone(),
             license_server_id: signed.unverified_frame().issuer.clone(),
             main_server_time: self.main.now(),

@@ -1,7 +1,7 @@
 //! Section 17: time, and the right to issue.
 
 use mock_solme::NewLicense;
-use protocol::UtcTime;
+use solme_sync_protocol::UtcTime;
 
 use super::must;
 use super::stage::{DAY, Stage, operated};
@@ -136,7 +136,7 @@ async fn refusal_and_deadline(stage: &Stage) -> Outcome {
     let before = server.status().await?.synchronize_by;
     let request = server.export("a").await?;
     stage.main.advance_clock(DAY).map_err(operated)?;
-    let refusal = stage.refuse(&request, protocol::RefusalCode::TemporarilyUnavailable)?;
+    let refusal = stage.refuse(&request, solme_sync_protocol::RefusalCode::TemporarilyUnavailable)?;
     server.import(&refusal).await?.is_refused("temporarily-unavailable")?;
     Finding::unless_equal(&before, &server.status().await?.synchronize_by)
 }

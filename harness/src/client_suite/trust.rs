@@ -24,7 +24,7 @@ async fn several_keys(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     server.synchronize().await?.expect_synchronized()?;
     let request = server.export("a").await?;
-    let refusal = stage.refuse(&request, protocol::RefusalCode::TemporarilyUnavailable)?;
+    let refusal = stage.refuse(&request, solme_sync_protocol::RefusalCode::TemporarilyUnavailable)?;
     server.import(&refusal).await?.is_refused("temporarily-unavailable")
 }
 
@@ -96,7 +96,7 @@ async fn pinned(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let request = server.export("a").await?;
     let before = server.status().await?;
-    let refusal = stage.refuse(&request, protocol::RefusalCode::KeyPairCleared)?;
+    let refusal = stage.refuse(&request, solme_sync_protocol::RefusalCode::KeyPairCleared)?;
     server.import(&refusal).await?.is_failed("file-not-usable")?;
     Finding::unless_equal(&before, &server.status().await?)
 }

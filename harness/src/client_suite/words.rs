@@ -1,6 +1,6 @@
 //! The closed lists of what a License Server says: SUBJECT.md, and section 10 of PROTOCOL.md.
 
-use protocol::RefusalCode;
+use solme_sync_protocol::RefusalCode;
 
 use crate::conformance::{ClosedList, OURS, Word};
 use crate::license_server_subject::{CAUSES, Cause};

@@ -1,10 +1,10 @@
 //! What a main server answers, read as strictly as a local server has to (P 11, 13.8), and the wire as people see it.
 
-use protocol::{
+use reqwest::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use solme_sync_protocol::{
     Digest, InvalidRequestReason, Message, Problem, ProblemCode, PublicJwk, Receipt, Refusal, RefusalCode, RustCrypto,
     Signed, SyncFile, base64url,
 };
-use reqwest::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 
 use crate::conformance::{Finding, Outcome};
 
@@ -179,7 +179,10 @@ impl Answer {
 }
 
 /// P 11.1, 6.1, 8.1: of the right form, and signed by a trusted key.
-fn message<M: Message<Header = protocol::MainServerHeader>>(text: &str, trusted: &[PublicJwk]) -> Result<M, Finding> {
+fn message<M: Message<Header = solme_sync_protocol::MainServerHeader>>(
+    text: &str,
+    trusted: &[PublicJwk],
+) -> Result<M, Finding> {
     let wrong = |why: String| Finding::deviates(format!("a JWS of typ {} as PROTOCOL.md has it", M::TYP), why);
     let signed = Signed::<M>::parse(text).map_err(|error| wrong(error.to_string()))?;
     let verified = signed.verify(&RustCrypto, trusted).map_err(|error| wrong(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! Requests that nobody else would write: JSON by hand, so that members can be missing, double, wrong or strange.
 
-use protocol::{Digest, KeyThumbprint, PublicJwk, SealingKey, base64url};
+use solme_sync_protocol::{Digest, KeyThumbprint, PublicJwk, SealingKey, base64url};
 
 use super::keys::PlayedKey;
 

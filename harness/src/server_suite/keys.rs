@@ -2,7 +2,7 @@
 
 use p384::ecdsa::signature::Signer as _;
 use p384::ecdsa::{Signature, SigningKey};
-use protocol::{Digest, KeyThumbprint, PublicJwk, SealingKey, base64url};
+use solme_sync_protocol::{Digest, KeyThumbprint, PublicJwk, SealingKey, base64url};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where everything random of a case comes from: the digests of its seed and a counter.

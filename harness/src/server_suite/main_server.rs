@@ -7,9 +7,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use protocol::TrustFile;
 use reqwest::{Certificate, Client, redirect, tls};
 use serde_json::Value;
+use solme_sync_protocol::TrustFile;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::{Allocation, Digest, PublicJwk, Receipt, SealingKey, SyncId, sealing_info};
 use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use solme_sync_protocol::{Allocation, Digest, PublicJwk, Receipt, SealingKey, SyncId, sealing_info};
 
 use super::answer::{Answer, Reply, legible};
 use super::draft::{Draft, Object, Request, string};

@@ -1,6 +1,6 @@
 //! The closed lists of what a main server says (PROTOCOL.md, section 10).
 
-use protocol::{InvalidRequestReason, ProblemCode, RefusalCode};
+use solme_sync_protocol::{InvalidRequestReason, ProblemCode, RefusalCode};
 
 use super::answer::Answer;
 use crate::conformance::{ClosedList, WireLog};

@@ -2,8 +2,8 @@
 
 use axum::Json as Out;
 use axum::extract::State;
-use protocol::UtcTime;
 use serde::Deserialize;
+use solme_sync_protocol::UtcTime;
 
 use super::Admin;
 use super::extract::Json;

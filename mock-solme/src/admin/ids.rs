@@ -3,8 +3,8 @@
 use axum::Json as Out;
 use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::LicenseServerId;
 use serde::Deserialize;
+use solme_sync_protocol::LicenseServerId;
 
 use super::Admin;
 use super::extract::{ByBody, Json, Path, Query, by, given, limit};

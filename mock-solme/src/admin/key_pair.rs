@@ -2,8 +2,8 @@
 
 use axum::Json as Out;
 use axum::extract::State;
-use protocol::{KeyThumbprint, LicenseServerId};
 use serde::Deserialize;
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 use super::Admin;
 use super::extract::{Json, Path, by};

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use axum::Json as Out;
 use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::{
+use serde::Deserialize;
+use solme_sync_protocol::{
     Component, ComponentId, License, LicenseNumber, LicenseServerId, UtcTime, component_id, component_name,
 };
-use serde::Deserialize;
 
 use super::Admin;
 use super::extract::{ByBody, Json, Path, by, given};

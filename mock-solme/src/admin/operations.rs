@@ -5,8 +5,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::IntoResponse;
-use protocol::limits;
 use serde_json::{Value, json};
+use solme_sync_protocol::limits;
 
 use super::Admin;
 use crate::http::body;

@@ -1,7 +1,7 @@
 //! What goes out, as JSON. Times are seconds since 1970, as on the wire (P 2.6).
 
-use protocol::{KeyThumbprint, License, LicenseServerId, UtcTime};
 use serde::Serialize;
+use solme_sync_protocol::{KeyThumbprint, License, LicenseServerId, UtcTime};
 
 use crate::main_server::NumberedClearRequest;
 use crate::registry::{Caution, ClearOutcome, ClearRequestState, ClearedKeyPair, Disabled, Record};

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use protocol::Problem;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Url};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use solme_sync_protocol::Problem;
 
 use super::args::{ClearRequests, Clock, Global, Ids, KeyPair, Licenses, Listing, Outbox, Terms, Verb};
 use super::render::{self, Render};

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime};
 use serde_json::Value;
+use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime};
 
 use super::quirks::Quirks;
 use super::values::{address, component, duration, end, property, time};

@@ -1,9 +1,9 @@
 //! `quirks`: misbehave on command.
 
 use clap::{Args, Subcommand};
-use protocol::{LicenseServerId, UtcTime};
 use reqwest::Method;
 use serde_json::json;
+use solme_sync_protocol::{LicenseServerId, UtcTime};
 
 use super::admin::Call;
 use super::render;

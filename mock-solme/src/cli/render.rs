@@ -1,8 +1,8 @@
 //! What people read: the same answers, as short tables.
 
 use anstyle::Style;
-use protocol::UtcTime;
 use serde_json::Value;
+use solme_sync_protocol::UtcTime;
 
 /// Components in a line of a table; `--json` shows all.
 const COMPONENTS_SHOWN: usize = 3;

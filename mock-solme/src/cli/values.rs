@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use protocol::UtcTime;
 use serde_json::{Value, json};
+use solme_sync_protocol::UtcTime;
 
 /// An address, or a port of the loopback interface.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -37,7 +37,7 @@ pub(super) fn duration(text: &str) -> Result<i64, String> {
 /// A time in UTC, or the beginning of a day.
 pub(super) fn time(text: &str) -> Result<UtcTime, String> {
     let day = format!("{text}T00:00:00Z");
-    text.parse().or_else(|error: protocol::TimeError| day.parse().map_err(|_| error.to_string()))
+    text.parse().or_else(|error: solme_sync_protocol::TimeError| day.parse().map_err(|_| error.to_string()))
 }
 
 /// A time, or `never`.
@@ -50,10 +50,10 @@ pub(super) fn component(text: &str) -> Result<Value, String> {
     let wrong = || "write it like Base=5: a component, an equals sign, and how many users".to_owned();
     let (component, users) = text.rsplit_once('=').ok_or_else(wrong)?;
     let max_users: u64 = users.parse().map_err(|_| wrong())?;
-    if protocol::component_id(component).is_some() {
+    if solme_sync_protocol::component_id(component).is_some() {
         return Ok(json!({ "name": component, "max_users": max_users }));
     }
-    match component.parse::<protocol::ComponentId>() {
+    match component.parse::<solme_sync_protocol::ComponentId>() {
         Ok(id) => Ok(json!({ "id": id, "max_users": max_users })),
         Err(_) => Err(format!("{component:?} is none of the published components, and no component id")),
     }

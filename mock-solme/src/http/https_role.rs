@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use protocol::limits;
+use solme_sync_protocol::limits;
 use tokio::task::spawn_blocking;
 
 use super::quirky::{self, WireControl};

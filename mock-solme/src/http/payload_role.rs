@@ -9,7 +9,7 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, 
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use protocol::PayloadName;
+use solme_sync_protocol::PayloadName;
 use tokio::task::spawn_blocking;
 
 use super::no_store;

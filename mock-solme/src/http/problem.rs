@@ -3,7 +3,7 @@
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use protocol::{Problem, RefusalCode};
+use solme_sync_protocol::{Problem, RefusalCode};
 
 use crate::main_server::Answer;
 

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
-use protocol::{KeyThumbprint, LicenseServerId, UtcTime};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime};
 
 use super::reading::ReadMail;
 use super::{Address, LICENSING, MessageId};

@@ -177,7 +177,7 @@ impl fmt::Debug for MailServer {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use protocol::UtcTime;
+    use solme_sync_protocol::UtcTime;
     use tokio::net::TcpListener;
 
     use super::*;

@@ -1,6 +1,6 @@
 //! Synchronization via file (P 14): a request file becomes a response file.
 
-use protocol::{FileError, SyncFile};
+use solme_sync_protocol::{FileError, SyncFile};
 
 use super::{Answer, Carrier, MainServer, OperatorError};
 use crate::mutant;

@@ -5,8 +5,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::{Digest, KeyThumbprint, LicenseServerId, UtcTime};
 use serde::{Deserialize, Serialize};
+use solme_sync_protocol::{Digest, KeyThumbprint, LicenseServerId, UtcTime};
 
 use crate::quirks::{Operation, Quirk};
 
@@ -217,7 +217,7 @@ fn size(entry: &JournalEntry) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use protocol::SigningKey;
+    use solme_sync_protocol::SigningKey;
 
     use super::*;
 

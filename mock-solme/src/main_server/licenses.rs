@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{BASE, Component, License, LicenseNumber, LicenseServerId, UtcTime};
+use solme_sync_protocol::{BASE, Component, License, LicenseNumber, LicenseServerId, UtcTime};
 
 use super::operator::Note;
 use super::{By, MainServer, OperatorError};
@@ -107,7 +107,7 @@ pub(crate) fn base(users: u64) -> Component {
 
 fn license_number(seed: u64, id: &LicenseServerId) -> LicenseNumber {
     const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    let digest = protocol::Digest::of(format!("{seed} {id}"));
+    let digest = solme_sync_protocol::Digest::of(format!("{seed} {id}"));
     let mut characters = digest.as_bytes().iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % 36]));
     let groups = [5, 5, 5, 5, 5, 7].map(|length| characters.by_ref().take(length).collect::<String>());
     groups.join("-").parse().expect("of the form XXXXX-XXXXX-XXXXX-XXXXX-XXXXX-XXXXXXX")

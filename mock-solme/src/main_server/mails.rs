@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::slice;
 
-use protocol::{LicenseServerId, UtcTime, base64url};
 use rusqlite::Connection;
 use serde::Serialize;
+use solme_sync_protocol::{LicenseServerId, UtcTime, base64url};
 
 use super::operator::{Note, load};
 use super::{By, MainServer, OperatorError};

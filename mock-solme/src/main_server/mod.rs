@@ -17,7 +17,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use protocol::{MainServerId, SignEs384 as _, TrustFile, UtcTime};
+use solme_sync_protocol::{MainServerId, SignEs384 as _, TrustFile, UtcTime};
 
 pub use files::ResponseFile;
 pub use journal::{Carrier, JournalEntry, TraceEntry};

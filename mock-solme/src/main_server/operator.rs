@@ -1,7 +1,7 @@
 //! What an operator does to the registry: each one transaction, its audit row inside.
 
-use protocol::{FileError, KeyThumbprint, LicenseServerId, UtcTime};
 use rusqlite::Connection;
+use solme_sync_protocol::{FileError, KeyThumbprint, LicenseServerId, UtcTime};
 
 use super::{MainServer, NewLicense};
 use crate::crypto::CryptoError;

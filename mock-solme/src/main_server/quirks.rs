@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::LicenseServerId;
+use solme_sync_protocol::LicenseServerId;
 
 use super::MainServer;
 use super::journal::{Carrier, Exchange, TraceEntry};

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use protocol::{LicenseServerId, UtcTime};
+use solme_sync_protocol::{LicenseServerId, UtcTime};
 
 use crate::registry::Bucket;
 

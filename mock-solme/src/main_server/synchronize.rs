@@ -1,10 +1,10 @@
 //! One request, one answer (P 9), whatever carries them.
 
-use protocol::{
+use rusqlite::Connection;
+use solme_sync_protocol::{
     Digest, Health, LicenseServerId, MainServerId, PayloadName, Problem, ProblemCode, PublicJwk, Receipt, Refusal,
     Request, RequestId, SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
 };
-use rusqlite::Connection;
 
 use super::MainServer;
 use super::journal::{Carrier, Exchange};

@@ -1,7 +1,7 @@
 //! A fault: a quirk, where it happens and when. The same words in the API, on the command line, in a file and here.
 
-use protocol::{LicenseServerId, UtcTime};
 use serde::{Deserialize, Deserializer, Serialize};
+use solme_sync_protocol::{LicenseServerId, UtcTime};
 
 use super::catalogue::{Operation, Quirk, Stage};
 

@@ -59,7 +59,8 @@ mod tests {
             [[fault]]
             quirk = "drop-reply"
         "#;
-        let (from, until) = ("2027-01-31T12:00:00Z".parse().unwrap(), protocol::UtcTime::from_secs(1_900_000_000));
+        let (from, until) =
+            ("2027-01-31T12:00:00Z".parse().unwrap(), solme_sync_protocol::UtcTime::from_secs(1_900_000_000));
         let fault = Fault::new(Quirk::Status503).operation(Operation::Synchronize).id("DEMO-4711".parse().unwrap());
         let fault = fault.after(1).next(2).probability(0.5).at_most_in_a_row(2).from_time(from).until(until);
         let faults = parse(text).unwrap();

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use protocol::{Digest, LicenseServerId, UtcTime};
 use serde::Serialize;
+use solme_sync_protocol::{Digest, LicenseServerId, UtcTime};
 
 use super::catalogue::{Need, Operation, Quirk, Stage};
 use super::fault::{Fault, FaultError, Parameters};

@@ -1,6 +1,6 @@
 //! What is to be done to accept a request (P 9.10, 9.11), as a plan: sealing, signing and storing happen outside.
 
-use protocol::{
+use solme_sync_protocol::{
     Digest, KeyThumbprint, PayloadName, PublicJwk, Receipt, Request, Signed, SyncId, UtcTime, VERSION, sealing_info,
 };
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Allocation, Component, License, LicenseNumber, Malformed, UtcTime, limits};
+use solme_sync_protocol::{Allocation, Component, License, LicenseNumber, Malformed, UtcTime, limits};
 
 use super::Record;
 
@@ -123,7 +123,7 @@ fn set<T>(member: &mut T, change: Option<T>) {
 
 #[cfg(test)]
 mod tests {
-    use protocol::BASE;
+    use solme_sync_protocol::BASE;
 
     use super::super::testing::T0;
     use super::*;

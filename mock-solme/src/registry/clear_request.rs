@@ -1,7 +1,7 @@
 //! Requests to clear a key pair that arrived by e-mail (P 16.1, 16.2), and what an operator decides on them.
 
-use protocol::{KeyThumbprint, LicenseServerId, UtcTime};
 use serde::{Deserialize, Serialize};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime};
 
 use super::{Clear, ClearError, ClearOutcome, Record, clear_key_pair};
 

@@ -1,7 +1,7 @@
 //! Clearing the key pair in use (P 16).
 
-use protocol::{KeyThumbprint, UtcTime};
 use serde::Serialize;
+use solme_sync_protocol::{KeyThumbprint, UtcTime};
 
 use super::{ClearedKeyPair, Record};
 

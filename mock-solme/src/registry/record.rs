@@ -1,7 +1,7 @@
 //! What the main server knows of one license server id.
 
-use protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime};
 use serde::{Deserialize, Serialize};
+use solme_sync_protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime};
 
 /// What the main server knows of one license server id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! What a refusal says to people, and the signed message it becomes (P 8, 10).
 
-use protocol::{InvalidRequestReason, MainServerId, Refusal, RefusalCode, Request, Signed, UtcTime, VERSION};
+use solme_sync_protocol::{
+    InvalidRequestReason, MainServerId, Refusal, RefusalCode, Request, Signed, UtcTime, VERSION,
+};
 
 use super::Clause;
 

@@ -1,6 +1,6 @@
 //! The rules of the main server, 9.3 to 9.12, in their order. The first that decides ends it.
 
-use protocol::{
+use solme_sync_protocol::{
     Digest, InvalidRequestReason, KeyThumbprint, MainServerId, PayloadError, Receipt, RefusalCode, Request, RequestId,
     Signed, Verified,
 };

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::convert::Infallible;
 
-use protocol::{
+use solme_sync_protocol::{
     Digest, MainServerId, PayloadName, Receipt, Request, RequestId, RustCrypto, SealingKey, SignEs384 as _, Signed,
     SigningKey, SyncId, UtcTime, VERSION, Verified,
 };

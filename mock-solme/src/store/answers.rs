@@ -1,7 +1,7 @@
 //! Accepted requests, kept for ever, and the payload of each id's newest answer.
 
-use protocol::{Digest, LicenseServerId, PayloadName, RequestId};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use solme_sync_protocol::{Digest, LicenseServerId, PayloadName, RequestId};
 
 use super::StoreError;
 

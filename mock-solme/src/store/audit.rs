@@ -1,8 +1,8 @@
 //! The audit: what was changed, by whom and why. Rows are written in the transaction of the change, and never changed.
 
-use protocol::{KeyThumbprint, LicenseServerId, UtcTime};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime};
 
 use super::{StoreError, records::parse_thumbprint};
 
@@ -124,7 +124,7 @@ pub(crate) fn list(
 ) -> Result<Vec<AuditEntry>, StoreError> {
     const SELECT: &str =
         "SELECT number, at, license_server_id, action, operator, reason, thumbprint, detail FROM audit";
-    let before = before.unwrap_or(protocol::limits::INTEGER);
+    let before = before.unwrap_or(solme_sync_protocol::limits::INTEGER);
     let sql = match id {
         Some(_) => format!("{SELECT} WHERE license_server_id = ?3 AND number < ?1 ORDER BY number DESC LIMIT ?2"),
         None => format!("{SELECT} WHERE number < ?1 AND ?3 IS NULL ORDER BY number DESC LIMIT ?2"),

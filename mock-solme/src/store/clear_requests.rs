@@ -1,7 +1,7 @@
 //! Requests to clear a key pair that arrived by e-mail.
 
-use protocol::LicenseServerId;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use solme_sync_protocol::LicenseServerId;
 
 use super::{StoreError, from_json, to_json};
 use crate::registry::ClearRequest;

@@ -105,7 +105,7 @@ impl StoreError {
         Self::Damaged(error.to_string())
     }
 
-    pub(crate) fn no_record(id: &protocol::LicenseServerId) -> Self {
+    pub(crate) fn no_record(id: &solme_sync_protocol::LicenseServerId) -> Self {
         Self::Damaged(format!("no record of {id}"))
     }
 }

@@ -1,8 +1,8 @@
 //! Mails that the vendor has answered with. They lie here until someone reads them.
 
-use protocol::UtcTime;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
+use solme_sync_protocol::UtcTime;
 
 use super::{StoreError, from_json, to_json};
 

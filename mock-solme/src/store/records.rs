@@ -1,7 +1,7 @@
 //! The record of each id: a row, its allocation, its cleared key pairs.
 
-use protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use solme_sync_protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime};
 
 use super::{StoreError, from_json, to_json};
 use crate::registry::{ClearedKeyPair, KeyPairInUse, NewestAnswer, Record};

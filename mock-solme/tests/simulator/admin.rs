@@ -141,7 +141,7 @@ async fn licenses_are_added_changed_and_removed_and_the_rules_are_kept() {
     let mock = MockSolme::builder().empty().start();
     done(&mock, Method::POST, "/ids", json!({ "license_server_id": "A" })).await;
     let added = done(&mock, Method::POST, "/ids/A/licenses", json!({})).await;
-    assert_eq!(added["components"], json!([{ "id": protocol::BASE, "name": "Base", "max_users": 5 }]));
+    assert_eq!(added["components"], json!([{ "id": solme_sync_protocol::BASE, "name": "Base", "max_users": 5 }]));
     let path = format!("/ids/A/licenses/{}", added["number"].as_str().unwrap());
 
     let components = json!([{ "name": "base", "max_users": 9 }, { "name": "Ergo SAM", "max_users": 2 }]);
@@ -184,7 +184,7 @@ async fn a_key_pair_is_shown_cleared_and_the_id_reserved() {
     assert_eq!((&cleared["outcome"], &cleared["key_generation"]), (&json!("cleared"), &json!(2)));
 
     let mut thief = LicenseServer::new(&mock);
-    assert_eq!(thief.synchronize().await.unwrap_err().code, protocol::RefusalCode::KeyPairInUse);
+    assert_eq!(thief.synchronize().await.unwrap_err().code, solme_sync_protocol::RefusalCode::KeyPairInUse);
     new.synchronize().await.unwrap();
     let shown = done(&mock, Method::GET, path, json!({})).await;
     assert_eq!((&shown["key_thumbprint"], &shown["key_generation"]), (&reserved, &json!(2)));

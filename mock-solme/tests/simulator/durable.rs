@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use mock_solme::{DurableStep, Listeners, MockSolme, Moment, Seams};
-use protocol::RefusalCode;
+use solme_sync_protocol::RefusalCode;
 
 use crate::license_server::LicenseServer;
 

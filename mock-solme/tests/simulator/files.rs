@@ -1,7 +1,7 @@
 //! Synchronization via file, at the main server.
 
 use mock_solme::{Carrier, MockSolme, OperatorError};
-use protocol::{FileError, RefusalCode, SyncFile};
+use solme_sync_protocol::{FileError, RefusalCode, SyncFile};
 
 use crate::license_server::{LicenseServer, Outstanding};
 

@@ -1,12 +1,12 @@
 //! A License Server for tests: the other cryptography, no state on disk, and no mercy.
 
 use mock_solme::MockSolme;
-use protocol::{
+use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
+use reqwest::{Certificate, Client, Response, StatusCode};
+use solme_sync_protocol::{
     Allocation, Digest, LicenseServerId, Problem, PublicJwk, Receipt, Refusal, Request, RequestId, RustCrypto,
     SealingKey, Signed, SigningKey, TrustFile, UtcTime, VERSION, sealing_info,
 };
-use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
-use reqwest::{Certificate, Client, Response, StatusCode};
 
 /// A License Server: its key pair, and the last receipt that it applied.
 pub(crate) struct LicenseServer {

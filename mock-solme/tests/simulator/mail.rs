@@ -6,7 +6,7 @@ use mock_solme::mail::ReceivedMail;
 use mock_solme::mail::hand_on::MailServer;
 use mock_solme::registry::{ApproveError, Caution};
 use mock_solme::{MockSolme, OperatorError};
-use protocol::RefusalCode;
+use solme_sync_protocol::RefusalCode;
 
 use crate::license_server::LicenseServer;
 

@@ -63,7 +63,7 @@ fn the_ready_line_says_all_that_a_script_needs() {
     }
     assert_eq!(served.ready["seed"], 7);
     assert_eq!(served.text("demo_license_server_id"), "DEMO-4711");
-    let trust = protocol::TrustFile::parse(&std::fs::read(served.text("trust_file")).unwrap()).unwrap();
+    let trust = solme_sync_protocol::TrustFile::parse(&std::fs::read(served.text("trust_file")).unwrap()).unwrap();
     assert_eq!(trust.https, served.text("https"));
     assert_eq!(trust.main_server_id.as_str(), served.text("main_server_id"));
     let empty = Served::start(&["serve", "--empty"]);

@@ -2,9 +2,9 @@
 
 use mock_solme::MockSolme;
 use mock_solme::quirks::{Fault, Operation, Quirk};
-use protocol::{Health, InvalidRequestReason, Problem, RefusalCode, SignEs384 as _, limits};
 use reqwest::StatusCode;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
+use solme_sync_protocol::{Health, InvalidRequestReason, Problem, RefusalCode, SignEs384 as _, limits};
 
 use crate::license_server::LicenseServer;
 

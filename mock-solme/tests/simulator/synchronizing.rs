@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use mock_solme::{Carrier, MockSolme, NewLicense};
-use protocol::{RefusalCode, SYNCHRONIZE_WITHIN, base64url};
 use reqwest::StatusCode;
+use solme_sync_protocol::{RefusalCode, SYNCHRONIZE_WITHIN, base64url};
 use tokio::task::JoinSet;
 
 use crate::license_server::LicenseServer;
@@ -130,7 +130,7 @@ async fn simulators_side_by_side_know_nothing_of_each_other() {
 async fn the_trust_file_lies_on_disk_while_the_simulator_lives() {
     let mock = MockSolme::start();
     let path = mock.trust_file().to_owned();
-    assert_eq!(protocol::TrustFile::parse(&std::fs::read(&path).unwrap()).unwrap(), *mock.trust());
+    assert_eq!(solme_sync_protocol::TrustFile::parse(&std::fs::read(&path).unwrap()).unwrap(), *mock.trust());
     drop(mock);
     assert!(!path.exists());
 }
@@ -163,7 +163,7 @@ async fn the_journal_has_the_bytes_and_judges_the_client() {
     let server = LicenseServer::new(&mock);
     let first = server.request();
     let receipt = server.send(first.text.clone()).await.text().await.unwrap();
-    let reused = first.request.clone().verify(&protocol::RustCrypto).unwrap().read().unwrap().sealing_jwk;
+    let reused = first.request.clone().verify(&solme_sync_protocol::RustCrypto).unwrap().read().unwrap().sealing_jwk;
     let second = server.request_with(|content| {
         content.sealing_jwk = reused;
         content.last_receipt = Some(receipt.clone());

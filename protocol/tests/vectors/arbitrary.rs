@@ -7,7 +7,7 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use protocol::{
+use solme_sync_protocol::{
     Allocation, BASE, Component, Digest, InvalidRequestReason, KeyThumbprint, License, LicenseServerId, MainServerId,
     PublicJwk, Receipt, Refusal, RefusalCode, Request, SealingKey, UtcTime, limits,
 };
@@ -60,7 +60,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
                 version: 1,
                 license_server_id,
                 main_server_id,
-                request_id: protocol::RequestId::from_random(id),
+                request_id: solme_sync_protocol::RequestId::from_random(id),
                 made_at,
                 sealing_jwk,
                 last_receipt,
@@ -81,16 +81,16 @@ pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
                 version: 1,
                 main_server_id,
                 license_server_id,
-                sync_id: protocol::SyncId::from_random(random[0]),
+                sync_id: solme_sync_protocol::SyncId::from_random(random[0]),
                 main_server_time,
-                request_id: protocol::RequestId::from_random(random[1]),
+                request_id: solme_sync_protocol::RequestId::from_random(random[1]),
                 request_digest: digests[0],
                 key_thumbprint,
                 key_generation: numbers.0,
                 sequence: numbers.1,
                 allocation_revision: numbers.2,
                 synchronize_by: by,
-                payload_name: protocol::PayloadName::from_random(random[2]),
+                payload_name: solme_sync_protocol::PayloadName::from_random(random[2]),
                 payload_size: numbers.3,
                 payload_digest: digests[1],
                 allocation_digest: digests[2],

@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use protocol::{Allocation, FileError, Malformed, PublicJwk, Receipt, Refusal, SyncFile, TrustFile, TrustFileError};
+use solme_sync_protocol::{
+    Allocation, FileError, Malformed, PublicJwk, Receipt, Refusal, SyncFile, TrustFile, TrustFileError,
+};
 
 use crate::{Reason, folder, read, read_answer, read_request, reason, trusted};
 

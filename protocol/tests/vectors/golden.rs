@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{
+use serde_json::Value;
+use solme_sync_protocol::{
     Allocation, Digest, InvalidRequestReason, MainServerHeader, Message, Problem, PublicJwk, Receipt, Refusal,
     RefusalCode, Request, RustCrypto, SealingKey, Signed, SigningKey, SyncFile, TrustFile, base64url, parse_json,
     sealing_info,
 };
-use serde_json::Value;
 
 use crate::{folder, golden, golden_text, read_answer, read_request, trusted};
 

@@ -1,6 +1,6 @@
 //! Limits of PROTOCOL.md 18 that would make large fixtures: just enough is accepted, one more is not.
 
-use protocol::{
+use solme_sync_protocol::{
     Allocation, FileError, Malformed, Problem, Signed, SyncFile, TrustFile, TrustFileError, Unreadable, limits,
 };
 
@@ -62,14 +62,14 @@ fn bytes_of_a_trust_file_and_of_a_problem() {
 
 #[test]
 fn bytes_of_a_message() {
-    fn check<M: protocol::Message>(good: &str, at_most: usize) {
+    fn check<M: solme_sync_protocol::Message>(good: &str, at_most: usize) {
         let long = |bytes: usize| format!("{}{good}", "A".repeat(bytes - good.len()));
         let too_large = Err(Unreadable::TooLarge { bytes: at_most + 1, at_most });
         assert_eq!(Signed::<M>::parse(&long(at_most + 1)).map(drop), too_large);
         assert_ne!(Signed::<M>::parse(&long(at_most)).map(drop), too_large);
         assert!(!matches!(Signed::<M>::parse(good), Err(Unreadable::TooLarge { .. })));
     }
-    check::<protocol::Request>(&golden_text("request-1.jws"), 16_384);
-    check::<protocol::Receipt>(&golden_text("receipt-1.jws"), 8_192);
-    check::<protocol::Refusal>(&golden_text("refusal-state-diverged.jws"), 8_192);
+    check::<solme_sync_protocol::Request>(&golden_text("request-1.jws"), 16_384);
+    check::<solme_sync_protocol::Receipt>(&golden_text("receipt-1.jws"), 8_192);
+    check::<solme_sync_protocol::Refusal>(&golden_text("refusal-state-diverged.jws"), 8_192);
 }

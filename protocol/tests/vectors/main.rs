@@ -11,7 +11,7 @@ mod properties;
 
 use std::path::{Path, PathBuf};
 
-use protocol::{Message, PublicJwk, Request, RustCrypto, Signed, TrustFile, Verified};
+use solme_sync_protocol::{Message, PublicJwk, Request, RustCrypto, Signed, TrustFile, Verified};
 
 /// A folder of `fixtures/`.
 fn folder(name: &str) -> PathBuf {
@@ -47,9 +47,9 @@ fn reason(class: &str, error: impl std::fmt::Display) -> Reason {
 /// Reads a message down to its content, or says why not. `verify` is what differs between request and answer.
 fn read_message<M: Message>(
     text: &str,
-    verify: impl Fn(Signed<M>) -> Result<Verified<M>, protocol::NotVerified>,
+    verify: impl Fn(Signed<M>) -> Result<Verified<M>, solme_sync_protocol::NotVerified>,
 ) -> Result<M, Reason> {
-    use protocol::{NotVerified, PayloadError, Unreadable};
+    use solme_sync_protocol::{NotVerified, PayloadError, Unreadable};
     let signed = Signed::<M>::parse(text).map_err(|error| {
         let class = match error {
             Unreadable::TooLarge { .. } => "too-large",
@@ -76,7 +76,7 @@ fn read_request(text: &str) -> Result<Request, Reason> {
     read_message(text, |signed: Signed<Request>| signed.verify(&RustCrypto))
 }
 
-fn read_answer<M: Message<Header = protocol::MainServerHeader>>(
+fn read_answer<M: Message<Header = solme_sync_protocol::MainServerHeader>>(
     text: &str,
     trusted: &[PublicJwk],
 ) -> Result<M, Reason> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use protocol::{
+use solme_sync_protocol::{
     Allocation, Digest, PublicJwk, Receipt, Refusal, RefusalCode, Request, RustCrypto, SealingKey, Signed, base64url,
     parse_json, sealing_info,
 };

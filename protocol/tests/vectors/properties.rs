@@ -1,7 +1,7 @@
 //! What holds for any bytes and any message.
 
 use proptest::prelude::*;
-use protocol::{
+use solme_sync_protocol::{
     Allocation, MainServerHeader, Message, Problem, PublicJwk, Receipt, Refusal, Request, RustCrypto, SealingKey,
     SignEs384 as _, Signed, SigningKey, SyncFile, TrustFile, base64url, parse_json, sealing_info,
 };
@@ -120,8 +120,8 @@ proptest! {
     #[test]
     fn any_request_survives_its_jws(request in arbitrary::request()) {
         let key = SigningKey::generate();
-        let limit = request.last_receipt.as_ref().is_none_or(|receipt| receipt.len() <= protocol::limits::ANSWER);
-        prop_assume!(limit && Signed::sign(&request, &key).as_str().len() <= protocol::limits::REQUEST);
+        let limit = request.last_receipt.as_ref().is_none_or(|receipt| receipt.len() <= solme_sync_protocol::limits::ANSWER);
+        prop_assume!(limit && Signed::sign(&request, &key).as_str().len() <= solme_sync_protocol::limits::REQUEST);
         round_trip(&request, read_request, &key)?;
     }
 

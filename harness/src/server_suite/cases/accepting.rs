@@ -1,6 +1,6 @@
 //! Section 9.9 to 9.15: binding, accepting, and what the claimed receipt tells.
 
-use protocol::{InvalidRequestReason, RefusalCode};
+use solme_sync_protocol::{InvalidRequestReason, RefusalCode};
 
 use super::super::answer::same_bytes;
 use super::super::stage::{LicenseServer, Stage};
@@ -114,7 +114,7 @@ async fn forged(stage: &Stage) -> Outcome {
     server.synchronize().await?;
     // an older receipt, so that the signature is looked at; the newest is told by its signing input alone
     let signing_input = first.rsplit_once('.').map_or("", |(signing_input, _)| signing_input);
-    let foreign = protocol::base64url::encode(server.key.sign(signing_input));
+    let foreign = solme_sync_protocol::base64url::encode(server.key.sign(signing_input));
     server.last_receipt = Some(format!("{signing_input}.{foreign}"));
     server.ask().await?.invalid(InvalidRequestReason::LastReceiptNotOurs)
 }

@@ -1,6 +1,6 @@
 //! Section 7: allocation and payload.
 
-use protocol::{BASE, Digest, SEALING_OVERHEAD};
+use solme_sync_protocol::{BASE, Digest, SEALING_OVERHEAD};
 
 use super::super::stage::{FIRST_LICENSE, SECOND_LICENSE, Stage, numbers};
 use super::cases;

@@ -1,6 +1,6 @@
 //! Section 10: the catalogue of refusals.
 
-use protocol::{ProblemCode, RefusalCode, limits};
+use solme_sync_protocol::{ProblemCode, RefusalCode, limits};
 
 use super::super::answer::Answer;
 use super::super::draft::string;

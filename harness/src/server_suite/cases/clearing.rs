@@ -1,6 +1,6 @@
 //! Sections 15 and 16: the trust file, and clearing the key pair.
 
-use protocol::RefusalCode;
+use solme_sync_protocol::RefusalCode;
 
 use super::super::stage::{FIRST_LICENSE, Stage, numbers};
 use super::cases;

@@ -1,9 +1,9 @@
 //! Section 13: the direct carrier.
 
-use protocol::Problem;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::tls::Version;
+use solme_sync_protocol::Problem;
 
 use super::super::answer::{Answer, Reply, same_bytes};
 use super::super::main_server::{broken, client};

@@ -1,6 +1,6 @@
 //! Section 2: encodings.
 
-use protocol::{RefusalCode, base64url};
+use solme_sync_protocol::{RefusalCode, base64url};
 
 use super::super::draft::{Object, string};
 use super::super::stage::{LicenseServer, Stage};

@@ -1,7 +1,7 @@
 //! Section 14: the file carrier, and 1.3: changing between the carriers.
 
-use protocol::{RefusalCode, SyncFile};
 use serde_json::Value;
+use solme_sync_protocol::{RefusalCode, SyncFile};
 
 use super::super::answer::{Answer, same_bytes};
 use super::super::draft::Request;

@@ -1,6 +1,6 @@
 //! Section 3: keys.
 
-use protocol::{InvalidRequestReason, RefusalCode, base64url};
+use solme_sync_protocol::{InvalidRequestReason, RefusalCode, base64url};
 
 use super::super::draft::{Object, string};
 use super::super::stage::{LicenseServer, Stage};

@@ -15,7 +15,7 @@ mod request;
 mod rules;
 mod signed_messages;
 
-use protocol::{InvalidRequestReason, ProblemCode};
+use solme_sync_protocol::{InvalidRequestReason, ProblemCode};
 
 use super::draft::Object;
 use super::stage::{LicenseServer, Site, Stage};

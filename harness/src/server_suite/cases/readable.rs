@@ -1,6 +1,6 @@
 //! Section 9.1 and 9.2: what can be read, and whose it is.
 
-use protocol::{InvalidRequestReason, ProblemCode, RefusalCode, limits};
+use solme_sync_protocol::{InvalidRequestReason, ProblemCode, RefusalCode, limits};
 
 use super::super::answer::Answer;
 use super::super::draft::{Request, string};
@@ -103,15 +103,15 @@ async fn wrong_signatures(stage: &Stage) -> Outcome {
     let (one, other) = (server.request(), server.request());
     let signature = |jws: &str| jws.rsplit('.').next().unwrap_or_default().to_owned();
     let stranger = server.with_new_key_pair();
-    let foreign = protocol::base64url::encode(stranger.key.sign(one.signing_input()));
-    let zeros = protocol::base64url::encode([0; 96]);
+    let foreign = solme_sync_protocol::base64url::encode(stranger.key.sign(one.signing_input()));
+    let zeros = solme_sync_protocol::base64url::encode([0; 96]);
     let mut flipped = server.key.sign(one.signing_input());
     flipped[95] ^= 1;
     for (variant, signature) in [
         ("of another request", signature(&other.jws)),
         ("of another key pair", foreign),
         ("zeros", zeros),
-        ("one bit changed", protocol::base64url::encode(flipped)),
+        ("one bit changed", solme_sync_protocol::base64url::encode(flipped)),
     ] {
         let text = format!("{}.{signature}", one.signing_input());
         of(variant, server.site.send(&text).await?.refused(RefusalCode::InvalidSignature))?;

@@ -1,6 +1,6 @@
 //! Section 6: the receipt.
 
-use protocol::SYNCHRONIZE_WITHIN;
+use solme_sync_protocol::SYNCHRONIZE_WITHIN;
 
 use super::super::stage::{Stage, Synchronized};
 use super::cases;

@@ -1,6 +1,6 @@
 //! Section 8: the refusal.
 
-use protocol::{ProblemCode, RefusalCode};
+use solme_sync_protocol::{ProblemCode, RefusalCode};
 
 use super::super::stage::Stage;
 use super::cases;

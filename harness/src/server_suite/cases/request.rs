@@ -1,6 +1,6 @@
 //! Section 5: the request.
 
-use protocol::{InvalidRequestReason, RefusalCode};
+use solme_sync_protocol::{InvalidRequestReason, RefusalCode};
 
 use super::super::draft::{Object, string};
 use super::super::stage::Stage;

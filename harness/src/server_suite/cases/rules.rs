@@ -1,6 +1,6 @@
 //! Section 9.3 to 9.9: who is refused, and the order of the rules.
 
-use protocol::{InvalidRequestReason, RefusalCode};
+use solme_sync_protocol::{InvalidRequestReason, RefusalCode};
 
 use super::super::answer::same_bytes;
 use super::super::draft::{Object, Request, string};

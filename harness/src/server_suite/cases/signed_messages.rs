@@ -1,6 +1,6 @@
 //! Section 4: signed messages.
 
-use protocol::{Digest, RefusalCode, base64url};
+use solme_sync_protocol::{Digest, RefusalCode, base64url};
 
 use super::super::answer::same_bytes;
 use super::super::draft::string;

@@ -62,7 +62,7 @@ impl Bits {
 
 #[cfg(test)]
 mod tests {
-    use protocol::Digest;
+    use solme_sync_protocol::Digest;
 
     use super::*;
 

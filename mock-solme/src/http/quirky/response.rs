@@ -8,7 +8,7 @@ use axum::http::header::{
 };
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse as _, Response};
-use protocol::UtcTime;
+use solme_sync_protocol::UtcTime;
 
 use super::bomb::deflate_bomb;
 use super::wire::{Harm, WireControl};

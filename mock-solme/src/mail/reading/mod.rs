@@ -10,7 +10,7 @@ mod tests;
 mod words;
 
 use mail_parser::{HeaderValue, Message, MessageParser};
-use protocol::{KeyThumbprint, LicenseServerId};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 use self::words::Words;
 use super::{Address, LICENSING, MessageId, ReceivedMail};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use protocol::{KeyThumbprint, LicenseServerId};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 /// Candidates kept of each kind: plain words, words that look like an id, and announced ones. Each kind has its own
 /// bound, so that a long letter in front does not crowd out the id at its end.

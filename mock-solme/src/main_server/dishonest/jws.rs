@@ -1,6 +1,6 @@
 //! Changes of a signed message that no type of the protocol crate allows. All but one are signed again, rightly.
 
-use protocol::{SignEs384 as _, base64url};
+use solme_sync_protocol::{SignEs384 as _, base64url};
 
 use crate::crypto::MainServerKey;
 use crate::quirks::Quirk;

@@ -10,7 +10,7 @@ mod payloads;
 mod receipts;
 mod refusals;
 
-use protocol::{KeyThumbprint, LicenseServerId, PublicJwk, Receipt, Request, SignEs384 as _, Signed};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, PublicJwk, Receipt, Request, SignEs384 as _, Signed};
 
 pub(super) use payloads::ForgedPayloads;
 
@@ -188,7 +188,9 @@ impl Answer {
                 Self::Refused { license_server_id, refused, refusal: message }
             }
             Self::Problem { .. } => self,
-            Self::Forged(problem) => Self::Forged(Box::new(protocol::Problem { refusal: Some(message), ..*problem })),
+            Self::Forged(problem) => {
+                Self::Forged(Box::new(solme_sync_protocol::Problem { refusal: Some(message), ..*problem }))
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::{LicenseServerId, PayloadName};
+use solme_sync_protocol::{LicenseServerId, PayloadName};
 
 /// Bytes that are kept: a few payloads of the greatest size.
 const BYTES: usize = 48 << 20;

@@ -1,6 +1,6 @@
 //! Forged receipts, and the payloads that go with them.
 
-use protocol::{
+use solme_sync_protocol::{
     Digest, KeyThumbprint, LicenseServerId, PayloadName, Receipt, RequestId, SYNCHRONIZE_WITHIN, SignEs384 as _,
     Signed, SyncId, limits, sealing_info,
 };
@@ -129,7 +129,7 @@ fn change_members(quirk: Quirk, receipt: &mut Receipt) -> Result<(), CryptoError
         Quirk::DeadlineTooFar => receipt.synchronize_by = receipt.main_server_time.plus(SYNCHRONIZE_WITHIN + DAY),
         Quirk::DeadlineInThePast => {
             let day_before = receipt.main_server_time.as_secs().saturating_sub(DAY);
-            receipt.synchronize_by = protocol::UtcTime::from_secs(day_before);
+            receipt.synchronize_by = solme_sync_protocol::UtcTime::from_secs(day_before);
         }
         Quirk::WrongPayloadDigest => receipt.payload_digest = Digest::of("another payload"),
         Quirk::WrongPayloadSize => receipt.payload_size += 1,

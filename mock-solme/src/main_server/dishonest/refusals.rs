@@ -1,6 +1,6 @@
 //! Forged refusals. They say `key-pair-cleared`, which would do the most harm (P 12.6).
 
-use protocol::{Digest, Problem, Refusal, RefusalCode, Signed, VERSION};
+use solme_sync_protocol::{Digest, Problem, Refusal, RefusalCode, Signed, VERSION};
 
 use super::receipts::another_thumbprint;
 use super::{Exchanged, MainServer, NotForged, jws};

@@ -1,6 +1,6 @@
 //! Two requests in flight, one step at a time: both are planned before either is committed.
 
-use protocol::{RustCrypto, SealingKey, SigningKey, VERSION};
+use solme_sync_protocol::{RustCrypto, SealingKey, SigningKey, VERSION};
 
 use super::*;
 use crate::main_server::{By, NewLicense, Settings};

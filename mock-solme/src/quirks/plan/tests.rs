@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use protocol::{LicenseServerId, UtcTime};
+use solme_sync_protocol::{LicenseServerId, UtcTime};
 
 use super::*;
 use crate::quirks::{FaultError, hostile};

@@ -1,6 +1,6 @@
 //! Each rule of P 9.3 to 9.12.
 
-use protocol::{
+use solme_sync_protocol::{
     InvalidRequestReason, Receipt, RefusalCode, RequestId, RustCrypto, SignEs384 as _, Signed, SigningKey, VERSION,
     Verified,
 };

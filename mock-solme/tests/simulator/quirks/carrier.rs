@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use mock_solme::MockSolme;
 use mock_solme::quirks::{Fault, Operation, Quirk};
-use protocol::{Receipt, Signed, SyncFile};
 use rustls::{CertificateError, Error};
+use solme_sync_protocol::{Receipt, Signed, SyncFile};
 
 use super::client::{Client, Raw, get, hears, post};
 
@@ -24,7 +24,7 @@ impl Answered {
         let request = Client::new(&mock).server.request().text;
         let receipt = post(&mock, &request);
         let signed = Signed::<Receipt>::parse(std::str::from_utf8(receipt.body()).unwrap()).unwrap();
-        let verified = signed.verify(&protocol::RustCrypto, &mock.trust().signing_jwks).unwrap();
+        let verified = signed.verify(&solme_sync_protocol::RustCrypto, &mock.trust().signing_jwks).unwrap();
         let payload = format!("/payloads/{}", verified.read().unwrap().payload_name);
         Self { mock, request, payload }
     }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use mock_solme::MockSolme;
 use mock_solme::quirks::Operation;
-use protocol::{
-    Allocation, Digest, PayloadError, Problem, Receipt, Refusal, RustCrypto, Signed, SyncFile, Unreadable, limits,
-    sealing_info,
-};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use solme_sync_protocol::{
+    Allocation, Digest, PayloadError, Problem, Receipt, Refusal, RustCrypto, Signed, SyncFile, Unreadable, limits,
+    sealing_info,
+};
 
 use crate::license_server::{LicenseServer, Outstanding};
 
