@@ -18,6 +18,7 @@ mod json;
 mod jwk;
 mod jws;
 pub mod limits;
+mod printable;
 mod problem;
 mod receipt;
 mod refusal;
@@ -39,6 +40,7 @@ pub use jws::{
     Frame, MainServerHeader, Message, NotVerified, PayloadError, RequestHeader, SignEs384, Signature, Signed,
     Unreadable, Verified, VerifyEs384,
 };
+pub use printable::{Printable, PrintableJson, printable, printable_json, printable_lines};
 pub use problem::{Problem, ProblemCode};
 pub use receipt::Receipt;
 pub use refusal::{InvalidRequestReason, Refusal, RefusalCode};
