@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use solme_sync_protocol::{
-    Allocation, FileError, Malformed, PublicJwk, Receipt, Refusal, SyncFile, TrustFile, TrustFileError,
+    Allocation, FileError, Malformed, Problem, PublicJwk, Receipt, Refusal, SyncFile, TrustFile, TrustFileError,
 };
 
 use crate::{Reason, folder, read, read_answer, read_request, reason, trusted};
@@ -48,6 +48,7 @@ impl Bad {
             "allocation" => Allocation::from_json(&self.body).map(drop).map_err(allocation),
             "file" => SyncFile::parse(&self.body).map(drop).map_err(file),
             "trust" => TrustFile::parse(&self.body).map(drop).map_err(trust),
+            "problem" => refusal_in(&self.body).map(drop),
             other => panic!("{}: read-as {other:?}", self.name),
         }
     }
@@ -72,6 +73,12 @@ fn file(error: FileError) -> Reason {
         FileError::Version(_) => "version",
     };
     reason(class, error)
+}
+
+/// What a problem document carries: nothing is no refusal.
+fn refusal_in(body: &[u8]) -> Result<String, Reason> {
+    let problem = Problem::parse(body).map_err(|error| reason("json", error))?;
+    problem.refusal.ok_or_else(|| reason("no-refusal", "the document is a hint"))
 }
 
 fn trust(error: TrustFileError) -> Reason {
