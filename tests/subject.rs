@@ -20,11 +20,11 @@ fn main() -> ExitCode {
             license_server::run(args, license_server::Seams::default().on_durable_step(durable_step))
         }
         Some("mock-solme") => {
-            let durable_step = move |step: mock_solme::DurableStep| {
-                abort_if(abort_at.as_deref(), step.moment == mock_solme::Moment::Before, step.number);
+            let durable_step = move |step: mock_solme::testing::DurableStep| {
+                abort_if(abort_at.as_deref(), step.moment == mock_solme::testing::Moment::Before, step.number);
             };
             let durable_step = Box::new(durable_step);
-            mock_solme::run(args, mock_solme::Seams { durable_step, ..mock_solme::Seams::default() })
+            mock_solme::run(args, mock_solme::testing::Seams { durable_step, ..mock_solme::testing::Seams::default() })
         }
         _ => solme_sync_harness::run(env::args_os()),
     }

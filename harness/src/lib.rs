@@ -6,6 +6,7 @@ mod cli;
 mod client_suite;
 mod conformance;
 mod license_server_subject;
+mod main_server_mutants;
 mod mock_solme_subject;
 mod mutants;
 mod pages;

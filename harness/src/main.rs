@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         }
         Some(name @ MOCK_SOLME) => {
             args.splice(..2, [name.into()]);
-            mock_solme::run(args, mock_solme::Seams::default())
+            mock_solme::run(args, mock_solme::testing::Seams::default())
         }
         _ => solme_sync_harness::run(args),
     }

@@ -14,11 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use mock_solme::registry::ClearOutcome;
-use mock_solme::{Listeners, MockSolme, Mutant, NewLicense, OperatorError, Seams};
+use mock_solme::testing::{Conduct, Protocol, Seams};
+use mock_solme::{Listeners, MockSolme, NewLicense, OperatorError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId};
 
+use crate::main_server_mutants::{self, Mutant};
 use crate::programs::MOCK_SOLME_SUBJECT;
 
 /// What the simulator keeps.
@@ -33,8 +35,8 @@ const CONTROL: &str = "control";
 #[command(name = MOCK_SOLME_SUBJECT, about)]
 struct Arguments {
     /// The bug that it is to have, for judging the judge
-    #[arg(long)]
-    mutant: Option<Mutant>,
+    #[arg(long, value_name = "NAME", value_parser = main_server_mutants::named)]
+    mutant: Option<&'static Mutant>,
     /// A directory of its own
     #[arg(long, global = true)]
     data: Option<PathBuf>,
@@ -104,7 +106,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => error.exit(),
     };
     let carried_out = data.context("--data is missing").and_then(|data| match verb {
-        Verb::Serve => serve(&data, mutant),
+        Verb::Serve => serve(&data, mutant.map_or_else(|| Arc::new(Protocol) as Arc<dyn Conduct>, Mutant::conduct)),
         verb => hand_over(&data, &verb).map(|answer| anstream::println!("{answer}")),
     });
     match carried_out {
@@ -116,9 +118,9 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn serve(data: &Path, mutant: Option<Mutant>) -> Result<()> {
+fn serve(data: &Path, conduct: Arc<dyn Conduct>) -> Result<()> {
     fs::create_dir_all(data)?;
-    let subject = Running::start(data, mutant)?;
+    let subject = Running::start(data, conduct)?;
     let ready = subject.ready()?;
     let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     fs::write(data.join(CONTROL), control.local_addr()?.to_string())?;
@@ -167,7 +169,7 @@ fn take_over(subject: &mut Running, mut connection: &TcpStream) -> Result<()> {
 /// The simulator with what it takes to start it again.
 struct Running {
     data: PathBuf,
-    mutant: Option<Mutant>,
+    conduct: Arc<dyn Conduct>,
     /// Kept over a restart: a port that was given back for a moment may belong to somebody else by then.
     listeners: Listeners,
     /// `None` only while it is being started again.
@@ -175,8 +177,8 @@ struct Running {
 }
 
 impl Running {
-    fn start(data: &Path, mutant: Option<Mutant>) -> Result<Self> {
-        let mut subject = Self { data: data.to_owned(), mutant, listeners: Listeners::ephemeral()?, mock: None };
+    fn start(data: &Path, conduct: Arc<dyn Conduct>) -> Result<Self> {
+        let mut subject = Self { data: data.to_owned(), conduct, listeners: Listeners::ephemeral()?, mock: None };
         subject.listen()?;
         Ok(subject)
     }
@@ -189,7 +191,7 @@ impl Running {
             admin: admin.try_clone()?,
             smtp: smtp.try_clone()?,
         };
-        let seams = Seams { mutant: self.mutant, ..Seams::default() };
+        let seams = Seams { conduct: Arc::clone(&self.conduct), ..Seams::default() };
         let state = self.data.join(STATE);
         self.mock = Some(MockSolme::builder().empty().data(state).listeners(listeners).seams(seams).try_start()?);
         Ok(())

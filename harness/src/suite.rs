@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::client_suite;
 use crate::conformance::{CaseReport, Level, Options, Report};
+use crate::main_server_mutants;
 use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
 use crate::server_suite;
 
@@ -37,7 +38,7 @@ impl Suite {
     pub(crate) fn mutants(self) -> Vec<String> {
         match self {
             Self::Client => license_server::Mutant::ALL.iter().map(|mutant| mutant.name().to_owned()).collect(),
-            Self::Server => mock_solme::Mutant::all().iter().map(|mutant| mutant.name()).collect(),
+            Self::Server => main_server_mutants::all().iter().map(|mutant| mutant.name.to_owned()).collect(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A simulator of Solme's main license server, for developing and testing License Servers.
 //!
 //! [`MockSolme::start`] runs it inside a test; [`run`] is the program `mock-solme`. [`registry`] decides; everything
-//! else acts.
+//! else acts. [`testing`] is the door for tests.
 
 /// The Rust lines of the README, as a test.
 #[cfg(doctest)]
@@ -11,6 +11,7 @@ struct Readme;
 mod admin;
 mod cli;
 mod clock;
+mod conduct;
 mod crypto;
 mod demo;
 mod http;
@@ -18,21 +19,19 @@ mod identity;
 pub mod mail;
 mod main_server;
 mod mock;
-mod mutant;
 pub mod quirks;
 pub mod registry;
 mod running;
 mod seams;
 mod store;
+pub mod testing;
 
 pub use cli::run;
 pub use main_server::{
     By, Carrier, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile, TraceEntry,
 };
 pub use mock::{Builder, MockSolme};
-pub use mutant::Mutant;
 pub use running::{Listeners, StartError};
-pub use seams::{DurableStep, Moment, Seams};
 pub use store::StoreError;
 pub use store::audit::AuditEntry;
 pub use store::outbox::StoredMail;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mock_solme::run(std::env::args_os(), mock_solme::Seams::default())
+    mock_solme::run(std::env::args_os(), mock_solme::testing::Seams::default())
 }

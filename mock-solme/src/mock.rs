@@ -122,7 +122,7 @@ impl Builder {
         let listeners = self.listeners.map_or_else(Listeners::ephemeral, Ok)?;
         let mut options = self.options;
         options.settings.demo = !self.empty;
-        options.settings.mutant = self.seams.mutant;
+        options.settings.conduct = Arc::clone(&self.seams.conduct);
         let opened = running::open(listeners, options, &DurableSteps::new(self.seams))?;
         let (main_server, ready) = (Arc::clone(&opened.main_server), opened.ready.clone());
         let trust = opened.trust.clone();

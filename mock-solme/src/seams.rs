@@ -4,25 +4,25 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::mutant::Mutant;
+use crate::conduct::{Conduct, Protocol};
 
 /// What a run can be given besides its arguments. The default is an ordinary run.
 pub struct Seams {
     /// Called before and after each durable step, on the thread that does it. A test aborts the process there.
     pub durable_step: Box<dyn Fn(DurableStep) + Send + Sync>,
-    /// A bug that the main server is to have.
-    pub mutant: Option<Mutant>,
+    /// What the main server does.
+    pub conduct: Arc<dyn Conduct>,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { durable_step: Box::new(|_| {}), mutant: None }
+        Self { durable_step: Box::new(|_| {}), conduct: Arc::new(Protocol) }
     }
 }
 
 impl fmt::Debug for Seams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seams").field("mutant", &self.mutant).finish_non_exhaustive()
+        f.debug_struct("Seams").field("conduct", &self.conduct).finish_non_exhaustive()
     }
 }
 

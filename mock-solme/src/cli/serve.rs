@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::FAILED;
@@ -45,7 +46,7 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
         seed,
         faults,
         rate_limit: args.rate_limit,
-        mutant: seams.mutant,
+        conduct: Arc::clone(&seams.conduct),
     };
     let options = Options { data: args.data, settings, admin_token: args.admin_token, mail_server };
     let opened = open(listeners, options, &DurableSteps::new(seams))?;

@@ -3,7 +3,6 @@
 use solme_sync_protocol::{FileError, SyncFile};
 
 use super::{Answer, Carrier, MainServer, OperatorError};
-use crate::mutant;
 use crate::quirks::{Fired, Quirk};
 
 /// What a request file was processed into.
@@ -18,7 +17,9 @@ pub struct ResponseFile {
 impl MainServer {
     /// Processes a request file. A refusal makes a response file too: the customer is told why.
     pub(crate) fn process_request_file(&self, file: &[u8]) -> Result<ResponseFile, OperatorError> {
-        let SyncFile::Request(request) = SyncFile::parse(file)? else { return Err(OperatorError::ResponseFile) };
+        let SyncFile::Request(request) = self.settings.conduct.request_file(file)? else {
+            return Err(OperatorError::ResponseFile);
+        };
         let outgoing = self.answer(request.as_bytes(), Carrier::File, Vec::new());
         let answer = outgoing.answer.expect("no quirk comes instead of a response file");
         let (about, response, outcome) = match flipped(answer, outgoing.quirk) {
@@ -51,7 +52,7 @@ impl MainServer {
                 problem.code,
             ),
         };
-        let bytes = mutant::response_file(self.settings.mutant, response.to_bytes(&about));
+        let bytes = self.settings.conduct.response_file(&response, &about);
         let bytes = truncated(bytes, outgoing.quirk);
         Ok(ResponseFile { bytes, outcome })
     }

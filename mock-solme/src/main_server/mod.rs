@@ -16,6 +16,7 @@ mod synchronize;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use solme_sync_protocol::{MainServerId, SignEs384 as _, TrustFile, UtcTime};
 
@@ -29,9 +30,9 @@ pub(crate) use licenses::base;
 pub(crate) use synchronize::{Answer, Outgoing};
 
 use crate::clock::Clock;
+use crate::conduct::{Conduct, Protocol};
 use crate::crypto::CryptoError;
 use crate::identity::{Ca, Identity, IdentityError, new_main_server_id};
-use crate::mutant::Mutant;
 use crate::quirks::{Fault, FaultError, Quirk};
 use crate::seams::DurableSteps;
 use crate::store::{Store, StoreError, meta};
@@ -77,7 +78,7 @@ pub(crate) struct MainServer {
 }
 
 /// What a main server is told when it starts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Approve clear requests as they arrive.
     pub(crate) auto_approve: bool,
@@ -87,10 +88,17 @@ pub(crate) struct Settings {
     pub(crate) seed: u32,
     /// Requests a minute (P 9.4); `None` switches rate limits off.
     pub(crate) rate_limit: Option<u32>,
-    /// The bug that it is to have.
-    pub(crate) mutant: Option<Mutant>,
+    /// What it does; that of the protocol, unless a test has it otherwise.
+    pub(crate) conduct: Arc<dyn Conduct>,
     /// Quirks that are armed from the start.
     pub(crate) faults: Vec<Fault>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let conduct = Arc::new(Protocol);
+        Self { auto_approve: false, demo: false, seed: 0, rate_limit: None, conduct, faults: Vec::new() }
+    }
 }
 
 impl MainServer {
@@ -192,7 +200,7 @@ impl MainServer {
     }
 
     /// What the 443 role speaks.
-    pub(crate) fn tls(&self, host: std::net::IpAddr) -> Result<std::sync::Arc<rustls::ServerConfig>, IdentityError> {
+    pub(crate) fn tls(&self, host: std::net::IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
         self.identity.ca.tls(host)
     }
 
@@ -202,7 +210,7 @@ impl MainServer {
         &self,
         quirk: Quirk,
         host: std::net::IpAddr,
-    ) -> Option<Result<std::sync::Arc<rustls::ServerConfig>, IdentityError>> {
+    ) -> Option<Result<Arc<rustls::ServerConfig>, IdentityError>> {
         match quirk {
             Quirk::TlsOtherCa => Some(Ca::of_somebody_else().and_then(|ca| ca.tls(host))),
             Quirk::TlsExpiredCertificate => Some(self.identity.ca.expired_tls(host)),

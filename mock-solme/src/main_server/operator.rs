@@ -7,7 +7,6 @@ use super::{MainServer, NewLicense};
 use crate::crypto::CryptoError;
 use crate::mail::Address;
 use crate::mail::answers::NotComposed;
-use crate::mutant;
 use crate::registry::{
     self, ApproveError, Clear, ClearError, ClearOutcome, Disabled, LicenseError, Record, ReserveError,
 };
@@ -204,11 +203,10 @@ impl MainServer {
     ) -> Result<ClearOutcome, OperatorError> {
         let now = self.now();
         let (operator, reason) = (by.operator.clone(), by.reason.clone());
-        let thumbprint = mutant::named(self.settings.mutant, thumbprint);
         let clear = Clear { thumbprint, by: operator, reason, reserve_for, now };
         self.store.write("clear a key pair", |store| {
             let before = load(store, id)?;
-            let outcome = mutant::cleared(self.settings.mutant, registry::clear_key_pair(&before, &clear)?);
+            let outcome = self.settings.conduct.clear(&before, &clear)?;
             if let ClearOutcome::Cleared { record, cleared } = &outcome {
                 records::save(store, Some(&before), record)?;
                 let note = Note::of_key_pair(AuditAction::KeyPairCleared, Some(cleared.thumbprint), "");

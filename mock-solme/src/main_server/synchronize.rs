@@ -2,14 +2,14 @@
 
 use rusqlite::Connection;
 use solme_sync_protocol::{
-    Digest, Health, LicenseServerId, MainServerId, PayloadName, Problem, ProblemCode, PublicJwk, Receipt, Refusal,
-    Request, RequestId, SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
+    Digest, Health, LicenseServerId, MainServerId, Message, PayloadName, Problem, ProblemCode, PublicJwk, Receipt,
+    Refusal, Request, RequestId, SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
 };
 
 use super::MainServer;
 use super::journal::{Carrier, Exchange};
+use crate::conduct::{Leaving, NotRead};
 use crate::crypto::{self, AwsLc, CryptoError};
-use crate::mutant;
 use crate::quirks::Fired;
 use crate::registry::{Acceptance, Bucket, Clause, Decision, Facts, Fresh, Record, Refused};
 use crate::store::audit::{AuditAction, NewAuditEntry};
@@ -76,7 +76,8 @@ impl MainServer {
     /// saw already.
     pub(crate) fn answer(&self, text: &[u8], carrier: Carrier, judgements: Vec<String>) -> Outgoing<Answer> {
         let mut exchange = Exchange::new(carrier, text, judgements);
-        let who = || readable(text).ok().map(|request| request.unverified_frame().issuer.clone());
+        let who =
+            || self.settings.conduct.read(text, carrier).ok().map(|request| request.unverified_frame().issuer.clone());
         let outgoing = match self.quirk_instead(&mut exchange, who) {
             Some(fired) => Outgoing { answer: None, quirk: Some(fired) },
             None => {
@@ -90,15 +91,16 @@ impl MainServer {
     }
 
     fn answer_by_the_rules(&self, text: &[u8], exchange: &mut Exchange) -> Answer {
-        let signed = match readable(text) {
+        let conduct = &self.settings.conduct;
+        let signed = match conduct.read(text, exchange.carrier) {
             Ok(signed) => signed,
-            Err((code, detail, cure)) => {
+            Err(NotRead { code, detail, cure }) => {
                 exchange.decided(code.as_str(), "9.1", &detail);
                 return Answer::Problem { code, detail, cure };
             }
         };
         exchange.asked_by(&signed);
-        let request = match mutant::verify(self.settings.mutant, signed.clone()) {
+        let request = match conduct.verify(signed.clone()) {
             Ok(request) => request,
             Err(why) => {
                 let refused = Refused::invalid_signature();
@@ -107,7 +109,7 @@ impl MainServer {
             }
         };
         exchange.sealing_thumbprint = request.read().ok().map(|content| content.sealing_jwk.thumbprint());
-        let (verdict, clause, receipt, payload) = match self.decide_and_carry_out(&request) {
+        let (verdict, clause, receipt, payload) = match self.decide_and_carry_out(&request, exchange.carrier) {
             Ok(Outcome::Accepted { clause, receipt, payload }) => (ACCEPTED, clause, receipt, payload),
             Ok(Outcome::AnsweredAgain { receipt, payload }) => ("answered-again", "9.7", receipt, payload),
             Ok(Outcome::Refused(refused)) => {
@@ -127,48 +129,52 @@ impl MainServer {
     }
 
     fn refuse(&self, request: &Signed<Request>, refused: Refused, exchange: &mut Exchange) -> Answer {
-        let refusal = refused.refusal(&self.id, request, self.now());
-        let refusal = Signed::<Refusal>::sign(&refusal, &self.identity.key).as_str().to_owned();
+        let refusal = self.settings.conduct.refusal(refused.refusal(&self.id, request, self.now()));
+        let refusal = self.leaving(&Signed::<Refusal>::sign(&refusal, &self.identity.key), Leaving::Refusal);
         exchange.answer.clone_from(&refusal);
         Answer::Refused { license_server_id: request.unverified_frame().issuer.clone(), refused, refusal }
     }
 
+    fn leaving<M: Message>(&self, signed: &Signed<M>, leaving: Leaving) -> String {
+        self.settings.conduct.message(signed.as_str().to_owned(), leaving, &self.identity.key)
+    }
+
     /// Decides, seals and signs outside of the transaction, and decides again inside it. Where another request was
     /// faster, the record is another one by then, and it begins anew: somebody has made progress each time.
-    fn decide_and_carry_out(&self, request: &Verified<Request>) -> Result<Outcome, Trouble> {
+    fn decide_and_carry_out(&self, request: &Verified<Request>, carrier: Carrier) -> Result<Outcome, Trouble> {
         let within_rate_limit = self.within_rate_limit(request)?;
         loop {
-            let prepared = match self.plan(request, within_rate_limit)? {
+            let prepared = match self.plan(request, carrier, within_rate_limit)? {
                 Plan::Accept(prepared) => prepared,
                 Plan::Done(outcome) => return Ok(outcome),
             };
             if self.store.write("accept a request", |store| self.commit(store, request, &prepared))? {
                 let Prepared { acceptance, receipt, payload, .. } = prepared;
-                let receipt = receipt.as_str().to_owned();
+                let receipt = self.leaving(&receipt, Leaving::Receipt);
                 return Ok(Outcome::Accepted { clause: acceptance.clause(), receipt, payload });
             }
         }
     }
 
     /// Decides, and prepares what is to be committed if it is accepted.
-    fn plan(&self, request: &Verified<Request>, within_rate_limit: bool) -> Result<Plan, Trouble> {
+    fn plan(&self, request: &Verified<Request>, carrier: Carrier, within_rate_limit: bool) -> Result<Plan, Trouble> {
         let id = &request.frame().issuer;
         let (before, decision, payload) = self.store.read(|store| {
             let before = records::load(store, id)?;
             let facts = self.facts(store, id, within_rate_limit);
-            let decision = mutant::decide(self.settings.mutant, before.as_ref(), request, &facts)?;
+            let decision = self.settings.conduct.decide(before.as_ref(), request, &facts)?;
             let resend = matches!(decision, Decision::Resend(_));
             let payload = if resend { answers::newest_payload(store, id)? } else { Vec::new() };
             Ok((before, decision, payload))
         })?;
         match (decision, before) {
             (Decision::Accept(acceptance), Some(before)) => {
-                Ok(Plan::Accept(self.prepare(acceptance, before, request)?))
+                Ok(Plan::Accept(self.prepare(acceptance, before, request, carrier)?))
             }
             (Decision::Accept(_), None) => Err(StoreError::no_record(id).into()),
             (Decision::Refuse(refused), _) => Ok(Plan::Done(Outcome::Refused(refused))),
             (Decision::Resend(answer), _) => {
-                let receipt = mutant::resend(self.settings.mutant, answer.receipt, &self.identity.key);
+                let receipt = self.settings.conduct.message(answer.receipt, Leaving::ReceiptAgain, &self.identity.key);
                 Ok(Plan::Done(Outcome::AnsweredAgain { receipt, payload }))
             }
         }
@@ -179,17 +185,18 @@ impl MainServer {
         acceptance: Acceptance,
         before: Record,
         request: &Verified<Request>,
+        carrier: Carrier,
     ) -> Result<Prepared, CryptoError> {
+        let conduct = &self.settings.conduct;
         let fresh = Fresh {
             now: self.now(),
             sync_id: SyncId::from_random(crypto::random()?),
             payload_name: PayloadName::from_random(crypto::random()?),
         };
-        let sealing = (*acceptance.sealing_jwk(), acceptance.sealing_info(&fresh));
-        let (key, info) = mutant::sealing(self.settings.mutant, sealing, request);
+        let fresh = conduct.fresh(fresh, carrier);
+        let (key, info) = conduct.sealing(&acceptance, &fresh, request);
         let payload = crypto::seal(&key, &info, acceptance.allocation())?;
-        let receipt = mutant::receipt(self.settings.mutant, acceptance.receipt(&fresh, &payload));
-        let receipt = Signed::sign(&receipt, &self.identity.key);
+        let receipt = Signed::sign(&conduct.receipt(&acceptance, &fresh, &payload), &self.identity.key);
         Ok(Prepared { acceptance, before, fresh, payload, receipt })
     }
 
@@ -198,7 +205,7 @@ impl MainServer {
         let Prepared { acceptance, before, fresh, payload, receipt } = prepared;
         let id = &before.license_server_id;
         let Some(record) = records::load(store, id)? else { return Ok(false) };
-        let decision = mutant::decide(self.settings.mutant, Some(&record), request, &self.facts(store, id, true))?;
+        let decision = self.settings.conduct.decide(Some(&record), request, &self.facts(store, id, true))?;
         if record != *before || !matches!(&decision, Decision::Accept(now) if now == acceptance) {
             return Ok(false);
         }
@@ -254,7 +261,7 @@ impl MainServer {
             self.keep(exchange);
             return Ok(Outgoing { answer: None, quirk: Some(fired) });
         }
-        let payload = found.map(|(_, payload)| payload);
+        let payload = self.settings.conduct.payload(name, found.map(|(_, payload)| payload));
         match &payload {
             Some(payload) => {
                 exchange.decided("payload", "13.4", "");
@@ -312,20 +319,6 @@ impl Facts for StoredFacts<'_> {
     fn verify_receipt(&self, claimed: Signed<Receipt>) -> Option<Verified<Receipt>> {
         claimed.verify(&AwsLc, &[*self.key]).ok()
     }
-}
-
-/// 9.1.
-fn readable(text: &[u8]) -> Result<Signed<Request>, (ProblemCode, String, &'static str)> {
-    if text.len() > limits::REQUEST {
-        let detail = format!("A request has at most {} bytes.", limits::REQUEST);
-        return Err((ProblemCode::RequestTooLarge, detail, "Send one request, and nothing else."));
-    }
-    let unreadable = |detail| {
-        let cure = "Send the request as it was made: a JWS of section 4 of the protocol, with nothing before or after.";
-        (ProblemCode::UnreadableRequest, detail, cure)
-    };
-    let text = std::str::from_utf8(text).map_err(|_| unreadable("This is not text.".to_owned()))?;
-    Signed::parse(text).map_err(|why| unreadable(format!("This is not a request: {why}.")))
 }
 
 impl Exchange {

@@ -74,7 +74,11 @@ impl Decision {
 ///
 /// # Errors
 /// Those of `facts`.
-pub fn decide<F: Facts>(record: Option<&Record>, request: &Verified<Request>, facts: &F) -> Result<Decision, F::Error> {
+pub fn decide<F: Facts + ?Sized>(
+    record: Option<&Record>,
+    request: &Verified<Request>,
+    facts: &F,
+) -> Result<Decision, F::Error> {
     let refuse = |clause, code| Ok(Decision::Refuse(Refused::new(clause, code)));
     let thumbprint = request.thumbprint();
     let digest = request.signed().digest();
@@ -105,7 +109,11 @@ pub fn decide<F: Facts>(record: Option<&Record>, request: &Verified<Request>, fa
 }
 
 /// 9.7. The digest is over the key and the id as well, so an equal digest is a request of this id and thumbprint.
-fn answered_before<F: Facts>(record: &Record, digest: &Digest, facts: &F) -> Result<Option<Decision>, F::Error> {
+fn answered_before<F: Facts + ?Sized>(
+    record: &Record,
+    digest: &Digest,
+    facts: &F,
+) -> Result<Option<Decision>, F::Error> {
     if let Some(in_use) = &record.key_pair_in_use
         && in_use.newest_answer.request_digest == *digest
     {
@@ -116,7 +124,7 @@ fn answered_before<F: Facts>(record: &Record, digest: &Digest, facts: &F) -> Res
 }
 
 /// 9.8: the content, or the first reason that fits.
-fn content<F: Facts>(request: &Verified<Request>, facts: &F) -> Result<Result<Request, Refused>, F::Error> {
+fn content<F: Facts + ?Sized>(request: &Verified<Request>, facts: &F) -> Result<Result<Request, Refused>, F::Error> {
     let invalid = |reason| Ok(Err(Refused::invalid("9.8", reason)));
     let content = match request.read() {
         Ok(content) => content,
@@ -137,7 +145,7 @@ fn content<F: Facts>(request: &Verified<Request>, facts: &F) -> Result<Result<Re
 }
 
 /// 9.9 to 9.12: whether this key pair, with this claim, may be bound or served.
-fn bind_or_accept<F: Facts>(
+fn bind_or_accept<F: Facts + ?Sized>(
     record: &Record,
     content: &Request,
     thumbprint: KeyThumbprint,
@@ -165,7 +173,7 @@ fn bind_or_accept<F: Facts>(
 }
 
 /// 9.12: the claimed receipt is not the newest one given, or none is bound.
-fn what_the_claim_tells<F: Facts>(
+fn what_the_claim_tells<F: Facts + ?Sized>(
     record: &Record,
     claimed: Signed<Receipt>,
     thumbprint: KeyThumbprint,

@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use mock_solme::{DurableStep, Listeners, MockSolme, Moment, Seams};
+use mock_solme::testing::{DurableStep, Moment, Seams};
+use mock_solme::{Listeners, MockSolme};
 use solme_sync_protocol::RefusalCode;
 
 use crate::license_server::LicenseServer;

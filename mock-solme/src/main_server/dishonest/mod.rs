@@ -128,7 +128,8 @@ impl MainServer {
         })
     }
 
-    /// None of an answer that no quirk of messages can change: a problem, or what our own mutants have signed wrongly.
+    /// None of an answer that no quirk of messages can change: a problem, or what another conduct than the protocol's has
+    /// signed.
     fn exchanged(&self, text: &[u8], honest: &Answer, first: bool) -> Option<Exchanged> {
         let request = Signed::<Request>::parse(std::str::from_utf8(text).ok()?).ok()?;
         let license_server_id = request.unverified_frame().issuer.clone();

@@ -34,7 +34,7 @@ fn request(
 }
 
 fn planned(main_server: &MainServer, request: &Verified<Request>) -> Prepared {
-    match main_server.plan(request, true).unwrap() {
+    match main_server.plan(request, Carrier::Https, true).unwrap() {
         Plan::Accept(prepared) => prepared,
         Plan::Done(_) => panic!("not to be accepted"),
     }
@@ -51,7 +51,10 @@ fn of_two_copies_of_one_request_the_second_is_not_committed_and_gets_the_answer_
     let (first, second) = (planned(&main_server, &copy), planned(&main_server, &copy));
     assert!(committed(&main_server, &copy, &first));
     assert!(!committed(&main_server, &copy, &second));
-    let Ok(Outcome::AnsweredAgain { receipt, payload }) = main_server.decide_and_carry_out(&copy) else { panic!() };
+    let Ok(Outcome::AnsweredAgain { receipt, payload }) = main_server.decide_and_carry_out(&copy, Carrier::Https)
+    else {
+        panic!()
+    };
     assert_eq!((receipt.as_str(), payload), (first.receipt.as_str(), first.payload));
     assert_eq!(main_server.record(&id).unwrap().sequence, 1);
 }
@@ -63,7 +66,7 @@ fn of_two_key_pairs_that_race_for_an_id_the_second_is_not_bound() {
     let (first_plan, second_plan) = (planned(&main_server, &first), planned(&main_server, &second));
     assert!(committed(&main_server, &first, &first_plan));
     assert!(!committed(&main_server, &second, &second_plan));
-    let Ok(Outcome::Refused(refused)) = main_server.decide_and_carry_out(&second) else { panic!() };
+    let Ok(Outcome::Refused(refused)) = main_server.decide_and_carry_out(&second, Carrier::Https) else { panic!() };
     assert_eq!(refused.clause, "9.9");
     assert_eq!(main_server.record(&id).unwrap().bound_thumbprint(), Some(first.thumbprint()));
 }
@@ -73,12 +76,14 @@ fn a_clear_between_plan_and_commit_is_not_undone() {
     let (main_server, id) = main_server();
     let key = SigningKey::generate();
     let first = request(&main_server, &id, &key, None);
-    let Ok(Outcome::Accepted { receipt, .. }) = main_server.decide_and_carry_out(&first) else { panic!() };
+    let Ok(Outcome::Accepted { receipt, .. }) = main_server.decide_and_carry_out(&first, Carrier::Https) else {
+        panic!()
+    };
     let next = request(&main_server, &id, &key, Some(receipt));
     let plan = planned(&main_server, &next);
     main_server.clear_key_pair(&id, None, None, &By::default()).unwrap();
     assert!(!committed(&main_server, &next, &plan));
-    let Ok(Outcome::Refused(refused)) = main_server.decide_and_carry_out(&next) else { panic!() };
+    let Ok(Outcome::Refused(refused)) = main_server.decide_and_carry_out(&next, Carrier::Https) else { panic!() };
     assert_eq!(refused.clause, "9.6");
 }
 

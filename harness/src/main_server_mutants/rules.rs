@@ -1,0 +1,164 @@
+//! Bugs in the rules of the main server (P 9, 16).
+
+use std::sync::Arc;
+
+use mock_solme::StoreError;
+use mock_solme::registry::{self, Clear, ClearError, ClearOutcome, Decision, Facts, Record, Refused};
+use mock_solme::testing::{Conduct, Protocol};
+use solme_sync_protocol::{NotVerified, PublicJwk, RefusalCode, Request, Signature, Signed, Verified, VerifyEs384};
+
+use super::{Mutant, mutant};
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    // Takes every signature for that of the key in the request.
+    mutant("accepts-foreign-signature", "9.2", || Arc::new(AcceptsForeignSignature)),
+    mutant("unknown-id-is-in-use", "9.3", || {
+        Arc::new(Decides(|decision, _, _| match decision {
+            Decision::Refuse(refused) if refused.clause == "9.3" => recoded(refused, RefusalCode::KeyPairInUse),
+            other => other,
+        }))
+    }),
+    mutant("ignores-disabled", "9.5", || Arc::new(Sees(|record, _| record.disabled = None))),
+    // Looks at cleared key pairs before it looks whether the id is disabled.
+    mutant("cleared-before-disabled", "9.5", || {
+        Arc::new(Sees(|record, request| {
+            if record.cleared(&request.thumbprint()).is_some() {
+                record.disabled = None;
+            }
+        }))
+    }),
+    mutant("cleared-key-pair-comes-back", "16.4", || Arc::new(Sees(|record, _| record.cleared_key_pairs.clear()))),
+    mutant("older-request-gets-newest-receipt", "9.7", || {
+        Arc::new(Decides(|decision, record, _| {
+            match (decision, record.and_then(|record| record.key_pair_in_use.as_ref())) {
+                (Decision::Refuse(refused), Some(in_use)) if refused.code == RefusalCode::RequestAlreadyAnswered => {
+                    Decision::Resend(in_use.newest_answer.clone())
+                }
+                (other, _) => other,
+            }
+        }))
+    }),
+    mutant("ignores-reservation", "9.9", || Arc::new(Sees(|record, _| record.reserved_for = None))),
+    // Takes any claimed receipt for the newest one.
+    mutant("ignores-last-receipt", "9.11", || {
+        Arc::new(Sees(|record, request| {
+            if let (Some(claimed), Some(in_use)) = (claimed(request), &mut record.key_pair_in_use) {
+                in_use.newest_answer.receipt = claimed;
+            }
+        }))
+    }),
+    // Compares the claimed receipt with its signature, not its signing input.
+    mutant("compares-last-receipt-by-signature", "4.6", || {
+        Arc::new(Decides(|decision, record, request| {
+            let newest = record.and_then(|record| record.key_pair_in_use.as_ref()).map(|in_use| &in_use.newest_answer);
+            match decision {
+                Decision::Accept(_) if claimed(request).as_ref() != newest.map(|newest| &newest.receipt) => {
+                    refused("9.12", RefusalCode::StateDiverged)
+                }
+                other => other,
+            }
+        }))
+    }),
+    // Blames the local server when the main server itself was restored.
+    mutant("behind-is-diverged", "9.12", || {
+        Arc::new(Decides(|decision, _, _| match decision {
+            Decision::Refuse(refused) if refused.code == RefusalCode::MainServerBehind => {
+                recoded(refused, RefusalCode::StateDiverged)
+            }
+            other => other,
+        }))
+    }),
+    // Clears the key pair in use, whichever the clear names.
+    mutant("clear-ignores-thumbprint", "16.2", || Arc::new(ClearIgnoresThumbprint)),
+    // Begins the sequence anew with each key pair.
+    mutant("sequence-starts-anew", "16.3", || Arc::new(SequenceStartsAnew)),
+];
+
+/// Sees another record than there is.
+#[derive(Debug)]
+struct Sees(fn(&mut Record, &Verified<Request>));
+
+impl Conduct for Sees {
+    fn decide(
+        &self,
+        record: Option<&Record>,
+        request: &Verified<Request>,
+        facts: &dyn Facts<Error = StoreError>,
+    ) -> Result<Decision, StoreError> {
+        let mut record = record.cloned();
+        if let Some(record) = &mut record {
+            (self.0)(record, request);
+        }
+        registry::decide(record.as_ref(), request, facts)
+    }
+}
+
+/// Comes to another decision.
+#[derive(Debug)]
+struct Decides(fn(Decision, Option<&Record>, &Verified<Request>) -> Decision);
+
+impl Conduct for Decides {
+    fn decide(
+        &self,
+        record: Option<&Record>,
+        request: &Verified<Request>,
+        facts: &dyn Facts<Error = StoreError>,
+    ) -> Result<Decision, StoreError> {
+        Ok((self.0)(registry::decide(record, request, facts)?, record, request))
+    }
+}
+
+/// Refuses for another reason than the rules have.
+fn recoded(refused: Refused, code: RefusalCode) -> Decision {
+    Decision::Refuse(Refused { code, ..refused })
+}
+
+/// Refuses what the rules accept.
+fn refused(clause: &'static str, code: RefusalCode) -> Decision {
+    Decision::Refuse(Refused { clause, code, ..Refused::temporarily_unavailable() })
+}
+
+/// The receipt that a request claims.
+fn claimed(request: &Verified<Request>) -> Option<String> {
+    request.read().ok().and_then(|content| content.last_receipt)
+}
+
+#[derive(Debug)]
+struct AcceptsForeignSignature;
+
+impl Conduct for AcceptsForeignSignature {
+    fn verify(&self, request: Signed<Request>) -> Result<Verified<Request>, NotVerified> {
+        request.verify(&Credulous)
+    }
+}
+
+/// Whatever it is shown was signed by whoever is said to have signed it.
+struct Credulous;
+
+impl VerifyEs384 for Credulous {
+    fn verify(&self, _: &PublicJwk, _: &[u8], _: &Signature) -> bool {
+        true
+    }
+}
+
+#[derive(Debug)]
+struct ClearIgnoresThumbprint;
+
+impl Conduct for ClearIgnoresThumbprint {
+    fn clear(&self, record: &Record, clear: &Clear) -> Result<ClearOutcome, ClearError> {
+        Protocol.clear(record, &Clear { thumbprint: None, ..clear.clone() })
+    }
+}
+
+#[derive(Debug)]
+struct SequenceStartsAnew;
+
+impl Conduct for SequenceStartsAnew {
+    fn clear(&self, record: &Record, clear: &Clear) -> Result<ClearOutcome, ClearError> {
+        let mut outcome = Protocol.clear(record, clear)?;
+        if let ClearOutcome::Cleared { record, .. } = &mut outcome {
+            record.sequence = 0;
+        }
+        Ok(outcome)
+    }
+}
