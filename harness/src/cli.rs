@@ -1,6 +1,7 @@
 //! The command line of `harness`.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::conformance::command;
 use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
 use crate::suite::Suite;
+use crate::usage::Usage;
 use crate::{clauses, license_server_subject, mock_solme_subject, mutants, pages, scenario};
 
 /// The referee for license-server synchronization.
@@ -18,7 +20,8 @@ use crate::{clauses, license_server_subject, mock_solme_subject, mutants, pages,
     version,
     about,
     after_help = "Also `harness license-server ...` and `harness mock-solme ...`: the two programs themselves.\n\n\
-                  Exit codes: 0 all came as expected, 1 something did not, 2 usage.\n\n\
+                  Exit codes: 0 all came as expected, 1 something did not, 2 usage, or a subject that cannot be started,\n\
+                  130 and 143 interrupted.\n\n\
                   Example: harness demo"
 )]
 struct Arguments {
@@ -62,7 +65,7 @@ enum Verb {
         suite: Suite,
         /// Only cases whose id matches: a whole id, a clause, or a pattern with `*`
         #[arg(long, value_name = "GLOB")]
-        only: Option<String>,
+        only: Vec<String>,
     },
     /// Show which clause of PROTOCOL.md is seen by which case
     Clauses(clauses::Arguments),
@@ -83,24 +86,33 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.map_err(Into::into).and_then(|runtime| match &arguments.verb {
-        Verb::Demo(telling) => runtime.block_on(scenario::demo(telling)),
-        Verb::Scenario(arguments) => runtime.block_on(scenario::run(arguments)),
+        Verb::Demo(telling) => runtime.block_on(scenario::demo(telling)).map(verdict),
+        Verb::Scenario(arguments) => runtime.block_on(scenario::run(arguments)).map(verdict),
         Verb::Conformance { suite, arguments } => runtime.block_on(command::run(*suite, arguments)),
         Verb::Mutants { suite, arguments } => runtime.block_on(mutants::run(*suite, arguments)),
         Verb::Completions { shell } => {
             pages::completions(Arguments::command(), *shell);
-            Ok(true)
+            Ok(ExitCode::SUCCESS)
         }
-        Verb::ManPages { directory } => pages::man_pages(Arguments::command(), directory).map(|()| true),
-        Verb::List { suite, only } => Ok(command::list(*suite, only.as_deref())),
-        Verb::Clauses(arguments) => clauses::run(arguments).map(|()| true),
+        Verb::ManPages { directory } => pages::man_pages(Arguments::command(), directory).map(|()| ExitCode::SUCCESS),
+        Verb::List { suite, only } => command::list(*suite, only).map(|()| ExitCode::SUCCESS),
+        Verb::Clauses(arguments) => clauses::run(arguments).map(|()| ExitCode::SUCCESS),
     });
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            anstream::eprintln!("harness: {error:#}");
-            ExitCode::FAILURE
-        }
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+/// Whether all came as expected, for the shell.
+fn verdict(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let gone = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    // Whoever was reading has gone away, and knows it.
+    if !error.chain().any(gone) {
+        anstream::eprintln!("harness: {error:#}");
     }
+    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

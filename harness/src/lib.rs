@@ -14,7 +14,10 @@ pub mod programs;
 mod scenario;
 mod server_suite;
 mod step;
+mod stop;
 mod suite;
+mod usage;
+mod voice;
 
 pub use black_hole::BlackHole;
 pub use cli::run;

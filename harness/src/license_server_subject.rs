@@ -9,10 +9,13 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use license_server::{Mutant, Seams};
 use serde_json::{Map, Value, json};
 use solme_sync_protocol::UtcTime;
+
+use crate::conformance::UNIMPLEMENTED;
 
 /// Where the License Server keeps its state.
 const STATE: &str = "license-server";
@@ -70,7 +73,7 @@ enum Verb {
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
-        Err(error) => error.exit(),
+        Err(error) => return not_understood(&error),
     };
     match carry_out(arguments) {
         Ok(answer) => {
@@ -81,6 +84,17 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             anstream::eprintln!("license-server-subject: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A verb or flag that we do not know, as one of a later version of the contract is, is not implemented (SUBJECT.md).
+pub(crate) fn not_understood(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument => {
+            let _ = error.print();
+            ExitCode::from(UNIMPLEMENTED)
+        }
+        _ => error.exit(),
     }
 }
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId};
 
+use crate::license_server_subject::not_understood;
 use crate::main_server_mutants::{self, Mutant};
 use crate::programs::MOCK_SOLME_SUBJECT;
 
@@ -103,7 +104,7 @@ fn absolute(path: &str) -> std::io::Result<PathBuf> {
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Arguments { mutant, data, verb } = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
-        Err(error) => error.exit(),
+        Err(error) => return not_understood(&error),
     };
     let carried_out = data.context("--data is missing").and_then(|data| match verb {
         Verb::Serve => serve(&data, mutant.map_or_else(|| Arc::new(Protocol) as Arc<dyn Conduct>, Mutant::conduct)),

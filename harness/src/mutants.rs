@@ -1,17 +1,20 @@
 //! `harness mutants`: the referee refereed. Subjects of ours with one bug each; a case has to notice every one.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::conformance::command::write;
 use crate::conformance::progress::Progress;
 use crate::conformance::{
     CaseReport, CaseResult, Deviations, OURS, Options, Report, Verdict, report, shell_word, this_executable,
 };
+use crate::stop::Stop;
 use crate::suite::Suite;
+use crate::usage::Usage;
+use crate::voice::{Voice, write};
 
 /// Arguments of `harness mutants client|server`.
 #[derive(clap::Args)]
@@ -43,24 +46,31 @@ struct Row<'a> {
 
 /// Runs a suite over all mutants of its subject, and over the subject as it is. True where that one passes, and no mutant
 /// survives.
-pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
-    let wanted = |mutant: &String| arguments.mutant.as_ref().is_none_or(|name| name == mutant);
-    let mutants: Vec<String> = suite.mutants().into_iter().filter(wanted).collect();
-    let ours = format!("{} {}", shell_word(&this_executable()?), suite.our_subject());
-    if mutants.is_empty() {
-        bail!("there is no such mutant; without --mutant all are run");
+pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode> {
+    let mut mutants = suite.mutants();
+    if let Some(name) = &arguments.mutant {
+        if !mutants.contains(name) {
+            return Err(Usage::unknown("--mutant", name, mutants.iter().map(String::as_str)).into());
+        }
+        mutants.retain(|mutant| mutant == name);
     }
+    let ours = format!("{} {}", shell_word(&this_executable()?), suite.our_subject());
+    let voice = Voice::beside([&arguments.html, &arguments.json].into_iter().flatten().map(PathBuf::as_path));
+    let stop = Stop::on_signals().context("cannot listen to signals")?;
     // Were it to fail as it is, the failures of the mutants would say nothing.
-    let progress = Progress::begin(suite.list().len() * (mutants.len() + 1));
-    let unchanged = judge(suite, OURS, &ours, arguments, &progress).await?;
+    let progress = Progress::begin(suite.list().len() * (mutants.len() + 1), voice);
+    let unchanged = judge(suite, OURS, &ours, arguments, &stop, &progress).await?;
     let conforms = unchanged.verdict == Verdict::Passed;
     if !conforms {
         progress.say(&report::summary(&unchanged));
     }
     let mut reports = vec![unchanged];
     for mutant in &mutants {
-        let report = judge(suite, mutant, &format!("{ours} --mutant {mutant}"), arguments, &progress).await?;
+        let report = judge(suite, mutant, &format!("{ours} --mutant {mutant}"), arguments, &stop, &progress).await?;
         let row = row(&report);
+        if stop.exit_code().is_some() && row.killed_by.is_empty() {
+            break; // whether it survives is not known
+        }
         progress.say(&match row.killed_by.as_slice() {
             [] => format!("{} SURVIVES", row.mutant),
             [first] => format!("{} is killed by {first}", row.mutant),
@@ -71,27 +81,40 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
     progress.end();
     let rows: Vec<Row<'_>> = reports[1..].iter().map(row).collect();
     let survivors = rows.iter().filter(|row| row.killed_by.is_empty()).count();
-    anstream::println!("{} mutants, {survivors} survive", rows.len());
+    let interrupted = if stop.exit_code().is_some() { "interrupted: " } else { "" };
+    voice.say(&format!("{interrupted}{} mutants, {survivors} survive", rows.len()));
     if let Some(path) = &arguments.json {
         write(path, &(serde_json::to_string_pretty(&rows)? + "\n"))?;
     }
     if let Some(path) = &arguments.html {
-        write(path, &report::html(&format!("Mutants of the {} suite", suite.name()), &reports))?;
+        write(path, &report::html(&format!("{interrupted}Mutants of the {} suite", suite.name()), &reports))?;
     }
-    Ok(conforms && survivors == 0)
+    Ok(match stop.exit_code() {
+        Some(code) => ExitCode::from(code),
+        None if conforms && survivors == 0 => ExitCode::SUCCESS,
+        None => ExitCode::FAILURE,
+    })
 }
 
-async fn judge(suite: Suite, name: &str, command: &str, arguments: &Arguments, progress: &Progress) -> Result<Report> {
+async fn judge(
+    suite: Suite,
+    name: &str,
+    command: &str,
+    arguments: &Arguments,
+    stop: &Stop,
+    progress: &Progress,
+) -> Result<Report> {
     let options = Options {
         suite: suite.name(),
         subject: command.to_owned(),
-        only: None,
+        only: Vec::new(),
         seed: arguments.seed,
         parallel: arguments.parallel,
         time_limit: Duration::from_secs(60),
         verb_limit: Duration::from_secs(20),
         require_all: true,
         deviations: Deviations::default(),
+        stop: stop.clone(),
     };
     let mut report = suite.run(&options, |_| progress.one_more()).await?;
     name.clone_into(&mut report.subject);

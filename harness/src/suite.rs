@@ -34,6 +34,14 @@ impl Suite {
         }
     }
 
+    /// The verb that a subject is started with before it is judged, with the flag that names its directory.
+    pub(crate) const fn first_verb(self) -> [&'static str; 2] {
+        match self {
+            Self::Client => ["status", "--state"],
+            Self::Server => ["serve", "--data"],
+        }
+    }
+
     /// The names of the bugs that our own subject can be given.
     pub(crate) fn mutants(self) -> Vec<String> {
         match self {

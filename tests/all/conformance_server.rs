@@ -50,7 +50,6 @@ async fn a_main_server_with_one_bug_fails_the_case_about_it() {
 #[tokio::test]
 async fn what_is_no_subject_fails_and_is_told_why() {
     for (subject, why) in [
-        ("/no/such/program", "No such file"),
         ("sh -c 'exit 3'", "exit status: 3"),
         ("sh -c 'exit 89'", "exit status: 89"),
         ("echo hello", "it is not JSON"),

@@ -1,15 +1,20 @@
 //! `harness conformance`, `harness list`: from arguments to a verdict.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result};
 
+use super::files::Files;
 use super::progress::Progress;
 use super::report::{self, Report};
 use super::runner::matches;
 use super::{CaseReport, Deviations, Options, Subject, Verdict, requirement};
+use crate::stop::Stop;
 use crate::suite::Suite;
+use crate::usage::Usage;
+use crate::voice::Voice;
 
 /// Longer than a case takes on a busy machine, a subject's 20 seconds for a verb included.
 const CASE_LIMIT: Duration = Duration::from_secs(60);
@@ -20,9 +25,9 @@ pub(crate) struct Arguments {
     /// The subject's command, see harness/SUBJECT.md; `ours` is our own program. Repeat it to judge several side by side
     #[arg(long = "subject", value_name = "CMD", required = true)]
     subjects: Vec<String>,
-    /// Only cases whose id matches: a whole id, a clause, or a pattern with `*`
+    /// Only cases whose id matches: a whole id, a clause, or a pattern with `*`. Repeat it for more of them
     #[arg(long, value_name = "GLOB")]
-    only: Option<String>,
+    only: Vec<String>,
     /// Everything random follows from it; without, a new one is drawn and shown
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -41,55 +46,73 @@ pub(crate) struct Arguments {
     /// Expected deviations: TOML, [[deviation]] with `case` and `reason`, and `subject` if it is about one of several
     #[arg(long, value_name = "FILE")]
     deviations: Option<PathBuf>,
-    /// Write the report as JSON; with several subjects, an array of reports
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write the report as JUnit XML
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Write the report in the Test Anything Protocol
-    #[arg(long, value_name = "FILE")]
-    tap: Option<PathBuf>,
-    /// Write the report as one HTML page
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
 }
 
-/// Runs a suite over each subject and writes the reports. True where every subject conforms.
-pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<bool> {
-    let subjects = arguments.subjects.as_slice();
-    for (index, subject) in subjects.iter().enumerate() {
-        if subjects[..index].contains(subject) {
-            bail!("--subject {subject} stands twice; name each subject once");
-        }
-        // The second is not to fail on this when the first has been judged for a minute.
-        Subject::parse(subject, suite.our_subject(), Duration::from_secs(arguments.verb_limit))?;
-    }
-    let deviations = arguments.deviations.as_deref().map(Deviations::read).transpose()?.unwrap_or_default();
+/// Runs a suite over each subject and writes the reports. Success where every subject conforms.
+pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode> {
+    let voice = arguments.files.voice()?;
+    selected(suite, &arguments.only)?;
+    let deviations = arguments.deviations.as_deref().map(Deviations::read).transpose().map_err(usage)?;
+    let deviations = deviations.unwrap_or_default();
+    can_be_judged(suite, arguments).await?;
+    let stop = Stop::on_signals().context("cannot listen to signals")?;
     let mut seed = arguments.seed.unwrap_or_else(random_seed);
     loop {
         let mut reports = Vec::new();
-        for subject in subjects {
-            reports.push(judge(suite, subject, seed, &deviations, arguments).await?);
+        for subject in &arguments.subjects {
+            if stop.exit_code().is_none() {
+                let options = options(suite, subject, seed, &deviations, arguments, &stop);
+                reports.push(judge(suite, &options, voice).await?);
+            }
         }
-        write_reports(arguments, &reports)?;
+        arguments.files.write(&reports, arguments.require_all)?;
+        if let Some(code) = stop.exit_code() {
+            return Ok(ExitCode::from(code));
+        }
         let conform = reports.iter().all(|report| report.verdict == Verdict::Passed);
         if !arguments.repeat_until_failure || !conform {
-            return Ok(conform);
+            return Ok(if conform { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         seed = seed.wrapping_add(1);
     }
 }
 
-/// Runs the suite over one subject, and tells how it goes.
-async fn judge(
+fn usage(error: anyhow::Error) -> Usage {
+    Usage(format!("{error:#}"))
+}
+
+/// Each subject is a command that starts, and is named once: the second is not to fail on this when the first has been
+/// judged for a minute.
+async fn can_be_judged(suite: Suite, arguments: &Arguments) -> Result<()> {
+    let mut commands = Vec::new();
+    for (index, subject) in arguments.subjects.iter().enumerate() {
+        if arguments.subjects[..index].contains(subject) {
+            return Err(Usage(format!("--subject {subject:?} appears twice; name each subject once")).into());
+        }
+        let limit = Duration::from_secs(arguments.verb_limit);
+        commands.push(Subject::parse(subject, suite.our_subject(), limit).map_err(usage)?);
+    }
+    for (command, subject) in commands.iter().zip(&arguments.subjects) {
+        command.probe(suite.first_verb()).await.map_err(|why| {
+            Usage(format!(
+                "the subject {subject:?} cannot be started: {why}; run the command by hand, then fix --subject"
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn options(
     suite: Suite,
     subject: &str,
     seed: u64,
     deviations: &Deviations,
     arguments: &Arguments,
-) -> Result<Report> {
-    let options = Options {
+    stop: &Stop,
+) -> Options {
+    Options {
         suite: suite.name(),
         subject: subject.to_owned(),
         only: arguments.only.clone(),
@@ -99,8 +122,13 @@ async fn judge(
         verb_limit: Duration::from_secs(arguments.verb_limit),
         require_all: arguments.require_all,
         deviations: deviations.of(subject),
-    };
-    let progress = Progress::begin(suite.list().iter().filter(|(id, _)| options.selects(id)).count());
+        stop: stop.clone(),
+    }
+}
+
+/// Runs the suite over one subject, and tells how it goes.
+async fn judge(suite: Suite, options: &Options, voice: Voice) -> Result<Report> {
+    let progress = Progress::begin(suite.list().iter().filter(|(id, _)| options.selects(id)).count(), voice);
     let mut failed = 0;
     let tell = |case: &CaseReport| {
         progress.say(&report::line(case));
@@ -110,51 +138,34 @@ async fn judge(
             progress.failed(failed);
         }
     };
-    let report = suite.run(&options, tell).await?;
+    let report = suite.run(options, tell).await?;
     progress.end();
-    anstream::print!("{}", report::summary(&report));
+    voice.say(&report::summary(&report));
     Ok(report)
 }
 
-/// Prints the cases of a suite that `only` lets through: id, level, requirement. False where there is none.
-pub(crate) fn list(suite: Suite, only: Option<&str>) -> bool {
+/// The cases of a suite that `only` lets through; all of them where it is empty.
+///
+/// # Errors
+/// Where a pattern lets none through.
+fn selected(suite: Suite, only: &[String]) -> Result<Vec<(String, super::Level)>, Usage> {
     let mut cases = suite.list();
-    cases.retain(|(id, _)| only.is_none_or(|pattern| matches(pattern, id)));
-    for (id, level) in &cases {
-        let clause = id.split('/').next().unwrap_or_default();
-        anstream::println!("{id} ({level})\n    {}", requirement(clause));
+    for pattern in only {
+        if !cases.iter().any(|(id, _)| matches(pattern, id)) {
+            return Err(Usage::unknown("--only", pattern, cases.iter().map(|(id, _)| id.as_str())));
+        }
     }
-    !cases.is_empty()
+    cases.retain(|(id, _)| only.is_empty() || only.iter().any(|pattern| matches(pattern, id)));
+    Ok(cases)
 }
 
-fn write_reports(arguments: &Arguments, reports: &[Report]) -> Result<()> {
-    let require_all = arguments.require_all;
-    if let Some(path) = &arguments.json {
-        let json = match reports {
-            [report] => serde_json::to_string_pretty(report)?,
-            _ => serde_json::to_string_pretty(reports)?,
-        };
-        write(path, &(json + "\n"))?;
-    }
-    if let Some(path) = &arguments.junit {
-        write(path, &report::junit(reports, require_all)?)?;
-    }
-    if let Some(path) = &arguments.tap {
-        write(path, &report::tap(reports, require_all))?;
-    }
-    if let Some(path) = &arguments.html {
-        let whose = match reports {
-            [report] => report.subject.clone(),
-            _ => format!("{} subjects", reports.len()),
-        };
-        write(path, &report::html(&format!("Conformance of {whose}"), reports))?;
+/// Prints the cases of a suite that `only` lets through: id, level, requirement.
+pub(crate) fn list(suite: Suite, only: &[String]) -> Result<()> {
+    for (id, level) in selected(suite, only)? {
+        let clause = id.split('/').next().unwrap_or_default();
+        Voice::Output.say(&format!("{id} ({level})\n    {}", requirement(clause)));
     }
     Ok(())
-}
-
-/// Writes a report.
-pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Small enough to be typed again.

@@ -4,25 +4,28 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::voice::Voice;
+
 /// The line. It is on standard error, so that what is said on standard output may be piped.
 pub(crate) struct Progress {
     bar: ProgressBar,
+    voice: Voice,
 }
 
 impl Progress {
     /// Begins, with so many cases to come.
-    pub(crate) fn begin(cases: usize) -> Self {
+    pub(crate) fn begin(cases: usize, voice: Voice) -> Self {
         let bar = ProgressBar::new(cases.try_into().unwrap_or(u64::MAX));
         let style = ProgressStyle::with_template("{bar:24} {pos} of {len} cases, {elapsed}{msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         // The time goes on while a case does.
         bar.enable_steady_tick(Duration::from_millis(250));
-        Self { bar }
+        Self { bar, voice }
     }
 
-    /// Prints a line on standard output, above.
+    /// Prints a line above.
     pub(crate) fn say(&self, line: &str) {
-        self.bar.suspend(|| anstream::println!("{line}"));
+        self.bar.suspend(|| self.voice.say(line));
     }
 
     /// One more case has ended.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::reached::Reached;
 use super::report::{CaseReport, Report};
 use super::{Case, ClosedList, Deviations, Finding, Heard, Outcome, WireEntry, requirement};
+use crate::stop::Stop;
 
 /// How a suite is run.
 pub(crate) struct Options {
@@ -18,8 +19,8 @@ pub(crate) struct Options {
     pub(crate) suite: &'static str,
     /// The subject, as the command line names it.
     pub(crate) subject: String,
-    /// Only cases whose id matches this pattern; `*` stands for anything.
-    pub(crate) only: Option<String>,
+    /// Only cases whose id matches one of these patterns, where there are any; `*` stands for anything.
+    pub(crate) only: Vec<String>,
     /// Everything random in a case follows from it.
     pub(crate) seed: u64,
     /// Cases at a time.
@@ -32,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) require_all: bool,
     /// Expected deviations.
     pub(crate) deviations: Deviations,
+    /// Told, the run ends with what is known by then.
+    pub(crate) stop: Stop,
 }
 
 /// What a stage has to tell when its case has ended.
@@ -77,7 +80,13 @@ where
         order.push((task.id(), case));
     }
     let (mut reports, mut heard) = (Vec::new(), Heard::new());
-    while let Some(joined) = running.join_next_with_id().await {
+    loop {
+        let joined = tokio::select! {
+            biased;
+            () = options.stop.told() => break,
+            joined = running.join_next_with_id() => joined,
+        };
+        let Some(joined) = joined else { break };
         let (id, mut ended, took) = match joined {
             Ok((id, (ended, took))) => (id, ended, took),
             Err(error) => (error.id(), broken(&error.to_string()), Duration::ZERO),
@@ -88,6 +97,7 @@ where
         tell(&report);
         reports.push((place, report));
     }
+    running.shutdown().await;
     reports.sort_by_key(|(place, _)| *place);
     let all: Vec<String> = cases.iter().map(Case::id).collect();
     let reached = lists.iter().map(|list| Reached::of(list, &heard)).collect();
@@ -97,7 +107,7 @@ where
 impl Options {
     /// Whether `--only` lets a case through.
     pub(crate) fn selects(&self, id: &str) -> bool {
-        self.only.as_deref().is_none_or(|pattern| matches(pattern, id))
+        self.only.is_empty() || self.only.iter().any(|pattern| matches(pattern, id))
     }
 }
 
@@ -221,13 +231,14 @@ mod tests {
         let options = Options {
             suite: "client",
             subject: "test".to_owned(),
-            only: only.map(str::to_owned),
+            only: only.map(str::to_owned).into_iter().collect(),
             seed: 1,
             parallel: 2,
             time_limit: Duration::from_millis(50),
             verb_limit: Duration::from_millis(50),
             require_all,
             deviations: Deviations::read(file.path()).unwrap(),
+            stop: Stop::never(),
         };
         let play = |case: &'static Case<()>, _| async move {
             let heard = Heard::from([("clause", case.clause.to_owned())]);

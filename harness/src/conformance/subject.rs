@@ -15,7 +15,7 @@ use super::{Finding, WireLog};
 /// Our own subject, on the command line.
 pub(crate) const OURS: &str = "ours";
 /// The exit code that says "not implemented".
-const UNIMPLEMENTED: i32 = 89;
+pub(crate) const UNIMPLEMENTED: u8 = 89;
 /// More than any answer has; a subject that prints without end must not fill the memory.
 const OUTPUT: u64 = 1 << 20;
 /// What people see of an output, in characters.
@@ -58,7 +58,35 @@ impl Subject {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).arg(verb).args(flags);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // Ctrl-C in a terminal is for the harness: no case is to fail by it.
+        #[cfg(unix)]
+        command.process_group(0);
         command
+    }
+
+    /// Starts it once, before it is judged by many cases: what matters is whether there is something to judge at all. An
+    /// answer, a crash and a hang are left to the cases.
+    ///
+    /// # Errors
+    /// Why it cannot be started, in a few words: there is no such program, or a shell says so (126, 127).
+    pub(crate) async fn probe(&self, [verb, flag]: [&str; 2]) -> Result<(), String> {
+        let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mut command = self.command(verb, [flag, &directory.path().to_string_lossy()]);
+        // One that serves is to wait, until it has shown that it does.
+        let mut process = command.stdin(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
+        let silent = async {
+            let mut byte = [0];
+            let said = match stdout {
+                Some(mut stdout) => stdout.read(&mut byte).await.is_ok_and(|bytes| bytes > 0),
+                None => false,
+            };
+            if said { None } else { Some((read(stderr).await, process.wait().await)) }
+        };
+        match timeout(self.time_limit, silent).await {
+            Ok(Some((stderr, Ok(status)))) if matches!(status.code(), Some(126 | 127)) => Err(shown(&stderr)),
+            _ => Ok(()),
+        }
     }
 
     /// Carries a verb out.
@@ -95,7 +123,9 @@ impl Subject {
         let status = status.map_err(|error| Finding::deviates("a process that ends", error.to_string()))?;
         match status.code() {
             Some(0) => json_object(verb, &stdout, &stderr),
-            Some(UNIMPLEMENTED) => Err(Finding::Unimplemented(format!("the subject does not implement {verb}"))),
+            Some(code) if code == i32::from(UNIMPLEMENTED) => {
+                Err(Finding::Unimplemented(format!("the subject does not implement {verb}")))
+            }
             _ => Err(Finding::deviates(format!("{verb} ends with exit code 0"), ended_so(status, &stdout, &stderr))),
         }
     }
@@ -127,8 +157,11 @@ pub(crate) fn ended_so(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Stri
 
 /// The beginning of what was printed.
 fn printed(stdout: &[u8], stderr: &[u8]) -> String {
-    let begin = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(SHOWN).collect::<String>();
-    format!("stdout: {:?}\nstderr: {:?}", begin(stdout), begin(stderr))
+    format!("stdout: {:?}\nstderr: {:?}", shown(stdout), shown(stderr))
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end().chars().take(SHOWN).collect()
 }
 
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {

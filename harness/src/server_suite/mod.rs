@@ -21,7 +21,7 @@ use anyhow::Result;
 use self::main_server::MainServer;
 pub(crate) use self::no_case::no_case;
 use self::stage::Stage;
-use crate::conformance::{self, Case, CaseReport, Ended, Options, Report, Subject, WireLog};
+use crate::conformance::{self, Case, CaseReport, Ended, Finding, Options, Report, Subject, WireLog};
 use crate::programs::MOCK_SOLME_SUBJECT;
 
 /// All cases, in the order of the page.
@@ -34,7 +34,12 @@ pub(crate) fn cases() -> &'static [Case<Stage>] {
 pub(crate) async fn run(options: &Options, tell: impl FnMut(&CaseReport)) -> Result<Report> {
     let subject = Subject::parse(&options.subject, MOCK_SOLME_SUBJECT, options.verb_limit)?;
     // What it says while it starts belongs to no case; where it fails, the finding says all.
-    let shared = MainServer::start(&subject, &WireLog::default()).await.map(Arc::new);
+    let unseen = WireLog::default();
+    let shared = tokio::select! {
+        biased;
+        () = options.stop.told() => Err(Finding::Skipped("interrupted".to_owned())),
+        started = MainServer::start(&subject, &unseen) => started.map(Arc::new),
+    };
     let play = |case: &'static Case<Stage>, seed| {
         let stage = Stage::new(subject.clone(), shared.clone(), seed);
         async move {

@@ -94,6 +94,8 @@ pub(crate) struct Report {
     pub(crate) seed: u64,
     /// How it all went.
     pub(crate) verdict: Verdict,
+    /// Whether it was told to stop before all cases had ended.
+    pub(crate) interrupted: bool,
     /// What is wrong with the run as a whole: no case, stale deviations.
     pub(crate) remarks: Vec<String>,
     /// What is worth knowing, and not wrong.
@@ -145,11 +147,12 @@ impl CaseReport {
 impl Report {
     pub(super) fn new(options: &Options, cases: Vec<CaseReport>, suite: &[String], reached: Vec<Reached>) -> Self {
         let mut remarks = Vec::new();
-        if cases.is_empty() {
+        let interrupted = options.stop.exit_code().is_some();
+        if cases.is_empty() && !interrupted {
             remarks.push("no case was run: see `harness list` for the ids that --only can match".to_owned());
         }
         let judged = |case: &CaseReport| !matches!(case.result, CaseResult::Unimplemented | CaseResult::Skipped);
-        if !cases.is_empty() && !cases.iter().any(judged) {
+        if !cases.is_empty() && !interrupted && !cases.iter().any(judged) {
             remarks.push("no case could be judged: the subject implements nothing of what was selected".to_owned());
         }
         for stale in options.deviations.stale(suite) {
@@ -161,11 +164,16 @@ impl Report {
             }
         }
         let mut notes = Vec::new();
-        match (&options.only, options.require_all) {
-            (None, true) => remarks.extend(reached.iter().flat_map(Reached::remarks)),
-            (None, false) => notes.extend(reached.iter().filter_map(Reached::missed)),
-            // Where cases were selected, most of the lists was left out on purpose.
-            (Some(_), _) => {}
+        // Where cases were selected, most of the lists was left out on purpose.
+        if options.only.is_empty() && !interrupted {
+            match options.require_all {
+                true => remarks.extend(reached.iter().flat_map(Reached::remarks)),
+                false => notes.extend(reached.iter().filter_map(Reached::missed)),
+            }
+        }
+        if interrupted {
+            let of = suite.iter().filter(|id| options.selects(id)).count();
+            remarks.push(format!("interrupted: {} of {of} cases ended", cases.len()));
         }
         let failed = !remarks.is_empty() || cases.iter().any(|case| case.fails(options.require_all));
         let verdict = if failed { Verdict::Failed } else { Verdict::Passed };
@@ -174,6 +182,7 @@ impl Report {
             subject: options.subject.clone(),
             seed: options.seed,
             verdict,
+            interrupted,
             remarks,
             notes,
             reached,

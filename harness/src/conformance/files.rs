@@ -1,0 +1,66 @@
+//! The files that reports are written to.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::report::{self, Report};
+use crate::usage::Usage;
+use crate::voice::{Voice, is_standard_output, write};
+
+/// One option a form of report; each takes a file, or `-` for standard output.
+#[derive(clap::Args)]
+pub(crate) struct Files {
+    /// Write the report as JSON; with several subjects, an array of reports
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the report as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the report in the Test Anything Protocol
+    #[arg(long, value_name = "FILE")]
+    tap: Option<PathBuf>,
+    /// Write the report as one HTML page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Files {
+    /// Where people are told how it goes: beside the reports.
+    ///
+    /// # Errors
+    /// Where two reports want standard output.
+    pub(super) fn voice(&self) -> Result<Voice> {
+        let files = [&self.json, &self.junit, &self.tap, &self.html].map(Option::as_deref).into_iter().flatten();
+        let files: Vec<&Path> = files.collect();
+        if files.iter().filter(|path| is_standard_output(path)).count() > 1 {
+            return Err(Usage("two reports cannot both go to standard output; name a file for one".to_owned()).into());
+        }
+        Ok(Voice::beside(files))
+    }
+
+    /// Writes the reports that were asked for.
+    pub(super) fn write(&self, reports: &[Report], require_all: bool) -> Result<()> {
+        if let Some(path) = &self.json {
+            let json = match reports {
+                [report] => serde_json::to_string_pretty(report)?,
+                _ => serde_json::to_string_pretty(reports)?,
+            };
+            write(path, &(json + "\n"))?;
+        }
+        if let Some(path) = &self.junit {
+            write(path, &report::junit(reports, require_all)?)?;
+        }
+        if let Some(path) = &self.tap {
+            write(path, &report::tap(reports, require_all))?;
+        }
+        if let Some(path) = &self.html {
+            let whose = match reports {
+                [report] => report.subject.clone(),
+                _ => format!("{} subjects", reports.len()),
+            };
+            write(path, &report::html(&format!("Conformance of {whose}"), reports))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! How `harness` is called: what cannot be carried out is one sentence and exit code 2, an interrupted run still reports, and
+//! standard output may be a report or a pipe that nobody reads.
+
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::Command;
+
+const HARNESS: &str = env!("CARGO_BIN_EXE_subject");
+
+fn harness(words: &[&str]) -> Command {
+    let mut command = Command::new(HARNESS);
+    command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+async fn call(words: &[&str]) -> Output {
+    harness(words).output().await.unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// One sentence on standard error, and exit code 2.
+async fn is_usage(words: &[&str], said: &str) {
+    let output = call(words).await;
+    let (code, errors) = (output.status.code(), errors(&output));
+    assert!(code == Some(2) && output.stdout.is_empty(), "{words:?}: {output:?}");
+    assert!(errors.lines().count() == 1 && errors.contains(said), "{words:?}: {errors}");
+}
+
+#[tokio::test]
+async fn a_subject_that_cannot_be_started_is_one_sentence() {
+    for suite in ["client", "server"] {
+        for (subject, said) in [
+            ("/no/such/subject", "No such file"),
+            ("/", "denied"),
+            ("sh -c 'exec /no/such/subject'", "not found"),
+            (" ", "--subject is empty"),
+            ("'open", "is not closed"),
+        ] {
+            is_usage(&["conformance", suite, "--subject", subject], said).await;
+        }
+    }
+    let twice = ["conformance", "client", "--subject", "ours", "--subject", "ours"];
+    is_usage(&twice, "appears twice").await;
+    is_usage(&["conformance", "client", "--subject", "ours", "--deviations", "/no/such/file"], "/no/such/file").await;
+}
+
+#[tokio::test]
+async fn what_matches_nothing_names_what_was_meant() {
+    let wanted = "9.7/a-resend-is-byte-by-byte";
+    let near = out(&call(&["list", "server", "--only", "9.7"]).await);
+    let near = near.split(' ').next().unwrap();
+    is_usage(&["conformance", "server", "--subject", "ours", "--only", "9.12", "--only", wanted], near).await;
+    is_usage(&["list", "server", "--only", wanted], near).await;
+    is_usage(&["list", "client", "--only", "xyzzy"], "`harness list` shows").await;
+    is_usage(&["mutants", "client", "--mutant", "skips-the-signatur"], "skips-the-signature").await;
+}
+
+#[tokio::test]
+async fn only_may_be_repeated() {
+    let several = out(&call(&["list", "client", "--only", "1.1", "--only", "1.2"]).await);
+    let clauses: Vec<&str> = several.lines().filter(|line| !line.starts_with(' ')).map(|line| &line[..4]).collect();
+    assert!(clauses.contains(&"1.1/") && clauses.contains(&"1.2/"), "{several}");
+    assert!(clauses.iter().all(|clause| ["1.1/", "1.2/"].contains(clause)), "{several}");
+}
+
+#[tokio::test]
+async fn a_verb_that_an_adapter_of_ours_does_not_know_is_not_implemented() {
+    for adapter in ["license-server-subject", "mock-solme-subject"] {
+        for words in
+            [vec![adapter, "dance"], vec![adapter, "add-id", "--new-flag"], vec![adapter, "status", "--new-flag"]]
+        {
+            assert_eq!(call(&words).await.status.code(), Some(89), "{words:?}");
+        }
+        assert_eq!(call(&[adapter, "--mutant", "no-such-bug"]).await.status.code(), Some(2));
+    }
+}
+
+#[tokio::test]
+async fn a_report_on_standard_output_has_it_for_itself() {
+    let only = ["conformance", "client", "--subject", "ours", "--only", "1.1"];
+    let output = call(&[&only[..], &["--json", "-"]].concat()).await;
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["verdict"], &report["interrupted"]), (&Value::from("passed"), &Value::from(false)));
+    assert!(errors(&output).contains("Conforms"), "{output:?}");
+    assert!(!std::path::Path::new("-").exists());
+    is_usage(&[&only[..], &["--json", "-", "--tap", "-"]].concat(), "standard output").await;
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_away_is_met_with_silence() {
+    for words in [
+        &["list", "client"][..],
+        &["clauses"],
+        &["demo"],
+        &["conformance", "client", "--subject", "ours", "--only", "1.1", "--json", "-"],
+        &["conformance", "client", "--subject", "ours", "--only", "1.1"],
+    ] {
+        let mut process = harness(words).spawn().unwrap();
+        drop(process.stdout.take());
+        let mut errors = String::new();
+        process.stderr.take().unwrap().read_to_string(&mut errors).await.unwrap();
+        let said = errors.contains("panicked") || errors.contains("roken pipe");
+        assert!(!said, "{words:?}: {errors}");
+        assert!(process.wait().await.unwrap().code().is_some());
+    }
+}
+
+/// Ends the process as a service manager or Ctrl-C does.
+async fn signal(process: &tokio::process::Child, name: &str) {
+    let id = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args([name, &id]).status().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn an_interrupted_run_reports_what_is_known() {
+    // The first case passes; a later one of the next clause meets a subject that hangs.
+    let dir = tempfile::tempdir().unwrap();
+    let stuck = dir.path().join("stuck");
+    let hangs = format!(
+        r#"sh -c 'test -e "{0}" && exec sleep 600; exec "{HARNESS}" license-server-subject "$@"' sh"#,
+        stuck.display()
+    );
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let files = ["--json", "--junit", "--tap", "--html"]
+            .map(|form| [form.to_owned(), format!("{}/{form}", dir.path().display())]);
+        let files: Vec<&str> = files.as_flattened().iter().map(String::as_str).collect();
+        let words = ["conformance", "client", "--subject", &hangs, "--only", "1.*", "--parallel", "1"];
+        let mut process = harness(&[&words[..], &files].concat()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        assert!(lines.next_line().await.unwrap().unwrap().contains("ok  "));
+        std::fs::write(&stuck, "").unwrap();
+        signal(&process, name).await;
+        assert_eq!(process.wait().await.unwrap().code(), Some(code));
+        std::fs::remove_file(&stuck).unwrap();
+
+        let read = |form: &str| std::fs::read_to_string(dir.path().join(form)).unwrap();
+        let json: Value = serde_json::from_str(&read("--json")).unwrap();
+        assert_eq!((&json["interrupted"], &json["verdict"]), (&Value::from(true), &Value::from("failed")));
+        let known = json["cases"].as_array().unwrap().len();
+        assert!((1..4).contains(&known), "{json}");
+        for form in ["--junit", "--tap", "--html"] {
+            assert!(read(form).contains("interrupted: "), "{form}: {}", read(form));
+        }
+    }
+}
