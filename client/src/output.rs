@@ -1,4 +1,7 @@
 //! What a command says: one JSON object, or text for people that ends with the next step.
+//!
+//! The border of output: whatever is said goes through `printable` here, whoever's text it is. Line breaks and styles
+//! are added behind it, so only ours get through.
 
 use std::fmt::{Display, Formatter};
 use std::io::Write as _;
@@ -6,14 +9,15 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
+use solme_sync_protocol::{printable, printable_json};
 
 use crate::core::{Changes, FileFailure};
 use crate::store::LocalStateError;
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const WARN: Style = AnsiColor::Yellow.on_default();
-const NAME: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+pub(crate) const NAME: Style = Style::new().dimmed();
 
 /// How a command ends, as `--help` documents it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl From<FileFailure> for Trouble {
     }
 }
 
-/// Text for people. Colour reaches only a terminal.
+/// Text for people, line by line: no text can begin a line of its own, or have a colour. Colour reaches only a terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
     body: String,
@@ -64,20 +68,20 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn good(&mut self, text: impl Display) {
-        self.line(format_args!("{GOOD}{text}{GOOD:#}"));
+        self.styled("", GOOD, text, "");
     }
 
     pub(crate) fn bad(&mut self, text: impl Display) {
-        self.line(format_args!("{BAD}{text}{BAD:#}"));
+        self.styled("", BAD, text, "");
     }
 
     pub(crate) fn warn(&mut self, text: impl Display) {
-        self.line(format_args!("{WARN}Note: {text}.{WARN:#}"));
+        self.styled("", WARN, format_args!("Note: {text}."), "");
     }
 
     /// A value with its name.
     pub(crate) fn value(&mut self, name: &str, value: impl Display) {
-        self.line(format_args!("{NAME}{name:<22}{NAME:#}{value}"));
+        self.styled("", NAME, format_args!("{name:<22}"), value);
     }
 
     /// The next step. It stands last, whatever is added later.
@@ -86,7 +90,7 @@ impl Text {
     }
 
     pub(crate) fn line(&mut self, text: impl Display) {
-        self.body.push_str(&format!("{text}\n"));
+        self.styled("", Style::new(), "", text);
     }
 
     /// Added, removed and changed licenses.
@@ -95,22 +99,29 @@ impl Text {
             self.line("No license was added, removed or changed.");
         }
         for number in &changes.added {
-            self.line(format_args!("  {GOOD}+{GOOD:#} {number} added"));
+            self.styled("  ", GOOD, "+", format_args!(" {number} added"));
         }
         for number in &changes.removed {
-            self.line(format_args!("  {BAD}-{BAD:#} {number} removed"));
+            self.styled("  ", BAD, "-", format_args!(" {number} removed"));
         }
         for number in &changes.changed {
             let differences = changes.differences.get(number).map(|lines| lines.join("; ")).unwrap_or_default();
-            self.line(format_args!("  {WARN}~{WARN:#} {number} changed: {differences}"));
+            self.styled("  ", WARN, "~", format_args!(" {number} changed: {differences}"));
         }
+    }
+
+    /// One line, a part of it in a style: the one place where text is added.
+    fn styled(&mut self, before: &'static str, style: Style, text: impl Display, behind: impl Display) {
+        let (text, behind) = (text.to_string(), behind.to_string());
+        let line = format!("{before}{style}{}{style:#}{}\n", printable(&text), printable(&behind));
+        self.body.push_str(&line);
     }
 }
 
 impl Display for Text {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.body)?;
-        self.next.as_ref().map_or(Ok(()), |next| writeln!(f, "Next: {next}"))
+        self.next.as_ref().map_or(Ok(()), |next| writeln!(f, "Next: {}", printable(next)))
     }
 }
 
@@ -150,13 +161,19 @@ impl Report {
     /// Says it. A reader that has gone away is no reason to fail.
     pub(crate) fn print(&self, as_json: bool) {
         if as_json {
-            let _ = writeln!(std::io::stdout(), "{}", Value::Object(self.json.clone()));
+            let _ = std::io::stdout().write_all(json_line(&self.json).as_bytes());
         } else if !self.stdout_is_taken && (self.is_the_answer || matches!(self.exit, Exit::Done | Exit::MayNotIssue)) {
             let _ = write!(anstream::stdout(), "{}", self.text);
         } else {
             let _ = write!(anstream::stderr(), "{}", self.text);
         }
     }
+}
+
+/// A JSON object as one line of output.
+pub(crate) fn json_line(object: &Map<String, Value>) -> String {
+    let json = serde_json::to_string(object).expect("a JSON object has string keys");
+    format!("{}\n", printable_json(&json))
 }
 
 /// The JSON of changes.

@@ -1,11 +1,13 @@
 //! The entry point: reads the command line, runs one verb, says what came of it.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use serde_json::json;
+use solme_sync_protocol::{printable, printable_lines};
 
 use crate::cli::{Cli, Verb};
 use crate::clock::Span;
@@ -22,7 +24,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return wrong_command_line(&error, args.iter().any(|argument| argument == "--json")),
+        Err(error) => return wrong_command_line(&error, &args),
     };
     let as_json = cli.json;
     let on_report = seams.on_report.clone();
@@ -72,9 +74,9 @@ fn first_paragraph(text: &str) -> String {
     paragraph.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn wrong_command_line(error: &clap::Error, as_json: bool) -> ExitCode {
+fn wrong_command_line(error: &clap::Error, args: &[OsString]) -> ExitCode {
     let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if as_json && !asked_for {
+    if args.iter().any(|argument| argument == "--json") && !asked_for {
         let trouble = Trouble {
             exit: Exit::Usage,
             code: "usage",
@@ -82,8 +84,12 @@ fn wrong_command_line(error: &clap::Error, as_json: bool) -> ExitCode {
             cure: "See `license-server --help`.".to_owned(),
         };
         Report::trouble(trouble, json!({ "outcome": "failed" })).print(true);
-    } else {
+    } else if args.iter().map(|argument| argument.to_string_lossy()).all(|text| printable(&text).is_as_given()) {
         let _ = error.print();
+    } else {
+        // It repeats what was given. Without colour it can be told from the rest.
+        let text = error.render().to_string();
+        let _ = std::io::stderr().write_all(printable_lines(&text).to_string().as_bytes());
     }
     if asked_for { Exit::Done.into() } else { Exit::Usage.into() }
 }

@@ -172,7 +172,7 @@ impl<'a> Sources<'a> {
         let Some(path) = named.clone().or_else(|| usual().filter(|path| path.exists())) else { return Ok(sources) };
         let wrong = |message: String| configuration(format!("the configuration file {}: {message}", path.display()));
         let text = std::fs::read_to_string(&path).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
-        let table: toml::Table = text.parse().map_err(|error| wrong(format!("it is no TOML: {error}")))?;
+        let table: toml::Table = text.parse().map_err(|error| wrong(not_toml(&text, &error)))?;
         if let Some(unknown) = table.keys().find(|key| form_of(key).is_none()) {
             let known = KNOWN.map(|(name, _)| name).join(", ");
             return Err(wrong(format!("there is no setting {unknown:?}; there are {known}")));
@@ -289,6 +289,12 @@ impl<'a> Sources<'a> {
         let set = |name| (self.environment)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         set(variable).filter(|path| path.is_absolute()).or_else(|| set("HOME").map(|home| home.join(in_home)))
     }
+}
+
+/// What is wrong, and in which line: what the library shows beside it takes several.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1);
+    format!("not valid TOML in line {line}: {}", error.message())
 }
 
 fn form_of(name: &str) -> Option<Form> {
@@ -445,7 +451,7 @@ mod tests {
         let wrong = message(resolve(Flags::default(), &[], "totle_limit = '60s'"));
         assert!(wrong.contains("no setting \"totle_limit\"; there are state, connect_limit"), "{wrong}");
         let wrong = message(resolve(Flags::default(), &[], "total_limit = "));
-        assert!(wrong.contains("it is no TOML"), "{wrong}");
+        assert!(wrong.contains("not valid TOML in line 1: "), "{wrong}");
         let absent = Flags { config: Some("/nowhere/config.toml".into()), ..Flags::default() };
         let wrong = message(Settings::resolve(absent, &|_| None));
         assert!(wrong.contains("/nowhere/config.toml: it cannot be read"), "{wrong}");

@@ -34,19 +34,29 @@ pub struct Printable<'a> {
     lines: bool,
 }
 
+impl Printable<'_> {
+    /// Whether the text is shown as it was given, so that nothing had to be escaped.
+    pub fn is_as_given(&self) -> bool {
+        !self.text.contains(|c| self.escapes(c))
+    }
+
+    fn escapes(&self, c: char) -> bool {
+        acts(c) && !(self.lines && c == '\n')
+    }
+}
+
 /// JSON with text of others that can be shown; see [`printable_json`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrintableJson<'a>(&'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let acts = |c: char| acts(c) && !(self.lines && c == '\n');
-        if !self.text.contains(acts) {
+        if self.is_as_given() {
             return f.pad(self.text);
         }
         let mut shown = String::with_capacity(self.text.len() + 16);
         for c in self.text.chars() {
-            if acts(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+            if self.escapes(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
         }
         f.pad(&shown)
     }

@@ -47,8 +47,12 @@ pub(super) fn run(context: &Context, file: &Path, dry_run: bool) -> Result<Repor
 
 /// The answer in the file, and its payload.
 fn read(file: &Path) -> Result<(String, Option<Vec<u8>>), FileFailure> {
-    let bytes =
-        read_bounded(file, limits::FILE).map_err(|error| FileFailure::Unreadable { detail: error.to_string() })?;
+    let unreadable = |error: std::io::Error| {
+        let named = || format!("the file {}", file.display());
+        let what = if file == Path::new("-") { "standard input".to_owned() } else { named() };
+        FileFailure::Unreadable { what, detail: error.to_string() }
+    };
+    let bytes = read_bounded(file, limits::FILE).map_err(unreadable)?;
     match SyncFile::parse(&bytes) {
         Ok(SyncFile::Response { message, payload }) => Ok((message, payload)),
         Ok(SyncFile::Request(_)) => Err(FileFailure::RequestInstead),

@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use solme_sync_protocol::UtcTime;
+use solme_sync_protocol::{UtcTime, printable};
 
 use super::Context;
 use super::session::Session;
 use super::synchronize::synchronize;
 use crate::core::{Schedule, next_warning_at};
-use crate::output::{Exit, Report, Text, Trouble, sentence};
+use crate::output::{Exit, Report, Text, Trouble, json_line, sentence};
 use crate::store::{LastAutomatic, LocalStateError, Serving, Turn};
 
 const EVENT: &str = "serve";
@@ -206,11 +206,12 @@ impl Log {
         }
         let mut out = std::io::stdout().lock();
         let written = if self.as_json {
-            writeln!(out, "{}", Value::Object(line))
+            out.write_all(json_line(&line).as_bytes())
         } else {
             let cure = line.get("cure").and_then(Value::as_str).map(|cure| format!(" {cure}")).unwrap_or_default();
             let next = line.get("next_at").and_then(Value::as_str).map(|next| format!(" Next at {next}."));
-            writeln!(out, "{now}  {event}: {}{cure}{}", sentence(message), next.unwrap_or_default())
+            let said = format!("{event}: {}{cure}{}", sentence(message), next.unwrap_or_default());
+            writeln!(out, "{now}  {}", printable(&said))
         };
         // A reader that has gone away is no reason to stop.
         let _ = written.and_then(|()| out.flush());

@@ -3,7 +3,7 @@
 use solme_sync_protocol::{Problem, Refusal, RefusalCode, limits};
 
 use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Via, Wrong};
-use super::{read_receipt, read_refusal, refused::printable};
+use super::{read_receipt, read_refusal, refused::remark};
 use crate::mutant::Mutant;
 
 /// An HTTP answer, its body bounded by the transport.
@@ -84,7 +84,7 @@ fn refusal_in(answer: &HttpAnswer, outstanding: &Outstanding, identity: &Identit
         return Ok(Answered::Refusal(CheckedRefusal { jws: String::new(), refusal }));
     }
     let Some(jws) = problem.refusal else {
-        let (code, detail) = (printable(&problem.code), printable(&problem.detail));
+        let (code, detail) = (remark(&problem.code), remark(&problem.detail));
         return Err(trouble(format!("{} with an unsigned problem {code}: {detail}", answer.status)));
     };
     let given = read_refusal(&jws, identity).map_err(not_ours_or_wrong)?;
@@ -165,9 +165,9 @@ impl HttpAnswer {
     /// What it looks like, for people.
     pub(super) fn in_words(&self) -> String {
         let content =
-            self.content_type.as_deref().map_or("no content type".to_owned(), |t| format!("{:.60}", printable(t)));
-        let encoding = self.content_encoding.as_deref().map(|e| format!(", encoded as {:.40}", printable(e)));
-        let target = self.location.as_deref().map(|l| format!(", a redirect to {:.100}", printable(l)));
+            self.content_type.as_deref().map_or("no content type".to_owned(), |t| format!("{:.60}", remark(t)));
+        let encoding = self.content_encoding.as_deref().map(|e| format!(", encoded as {:.40}", remark(e)));
+        let target = self.location.as_deref().map(|l| format!(", a redirect to {:.100}", remark(l)));
         format!("status {} with {content}{}{}", self.status, encoding.unwrap_or_default(), target.unwrap_or_default())
     }
 }

@@ -7,7 +7,7 @@ use super::check::{PayloadWrong, Wrong};
 /// Why a file cannot be used (P 14).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FileFailure {
-    Unreadable { detail: String },
+    Unreadable { what: String, detail: String },
     TooLarge { detail: String },
     Damaged { detail: String },
     Truncated,
@@ -73,7 +73,7 @@ impl FileFailure {
     /// What is wrong with the file, for people.
     pub(crate) fn message(&self) -> String {
         match self {
-            Self::Unreadable { detail } => format!("the file cannot be read: {detail}"),
+            Self::Unreadable { what, detail } => format!("{what} cannot be read: {detail}"),
             Self::TooLarge { detail } => detail.clone(),
             Self::Damaged { detail } => format!("the response file is damaged: {detail}"),
             Self::Truncated => "the response file is truncated: its end is missing".to_owned(),

@@ -1,6 +1,6 @@
 //! What each refusal of the catalogue (P 10) means to the person who reads it, and what to do next.
 
-use solme_sync_protocol::{InvalidRequestReason, Refusal, RefusalCode};
+use solme_sync_protocol::{InvalidRequestReason, Refusal, RefusalCode, printable};
 
 /// How the answer came: the next step is another one for someone who holds a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(crate) fn meaning(refusal: &Refusal, carrier: Carrier) -> Meaning {
         }
         RefusalCode::TemporarilyUnavailable => "the main server is in trouble".to_owned(),
     };
-    let said = printable(&refusal.text);
+    let said = remark(&refusal.text);
     let message = if said.is_empty() { cause } else { format!("{cause}. The main server says: {said}") };
     Meaning { message, cure: cure_of(refusal.code, refusal.reason, carrier) }
 }
@@ -127,9 +127,9 @@ pub(crate) fn cure_of(code: RefusalCode, reason: Option<InvalidRequestReason>, c
     }
 }
 
-/// Text of the main server, fit for a terminal (P 8.3).
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect::<String>().trim().trim_end_matches('.').to_owned()
+/// Text of the main server as a part of a sentence, fit for a terminal (P 8.3).
+pub(crate) fn remark(text: &str) -> String {
+    printable(text.trim().trim_end_matches('.')).to_string()
 }
 
 #[cfg(test)]
@@ -158,6 +158,6 @@ mod tests {
         let mut refusal = refusal(RefusalCode::KeyPairInUse);
         refusal.text = "\u{1b}[31mred\r\n".to_owned();
         let message = meaning(&refusal, Carrier::Direct).message;
-        assert!(message.ends_with("The main server says: [31mred"), "{message}");
+        assert!(message.ends_with(r"The main server says: \u{1b}[31mred"), "{message}");
     }
 }

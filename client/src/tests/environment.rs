@@ -9,12 +9,12 @@ use clap::Parser as _;
 use serde_json::Value;
 use solme_sync_protocol::{
     Allocation, Health, PayloadName, Problem, Receipt, Refusal, RefusalCode, Request, RustCrypto, Signed, SyncFile,
-    UtcTime,
+    UtcTime, printable, printable_lines,
 };
 
 use crate::cli::Cli;
 use crate::core::{Failure, HttpAnswer, Role};
-use crate::output::Exit;
+use crate::output::{BAD, Exit, GOOD, NAME, WARN, json_line};
 use crate::run::execute;
 use crate::seams::Seams;
 use crate::testing::{MAIN_TIME, MainServer, allocation, http};
@@ -25,6 +25,8 @@ use crate::transport::Transport;
 pub(crate) struct Answer {
     pub(crate) exit: Exit,
     pub(crate) json: Value,
+    /// What a person reads instead.
+    pub(crate) text: String,
 }
 
 impl Answer {
@@ -113,11 +115,21 @@ impl Environment {
     pub(crate) fn run_with(&self, words: &str, seams: Seams) -> Answer {
         let place =
             |word: &str| if word.contains('.') { self.path(word).display().to_string() } else { word.to_owned() };
+        self.execute(words.split_whitespace().map(place), seams)
+    }
+
+    /// Runs `license-server` with these arguments as they are.
+    pub(crate) fn run_words<const N: usize>(&self, words: [&str; N]) -> Answer {
+        self.execute(words.into_iter().map(str::to_owned), self.seams())
+    }
+
+    fn execute(&self, words: impl Iterator<Item = String>, seams: Seams) -> Answer {
         let state = self.state();
         let fixed = ["license-server", "--json", "--state", state.to_str().unwrap()].map(str::to_owned);
-        let words = words.split_whitespace().map(place);
         let report = execute(Cli::try_parse_from(fixed.into_iter().chain(words)).unwrap(), seams);
-        Answer { exit: report.exit, json: Value::Object(report.json) }
+        let (text, line) = (report.text.to_string(), json_line(&report.json));
+        assert_harmless(&text, &line);
+        Answer { exit: report.exit, json: Value::Object(report.json), text }
     }
 
     pub(crate) fn seams(&self) -> Seams {
@@ -239,6 +251,17 @@ impl Transport for Wire {
             }),
         }
     }
+}
+
+/// Nothing that would act on a terminal is said, in whichever form, but for styles of our own.
+pub(crate) fn assert_harmless(text: &str, json: &str) {
+    let mut plain = text.to_owned();
+    for style in [GOOD, BAD, WARN, NAME] {
+        plain = plain.replace(&style.render().to_string(), "").replace(&style.render_reset().to_string(), "");
+    }
+    assert!(printable_lines(&plain).is_as_given(), "{plain:?}");
+    assert!(printable(json.trim_end_matches('\n')).is_as_given(), "{json:?}");
+    serde_json::from_str::<Value>(json).expect("it is still JSON");
 }
 
 /// The content of a request.

@@ -7,6 +7,7 @@ mod direct;
 mod doctor;
 mod environment;
 mod file;
+mod hostile;
 mod local_state;
 
 pub(crate) use environment::Environment;
