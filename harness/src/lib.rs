@@ -13,7 +13,6 @@ mod pages;
 pub mod programs;
 mod scenario;
 mod server_suite;
-mod step;
 mod stop;
 mod suite;
 mod usage;

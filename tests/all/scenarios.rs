@@ -1,7 +1,9 @@
 //! Every shipped scenario, played by the harness.
 
 use std::path::Path;
+use std::process::Stdio;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 #[tokio::test]
@@ -20,6 +22,121 @@ async fn every_shipped_scenario_comes_as_expected() {
     }
 }
 
+/// Every action once, and two customers.
+const EVERY_ACTION: &str = r#"
+title = "Every action"
+about = "Each action is told once."
+
+[[customer]]
+id = "SITE-1"
+contacts = ["it@customer.example"]
+
+[[customer]]
+id = "SITE-2"
+contacts = ["it@other.example"]
+servers = ["other"]
+"#;
+
+/// `do`, and what else stands in the step.
+const STEPS: &[(&str, &str)] = &[
+    ("add-license", "license = \"l\"\nusers = 3"),
+    ("add-license", "license = \"m\"\nid = \"SITE-2\""),
+    ("synchronize", "server = \"a\""),
+    ("synchronize", "server = \"other\"\nexpect = { added = 1, license_server_id = \"SITE-2\" }"),
+    ("journal", "expect = { list = 4, clause = \"13.4\", license_server_id = \"SITE-2\" }"),
+    ("journal", "id = \"SITE-1\"\nexpect = { list = 2, license_server_id = \"SITE-1\" }"),
+    ("status", "server = \"a\""),
+    ("may-issue", "server = \"a\"\nlicense = \"l\""),
+    ("back-up", "server = \"a\""),
+    ("export-request", "server = \"a\""),
+    ("process-request", "server = \"a\""),
+    ("import-response", "server = \"a\"\ndry_run = true"),
+    ("import-response", "server = \"a\""),
+    ("copy", "server = \"a\"\nto = \"b\""),
+    ("restore", "server = \"a\""),
+    ("set-clock", "server = \"a\"\ndays = -2"),
+    ("new-key-pair", "server = \"a\""),
+    ("request-clear", "server = \"a\""),
+    ("mail", "from = \"it@other.example\"\nsubject = \"Please clear the key pair of SITE-2\""),
+    ("clear-requests", "expect = { list = 2 }"),
+    ("approve", "even_so = true\nreserve = true\nreason = \"called back\""),
+    ("reject", "reason = \"nobody asked for it\""),
+    ("outbox", ""),
+    ("show-id", "id = \"SITE-2\""),
+    ("show-key-pair", ""),
+    ("change-license", "license = \"l\"\nusers = 4"),
+    ("remove-license", "license = \"m\""),
+    ("disable", ""),
+    ("enable", ""),
+    ("reinstall", "server = \"a\""),
+    ("arm", "quirk = \"drop-reply\"\nnext = 1"),
+    ("disarm", ""),
+    ("days-pass", "days = 1"),
+    ("clear-key-pair", "id = \"SITE-2\"\nreason = \"by telephone\""),
+];
+
+#[tokio::test]
+async fn every_action_answers_what_the_page_for_authors_says() {
+    let mut scenario = EVERY_ACTION.to_owned();
+    for (number, (action, rest)) in STEPS.iter().enumerate() {
+        scenario += &format!("[[step]]\ntell = \"{number}\"\ndo = \"{action}\"\n{rest}\n");
+    }
+    let output = play_text(&scenario, &["--json"]).await;
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    let page = include_str!("../../fixtures/scenarios/README.md");
+    let steps: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut seen = 0;
+    for row in page.lines().filter(|line| line.starts_with("| `") && line.matches(" | ").count() == 4) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let action = cells[0].trim_matches('`');
+        let step = steps.iter().find(|step| step["action"] == action);
+        let step = step.unwrap_or_else(|| panic!("{action} was not played"));
+        for member in cells[4].split(", ").map(|member| member.trim_matches('`')).filter(|member| !member.is_empty()) {
+            let answer = &step["answer"];
+            let there = match member {
+                "list" => answer.is_array() || answer.get("list").is_some(),
+                "added" | "removed" | "changed" => answer["changes"].get(member).is_some(),
+                _ => answer.get(member).is_some(),
+            };
+            assert!(there, "{action} answers no {member}: {answer}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 30, "{seen} actions");
+}
+
+#[tokio::test]
+async fn a_story_is_written_as_a_page_and_for_a_ci() {
+    let dir = tempfile::tempdir().unwrap();
+    let (html, junit) = (dir.path().join("story.html"), dir.path().join("story.xml"));
+    let scenario = "title = \"A <b>title</b>\"\nabout = \"a\"\n[[step]]\ntell = \"Nobody has set it up\"\n\
+                    do = \"synchronize\"\nserver = \"s\"\ndecode = true\n";
+    let reports = ["--html", html.to_str().unwrap(), "--junit", junit.to_str().unwrap()];
+    let output = play_text(scenario, &reports).await;
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    for part in ["P 9.10", "receipt 1, key 1", "high_water_mark", "✓"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let html = std::fs::read_to_string(html).unwrap();
+    assert!(html.contains("A &lt;b&gt;title") && html.contains("sealing_jwk") && !html.contains("<b>title"), "{html}");
+    let junit = std::fs::read_to_string(junit).unwrap();
+    assert!(junit.contains("1. Nobody has set it up") && junit.contains("failures=\"0\""), "{junit}");
+}
+
+#[tokio::test]
+async fn what_is_kept_of_one_story_is_not_mixed_with_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = dir.path().join("kept");
+    let keep = || Command::new(env!("CARGO_BIN_EXE_subject")).args(["demo", "--json", "--keep"]).arg(&kept).output();
+    assert!(keep().await.unwrap().status.success());
+    assert!(kept.join("main-server").is_dir() && kept.join("server-a").is_dir());
+    let again = keep().await.unwrap();
+    let says = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && says.contains("is not empty") && says.contains("another directory"), "{says}");
+}
+
 #[tokio::test]
 async fn a_scenario_that_does_not_come_as_expected_fails() {
     let dir = tempfile::tempdir().unwrap();
@@ -33,9 +150,18 @@ async fn a_scenario_that_does_not_come_as_expected_fails() {
     std::fs::write(&file, "title = 1").unwrap();
     let output = play(&file).await;
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("is no scenario"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is not a scenario"), "{output:?}");
 }
 
 async fn play(file: &Path) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_subject")).arg("scenario").arg(file).arg("--json").output().await.unwrap()
+}
+
+/// Plays what comes from standard input.
+async fn play_text(scenario: &str, args: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_subject"));
+    command.args(["scenario", "-"]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut playing = command.spawn().unwrap();
+    playing.stdin.take().unwrap().write_all(scenario.as_bytes()).await.unwrap();
+    playing.wait_with_output().await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! Who plays: one main server, License Servers with one license server id, and the files and mails between them.
+//! Who plays: one main server, the License Servers of its customers, and the files and mails between them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,26 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use super::file::{Action, Step};
+use super::action::Action;
+use super::file::{Customer, Scenario, Step};
+use super::play::{actor, may_send_mail};
+use super::wire::{Exchange, LICENSING_ADDRESS, Mail, Observer};
 use crate::programs::{Answer, LicenseServer, MainServer, Programs};
-
-/// The license server id that every scenario is about.
-const ID: &str = "SITE-1";
 
 /// Everything that plays in one scenario.
 pub(crate) struct Actors {
     stage: PathBuf,
     programs: Programs,
     pub(crate) main_server: MainServer,
+    customers: Vec<Customer>,
     servers: BTreeMap<String, LicenseServer>,
-    licenses: BTreeMap<String, String>,
+    /// By their names in the scenario: license server id and number.
+    licenses: BTreeMap<String, (String, String)>,
+    observer: Observer,
+    /// Mails of this step that the customer sent.
+    sent: Vec<Mail>,
+    /// Mails of the main server that were told.
+    outbox_told: usize,
     /// Days that have passed for everyone.
     days: i64,
     /// Days by which someone has set a server's clock wrong.
@@ -28,19 +35,26 @@ pub(crate) struct Actors {
 }
 
 impl Actors {
-    /// A main server with the id, and nothing allocated to it.
-    pub(crate) async fn enter(stage: &Path) -> Result<Self> {
+    /// A main server with the scenario's customers, and nothing allocated to them.
+    pub(crate) async fn enter(scenario: &Scenario, stage: &Path) -> Result<Self> {
         let programs = Programs::in_this_executable()?;
         let mut command = MainServer::command(&programs, &stage.join("main-server"));
         command.arg("--empty");
         let main_server = MainServer::start_command(&programs, command).await?;
-        main_server.admin(["ids", "add", ID, "--contact", "it@customer.example"]).await?.done()?;
+        for customer in &scenario.customer {
+            let contacts = customer.contacts.iter().flat_map(|contact| ["--contact", contact]);
+            main_server.admin(["ids", "add", &customer.id].into_iter().chain(contacts)).await?.done()?;
+        }
         Ok(Self {
             stage: stage.to_owned(),
             programs,
             main_server,
+            customers: scenario.customer.clone(),
             servers: BTreeMap::new(),
             licenses: BTreeMap::new(),
+            observer: Observer::default(),
+            sent: Vec::new(),
+            outbox_told: 0,
             days: 0,
             wrong: BTreeMap::new(),
         })
@@ -48,12 +62,19 @@ impl Actors {
 
     /// Does what a step says.
     pub(crate) async fn act(&mut self, step: &Step) -> Result<Answer> {
-        match step.action {
-            Action::AddLicense | Action::ChangeLicense | Action::RemoveLicense => self.license(step).await,
-            Action::ClearKeyPair => self.admin(&["key-pair", "clear", ID]).await,
-            Action::ShowKeyPair => self.admin(&["key-pair", "show", ID]).await,
-            Action::Disable => self.admin(&["ids", "disable", ID]).await,
-            Action::Enable => self.admin(&["ids", "enable", ID]).await,
+        let id = step.id.clone().unwrap_or_else(|| self.customers[0].id.clone());
+        match step.action() {
+            Action::AddLicense | Action::ChangeLicense | Action::RemoveLicense => self.license(step, &id).await,
+            Action::ClearKeyPair => {
+                let mut args = vec!["key-pair", "clear", &id];
+                args.extend(decision(step));
+                self.admin(&args).await
+            }
+            Action::ShowId => self.admin(&["ids", "show", &id]).await,
+            Action::ShowKeyPair => self.admin(&["key-pair", "show", &id]).await,
+            Action::Disable => self.admin(&["ids", "disable", &id]).await,
+            Action::Enable => self.admin(&["ids", "enable", &id]).await,
+            Action::Journal => self.journal(step.id.as_deref()).await,
             Action::ClearRequests => self.admin(&["clear-requests", "list"]).await,
             Action::Outbox => self.admin(&["outbox", "list"]).await,
             Action::Approve | Action::Reject => self.decide(step).await,
@@ -65,12 +86,38 @@ impl Actors {
         }
     }
 
+    /// What went over the wire, and which mails were sent, since this was asked last.
+    pub(crate) async fn observe(&mut self, step: &Step) -> Result<Seen> {
+        let journal = self.admin(&["journal"]).await?.done()?;
+        let wire = self.observer.new_exchanges(&journal.json, &actor(step))?;
+        let mut mails = std::mem::take(&mut self.sent);
+        if may_send_mail(step.action()) {
+            let outbox = self.admin(&["outbox", "list"]).await?.done()?;
+            let outbox = outbox.json.as_array().map_or(&[][..], Vec::as_slice);
+            mails.extend(outbox.iter().skip(self.outbox_told).map(mail_of));
+            self.outbox_told = outbox.len();
+        }
+        Ok(Seen { wire, mails })
+    }
+
+    /// The last exchange, and how many there were.
+    async fn journal(&self, id: Option<&str>) -> Result<Answer> {
+        let mut args = vec!["journal", "--limit", "1000"];
+        args.extend(id.into_iter().flat_map(|id| ["--id", id]));
+        let Answer { exit, json } = self.admin(&args).await?;
+        let entries = json.as_array().map_or(&[][..], Vec::as_slice);
+        let mut last =
+            entries.iter().max_by_key(|entry| entry["number"].as_u64()).cloned().unwrap_or_else(|| json!({}));
+        last["list"] = entries.len().into();
+        Ok(Answer { exit, json: last })
+    }
+
     async fn act_at_a_server(&mut self, step: &Step) -> Result<Answer> {
         let name = step.server.as_deref().context("this step needs a `server`")?;
         self.set_up(name).await?;
         let server = &self.servers[name];
         let (request, response) = (self.file(name, "request"), self.file(name, "response"));
-        match step.action {
+        match step.action() {
             Action::Synchronize => server.run(["synchronize"]).await,
             Action::Status => server.run(["status"]).await,
             Action::MayIssue => match &step.license {
@@ -82,13 +129,10 @@ impl Actors {
             Action::ImportResponse if step.dry_run => server.run(["import-response", &response, "--dry-run"]).await,
             Action::ImportResponse => server.run(["import-response", &response]).await,
             Action::NewKeyPair => server.run(["new-key-pair", "--yes"]).await,
-            Action::RequestClear => {
-                let smtp = self.main_server.ready("smtp")?;
-                server.run(["request-clear", "--smtp", smtp, "--from", "it@customer.example"]).await
-            }
+            Action::RequestClear => self.request_clear(name, step).await,
             Action::Reinstall => {
                 std::fs::remove_dir_all(&server.state)?;
-                self.init(server).await
+                self.init(name).await
             }
             Action::Copy => self.copy(name, step.to.as_deref().unwrap_or_default()),
             Action::BackUp => replace_files(&server.state, &self.stage.join(format!("{name}.backup"))),
@@ -98,7 +142,7 @@ impl Actors {
                 self.set_clocks();
                 Ok(nothing())
             }
-            other => bail!("{other:?} is nothing that a License Server does"),
+            other => bail!("`{}` is not an action of a License Server", other.name()),
         }
     }
 
@@ -112,13 +156,40 @@ impl Actors {
             let server = LicenseServer::new(&self.programs, self.stage.join(name));
             self.servers.insert(name.to_owned(), server);
             self.set_clocks();
-            self.init(&self.servers[name]).await?.done()?;
+            self.init(name).await?.done()?;
         }
         Ok(())
     }
 
-    async fn init(&self, server: &LicenseServer) -> Result<Answer> {
-        server.run(["init", "--id", ID, "--trust", self.main_server.ready("trust_file")?]).await
+    async fn init(&self, name: &str) -> Result<Answer> {
+        let (id, trust) = (&self.customer_of(name).id, self.main_server.ready("trust_file")?);
+        self.servers[name].run(["init", "--id", id, "--trust", trust]).await
+    }
+
+    /// Who has this License Server; the first, if nobody names it.
+    fn customer_of(&self, server: &str) -> &Customer {
+        let named = self.customers.iter().find(|customer| customer.servers.iter().any(|name| name == server));
+        named.unwrap_or(&self.customers[0])
+    }
+
+    /// Mails the request. What it says is first written to a file, so that it can be told.
+    async fn request_clear(&mut self, name: &str, step: &Step) -> Result<Answer> {
+        let customer = self.customer_of(name);
+        let from = step.from.as_ref().or(customer.contacts.first());
+        let from = from.with_context(|| format!("{} has no contact: name the sender in `from`", customer.id))?.clone();
+        let server = &self.servers[name];
+        let file = self.file(name, "eml");
+        server.run(["request-clear", "--out", &file, "--from", &from]).await?.done()?;
+        let mail = std::fs::read_to_string(&file)?.replace("\r\n", "\n");
+        let (head, text) = mail.split_once("\n\n").context("a mail has a head and a body")?;
+        let subject = head.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or_default();
+        self.sent.push(Mail {
+            from: from.clone(),
+            to: LICENSING_ADDRESS.to_owned(),
+            subject: subject.to_owned(),
+            text: text.to_owned(),
+        });
+        server.run(["request-clear", "--smtp", self.main_server.ready("smtp")?, "--from", &from]).await
     }
 
     fn copy(&mut self, from: &str, to: &str) -> Result<Answer> {
@@ -142,27 +213,31 @@ impl Actors {
         }
     }
 
-    async fn license(&mut self, step: &Step) -> Result<Answer> {
+    async fn license(&mut self, step: &Step, id: &str) -> Result<Answer> {
         let name = step.license.as_deref().unwrap_or_default();
         let base = step.users.map(|users| format!("Base={users}"));
-        let mut args = match step.action {
-            Action::AddLicense => vec!["licenses", "add", ID],
-            Action::ChangeLicense => vec!["licenses", "change", ID, self.number(name)?],
-            _ => vec!["licenses", "remove", ID, self.number(name)?],
+        let known = || {
+            let known = self.licenses.get(name);
+            known.with_context(|| format!("there is no license {name:?}; add it with `add-license` first"))
+        };
+        let mut args = match step.action() {
+            Action::AddLicense => vec!["licenses", "add", id],
+            Action::ChangeLicense => vec!["licenses", "change", &known()?.0, &known()?.1],
+            _ => vec!["licenses", "remove", &known()?.0, &known()?.1],
         };
         if let Some(base) = &base {
             args.extend(["--component", base]);
         }
         let answer = self.admin(&args).await?;
-        if step.action == Action::AddLicense {
-            self.licenses.insert(name.to_owned(), answer.text("number"));
+        if step.action() == Action::AddLicense {
+            self.licenses.insert(name.to_owned(), (id.to_owned(), answer.text("number")));
         }
         Ok(answer)
     }
 
     fn number(&self, license: &str) -> Result<&str> {
-        let number = self.licenses.get(license).map(String::as_str);
-        number.with_context(|| format!("there is no license {license:?}: add it with `add-license` first"))
+        let number = self.licenses.get(license).map(|(_, number)| number.as_str());
+        number.with_context(|| format!("there is no license {license:?}; add it with `add-license` first"))
     }
 
     /// Decides on the oldest clear request that is open.
@@ -170,10 +245,9 @@ impl Actors {
         let requests = self.admin(&["clear-requests", "list"]).await?.done()?;
         let open = requests.json.as_array().into_iter().flatten().find(|request| request["state"] == "open");
         let number = open.map(|request| request["id"].to_string()).context("no clear request is open")?;
-        let verb = if step.action == Action::Approve { "approve" } else { "reject" };
+        let verb = if step.action() == Action::Approve { "approve" } else { "reject" };
         let mut args = vec!["clear-requests", verb, number.trim_matches('"')];
-        args.extend(step.even_so.then_some("--even-so"));
-        args.extend(step.reserve.then_some("--reserve"));
+        args.extend(decision(step));
         self.admin(&args).await
     }
 
@@ -190,7 +264,7 @@ impl Actors {
     }
 
     /// A mail in its plainest form, line by line.
-    async fn mail(&self, step: &Step) -> Result<Answer> {
+    async fn mail(&mut self, step: &Step) -> Result<Answer> {
         let from = step.from.as_deref().unwrap_or_default();
         let subject = step.subject.as_deref().unwrap_or_default();
         let automatic = if step.automatic { "Auto-Submitted: auto-replied\r\n" } else { "" };
@@ -213,15 +287,42 @@ impl Actors {
             stream.write_all(command.as_bytes()).await?;
             reply = reply_to(&mut stream).await?;
             if !reply.starts_with(['2', '3']) {
-                bail!("the SMTP server says {reply:?} to {command:?}");
+                bail!("the SMTP server answered {reply:?} to {command:?}");
             }
         }
+        self.sent.push(Mail {
+            from: from.to_owned(),
+            to: LICENSING_ADDRESS.to_owned(),
+            subject: subject.to_owned(),
+            text: subject.to_owned(),
+        });
         Ok(Answer { exit: 0, json: json!({ "reply": reply.trim_end() }) })
     }
 
     fn file(&self, server: &str, kind: &str) -> String {
         self.stage.join(format!("{server}.{kind}")).display().to_string()
     }
+}
+
+/// What a step tells about a decision of the desk.
+fn decision(step: &Step) -> impl Iterator<Item = &str> {
+    let reason = step.reason.as_deref().into_iter().flat_map(|reason| ["--reason", reason]);
+    let flags = [step.even_so.then_some("--even-so"), step.reserve.then_some("--reserve")];
+    reason.chain(flags.into_iter().flatten())
+}
+
+/// What came of a step beside its answer.
+pub(crate) struct Seen {
+    pub(crate) wire: Vec<Exchange>,
+    pub(crate) mails: Vec<Mail>,
+}
+
+/// A mail of the outbox.
+fn mail_of(mail: &Value) -> Mail {
+    let text = |member: &str| mail[member].as_str().unwrap_or_default().to_owned();
+    let to = mail["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let to = to.collect::<Vec<_>>().join(", ");
+    Mail { from: LICENSING_ADDRESS.to_owned(), to, subject: text("subject"), text: text("text") }
 }
 
 /// The last line of a reply: its code is followed by a space.

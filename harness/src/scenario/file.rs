@@ -1,7 +1,9 @@
 //! A scenario as it stands in its file.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
+
+use super::action::{Action, COMMON};
 
 /// A story: who it is about, and what happens step by step.
 #[derive(Debug, Deserialize)]
@@ -11,147 +13,130 @@ pub(crate) struct Scenario {
     pub(crate) title: String,
     /// What the reader learns from it.
     pub(crate) about: String,
+    /// The customers; one, `SITE-1`, if none is named.
+    #[serde(default)]
+    pub(crate) customer: Vec<Customer>,
     /// The steps.
     pub(crate) step: Vec<Step>,
 }
 
-/// One step. With `tell` it is told and judged; without, it is a stage direction that has to succeed.
-#[derive(Debug, Deserialize)]
+/// A license server id, its contacts, and the License Servers that are set up with it.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Customer {
+    /// The license server id.
+    pub(crate) id: String,
+    /// Who may ask for a clear by mail.
+    #[serde(default)]
+    pub(crate) contacts: Vec<String>,
+    /// Names of License Servers. Those that no customer names belong to the first.
+    #[serde(default)]
+    pub(crate) servers: Vec<String>,
+}
+
+/// One step. With `tell` it is told and judged; without, it is a stage direction that has to succeed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Step {
-    /// What happens, for people.
     pub(crate) tell: Option<String>,
-    /// What is done.
     #[serde(rename = "do")]
-    pub(crate) action: Action,
-    /// The License Server that does it, or that it is done to. One that is new is set up first.
+    pub(crate) action: Option<Action>,
     pub(crate) server: Option<String>,
-    /// `copy`: the License Server that gets the state.
     pub(crate) to: Option<String>,
-    /// `days-pass`, `set-clock`: how many.
-    pub(crate) days: Option<i64>,
-    /// A license, by the name that `add-license` gave it.
+    pub(crate) id: Option<String>,
     pub(crate) license: Option<String>,
-    /// `add-license`, `change-license`: users of Base.
     pub(crate) users: Option<u64>,
-    /// `arm`: the quirk of the main server.
+    pub(crate) days: Option<i64>,
     pub(crate) quirk: Option<String>,
-    /// `arm`: the operation that it acts on.
     pub(crate) operation: Option<String>,
-    /// `arm`: how often.
     pub(crate) next: Option<u64>,
-    /// `mail`: sender.
     pub(crate) from: Option<String>,
-    /// `mail`: subject.
     pub(crate) subject: Option<String>,
-    /// `mail`: a header that marks it as written by a program.
-    #[serde(default)]
     pub(crate) automatic: bool,
-    /// `import-response`: only look.
-    #[serde(default)]
     pub(crate) dry_run: bool,
-    /// `approve`: although there are reasons to look twice.
-    #[serde(default)]
-    pub(crate) even_so: bool,
-    /// `approve`: reserve the id for the key pair that the mail names.
-    #[serde(default)]
     pub(crate) reserve: bool,
-    /// What has to come: members of the answer's JSON. `added`, `removed`, `changed`, `licenses` and `list` are counted.
-    #[serde(default)]
+    pub(crate) even_so: bool,
+    pub(crate) reason: Option<String>,
+    pub(crate) decode: bool,
     pub(crate) expect: toml::Table,
 }
 
-/// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Action {
-    // A License Server
-    Synchronize,
-    Status,
-    MayIssue,
-    ExportRequest,
-    ImportResponse,
-    NewKeyPair,
-    RequestClear,
-    /// Its state is gone, and it is set up again.
-    Reinstall,
-    /// Its state is copied `to` another machine.
-    Copy,
-    BackUp,
-    Restore,
-    /// Someone sets its clock, by `days` from real time.
-    SetClock,
-
-    // The vendor
-    AddLicense,
-    ChangeLicense,
-    RemoveLicense,
-    ClearKeyPair,
-    ShowKeyPair,
-    Disable,
-    Enable,
-    /// Processes the request file that `server` exported.
-    ProcessRequest,
-    ClearRequests,
-    /// Approves the oldest open clear request.
-    Approve,
-    Reject,
-    Outbox,
-    Arm,
-    Disarm,
-
-    // The world
-    /// A mail arrives at the licensing desk.
-    Mail,
-    /// Time passes at the main server and at every License Server.
-    DaysPass,
+impl Step {
+    /// What is done. Every step of a parsed scenario has it.
+    pub(crate) fn action(&self) -> Action {
+        self.action.unwrap_or(Action::Disarm)
+    }
 }
 
 impl Scenario {
     /// Reads a scenario.
     ///
     /// # Errors
-    /// Where it is not TOML of this form, tells nothing, or a step lacks what its action needs.
+    /// If it is not TOML of this form, tells nothing, or a step has not exactly what its action needs and takes.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let scenario: Self = toml::from_str(text)?;
-        if !scenario.step.iter().any(|step| step.tell.is_some()) {
-            bail!("no step has a `tell`: nothing would be told, and nothing judged");
+        let mut scenario: Self = toml::from_str(text)?;
+        let as_written: toml::Table = toml::from_str(text)?;
+        ensure!(
+            scenario.step.iter().any(|step| step.tell.is_some()),
+            "no step has a `tell`, so nothing would be told; add one"
+        );
+        let written = as_written.get("step").and_then(toml::Value::as_array).into_iter().flatten();
+        for (index, (step, written)) in scenario.step.iter().zip(written).enumerate() {
+            check(step, written.as_table()).with_context(|| format!("step {}", index + 1))?;
         }
-        for (index, step) in scenario.step.iter().enumerate() {
-            if let Some(missing) = step.missing() {
-                bail!("step {} ({:?}) needs `{missing}`", index + 1, step.action);
-            }
-            if step.tell.is_some() && step.expect.is_empty() {
-                bail!("step {} is told, and expects nothing: add `expect`, or remove `tell`", index + 1);
-            }
+        if scenario.customer.is_empty() {
+            scenario.customer.push(Customer {
+                id: "SITE-1".to_owned(),
+                contacts: vec!["it@customer.example".to_owned()],
+                servers: Vec::new(),
+            });
         }
         Ok(scenario)
     }
+
+    /// The License Servers that play, in the order in which they enter.
+    pub(crate) fn servers(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.step.iter().flat_map(|step| [&step.server, &step.to]).flatten() {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
 }
 
-impl Step {
-    fn missing(&self) -> Option<&'static str> {
-        use Action::{
-            AddLicense, Arm, BackUp, ChangeLicense, Copy, DaysPass, ExportRequest, ImportResponse, Mail, MayIssue,
-            NewKeyPair, ProcessRequest, Reinstall, RemoveLicense, RequestClear, Restore, SetClock, Status, Synchronize,
-        };
-        let needs: &[(bool, &'static str)] = match self.action {
-            Synchronize | Status | MayIssue | ExportRequest | ImportResponse | NewKeyPair | RequestClear
-            | Reinstall | BackUp | Restore | ProcessRequest => &[(self.server.is_some(), "server")],
-            Copy => &[(self.server.is_some(), "server"), (self.to.is_some(), "to")],
-            SetClock => &[(self.server.is_some(), "server"), (self.days.is_some(), "days")],
-            DaysPass => &[(self.days.is_some(), "days")],
-            AddLicense | ChangeLicense | RemoveLicense => &[(self.license.is_some(), "license")],
-            Arm => &[(self.quirk.is_some(), "quirk")],
-            Mail => &[(self.from.is_some(), "from"), (self.subject.is_some(), "subject")],
-            _ => &[],
-        };
-        needs.iter().find(|(given, _)| !given).map(|(_, name)| *name)
+fn check(step: &Step, written: Option<&toml::Table>) -> Result<()> {
+    let action = step.action.context("it has no `do`; fixtures/scenarios/README.md lists the actions")?;
+    let (name, form) = (action.name(), action.form());
+    let given = |member: &str| written.is_some_and(|table| table.contains_key(member));
+    if let Some(missing) = form.needs.iter().find(|member| !given(member)) {
+        bail!("`{name}` needs `{missing}`");
     }
+    let fits = |member: &str| [COMMON, form.needs, form.takes].iter().any(|members| members.contains(&member));
+    if let Some(stray) = written.into_iter().flat_map(toml::Table::keys).find(|member| !fits(member)) {
+        bail!("`{name}` takes no `{stray}`; remove it");
+    }
+    if let Some(unknown) =
+        step.expect.keys().find(|member| *member != "exit" && !form.answers.contains(&member.as_str()))
+    {
+        let known = [form.answers, &["exit"]].concat().join(", ");
+        bail!("`{name}` answers no `{unknown}`; `expect` may name {known}");
+    }
+    ensure!(!step.even_so || step.reason.is_some(), "`even_so` needs `reason`: say why, for the audit");
+    for server in [&step.server, &step.to].into_iter().flatten() {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        ensure!(
+            !server.is_empty() && server.len() <= 32 && server.chars().all(plain),
+            "{server:?} is not a name for a License Server; use 1 to 32 letters, digits and hyphens"
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::action::MEMBERS;
     use super::*;
 
     fn error(text: &str) -> String {
@@ -159,14 +144,43 @@ mod tests {
     }
 
     #[test]
-    fn what_a_scenario_lacks_is_named() {
+    fn what_a_scenario_lacks_or_has_too_much_of_is_named() {
         let scenario = |step: &str| format!("title = \"t\"\nabout = \"a\"\n[[step]]\n{step}\n");
+        for (step, wanted) in [
+            ("do = \"status\"\nserver = \"a\"", "`tell`"),
+            ("tell = \"x\"\ndo = \"status\"\nexpect = { state = \"x\" }", "step 1: `status` needs `server`"),
+            ("tell = \"x\"\ndo = \"fly\"", "unknown variant `fly`"),
+            ("tell = \"x\"", "no `do`"),
+            ("tell = \"x\"\ndo = \"enable\"\nexpct = 1", "unknown field `expct`"),
+            ("tell = \"x\"\ndo = \"enable\"\nserver = \"a\"", "`enable` takes no `server`"),
+            ("tell = \"x\"\ndo = \"status\"\nserver = \"a\"\nexpect = { sate = 1 }", "`status` answers no `sate`"),
+            ("tell = \"x\"\ndo = \"approve\"\neven_so = true", "`even_so` needs `reason`"),
+            ("tell = \"x\"\ndo = \"status\"\nserver = \"../x\"", "is not a name for a License Server"),
+        ] {
+            let found = error(&scenario(step));
+            assert!(found.contains(wanted), "{step}: {found}");
+        }
         assert!(error("").contains("missing field"));
-        assert!(error(&scenario("do = \"status\"\nserver = \"a\"")).contains("`tell`"));
-        assert!(error(&scenario("tell = \"x\"\ndo = \"status\"\nexpect = { a = 1 }")).contains("`server`"));
-        assert!(error(&scenario("tell = \"x\"\ndo = \"status\"\nserver = \"a\"")).contains("`expect`"));
-        assert!(error(&scenario("tell = \"x\"\ndo = \"fly\"")).contains("unknown variant"));
-        assert!(error(&scenario("tell = \"x\"\ndo = \"enable\"\nexpct = 1")).contains("unknown field"));
+    }
+
+    #[test]
+    fn a_step_that_is_told_needs_no_expectation_and_there_is_a_customer_without_being_named() {
+        let text = "title = \"t\"\nabout = \"a\"\n[[step]]\ntell = \"x\"\ndo = \"copy\"\nserver = \"a\"\nto = \"b\"\n";
+        let scenario = Scenario::parse(text).unwrap();
+        assert_eq!((scenario.customer[0].id.as_str(), scenario.servers()), ("SITE-1", vec!["a", "b"]));
+    }
+
+    #[test]
+    fn the_table_of_members_is_that_of_the_parser() {
+        // An unknown member is answered with the known ones, as the parser knows them.
+        let found = error("title = \"t\"\nabout = \"a\"\n[[step]]\nunknown = 1\n");
+        let known = MEMBERS.iter().map(|member| format!("`{}`", member.name)).collect::<Vec<_>>().join(", ");
+        assert!(found.contains(&format!("expected one of {known}")), "{found}");
+        for action in Action::ALL {
+            for member in action.form().needs.iter().chain(action.form().takes) {
+                assert!(MEMBERS.iter().any(|known| known.name == *member), "{member}");
+            }
+        }
     }
 
     #[test]
