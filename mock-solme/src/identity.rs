@@ -11,7 +11,7 @@ use rcgen::{
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::version::TLS13;
+use rustls::version::{TLS12, TLS13};
 use solme_sync_protocol::{MainServerId, base64url};
 
 use crate::crypto::{self, CryptoError, MainServerKey};
@@ -105,23 +105,35 @@ impl Ca {
 
     /// What the 443 role speaks: TLS 1.3 with a certificate for the loopback addresses and `host` (P 13.2).
     pub(crate) fn tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_until(host, None)
+        self.tls_as(host, Certificate::default())
     }
 
     /// The same with a certificate that expired in 2001.
     pub(crate) fn expired_tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_until(host, Some(2001))
+        self.tls_as(host, Certificate { expired_in: Some(2001), ..Certificate::default() })
     }
 
-    fn tls_until(&self, host: IpAddr, expired_in: Option<i32>) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+    /// The same with a certificate for another host.
+    pub(crate) fn other_host_tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        self.tls_as(host, Certificate { for_another_host: true, ..Certificate::default() })
+    }
+
+    /// The same certificate over TLS 1.2.
+    pub(crate) fn old_tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        self.tls_as(host, Certificate { speaks: &TLS12, ..Certificate::default() })
+    }
+
+    fn tls_as(&self, host: IpAddr, wanted: Certificate) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
         let mut names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned).to_vec();
-        if !host.is_unspecified() && !host.is_loopback() {
+        if wanted.for_another_host {
+            names = vec!["another-host.example".to_owned()];
+        } else if !host.is_unspecified() && !host.is_loopback() {
             names.push(host.to_string());
         }
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "mock-solme");
-        if let Some(year) = expired_in {
+        if let Some(year) = wanted.expired_in {
             params.not_before = rcgen::date_time_ymd(year - 1, 1, 1);
             params.not_after = rcgen::date_time_ymd(year, 1, 1);
         }
@@ -130,11 +142,24 @@ impl Ca {
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13])?
+            .with_protocol_versions(&[wanted.speaks])?
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], private)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
+    }
+}
+
+/// What the 443 role shows and speaks; the default is what it should.
+struct Certificate {
+    expired_in: Option<i32>,
+    for_another_host: bool,
+    speaks: &'static rustls::SupportedProtocolVersion,
+}
+
+impl Default for Certificate {
+    fn default() -> Self {
+        Self { expired_in: None, for_another_host: false, speaks: &TLS13 }
     }
 }
 

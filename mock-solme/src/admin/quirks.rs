@@ -9,7 +9,7 @@ use super::Admin;
 use super::extract::{Json, Path};
 use crate::http::problem::ProblemResponse;
 use crate::main_server::TraceEntry;
-use crate::quirks::{Fault, FaultError, FaultReport, Operation, Quirk};
+use crate::quirks::{Fault, FaultError, FaultReport, Operation, Quirk, Variant};
 
 /// A quirk that there is.
 #[derive(Serialize)]
@@ -29,6 +29,23 @@ pub(super) async fn list() -> Out<Vec<QuirkView>> {
         operations: quirk.operations(),
     };
     Out(Quirk::ALL.iter().map(view).collect())
+}
+
+/// A defect for the quirks that take one.
+#[derive(Serialize)]
+pub(super) struct VariantView {
+    variant: Variant,
+    of: &'static str,
+    clause: &'static str,
+    about: &'static str,
+}
+
+pub(super) async fn variants() -> Out<Vec<VariantView>> {
+    let view = |variant: Variant| {
+        let defect = variant.defect();
+        VariantView { variant, of: defect.kind.as_str(), clause: defect.clause, about: &defect.what }
+    };
+    Out(Variant::all().map(view).collect())
 }
 
 pub(super) async fn arm(

@@ -32,6 +32,7 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/quirks", get(quirks::list))
         .route("/quirks/faults", get(quirks::report).post(quirks::arm).delete(quirks::disarm_all))
         .route("/quirks/faults/{number}", delete(quirks::disarm))
+        .route("/quirks/variants", get(quirks::variants))
         .route("/quirks/trace", get(quirks::trace))
         .route("/journal", get(journal::list))
         .route("/audit", get(audit::list))

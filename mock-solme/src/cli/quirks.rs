@@ -8,12 +8,16 @@ use solme_sync_protocol::{LicenseServerId, UtcTime};
 use super::admin::Call;
 use super::render;
 use super::values::time;
-use crate::quirks::{Fault, Operation, Parameters, Place, Quirk, When};
+use crate::quirks::{Fault, Operation, Parameters, Place, Quirk, Variant, When};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Quirks {
     /// All quirks that there are: what happens, to which operations, and the clause that is tested
-    List,
+    List {
+        /// The defects for --variant instead: of what, the clause, and what is wrong
+        #[arg(long)]
+        variants: bool,
+    },
     /// Arm a quirk: from now on it happens
     #[command(after_help = ARM_HELP)]
     Arm(Box<Arm>),
@@ -37,12 +41,13 @@ const ARM_HELP: &str =
     "Without more, each exchange that the quirk can happen to has it, for ever. An exchange has at most
 one quirk: first those that keep the request from the main server, then those of the answer,
 each in the order in which they were armed. Quirks of the connection (tls-other-ca,
-tls-expired-certificate, port-closed, port-black-holed) know no --id, and connections that
+tls-expired-certificate, tls-other-host, tls-old-version, port-closed, port-black-holed) know no --id, and connections that
 are open already stay as they are. Draws follow from the seed of serve --seed.
 
 Examples:
   mock-solme quirks arm drop-reply --next 1
   mock-solme quirks arm status-503 --operation synchronize --after 1 --next 2 --retry-after 30
+  mock-solme quirks arm receipt-variant --variant receipt_jws_alg_none --next 1
   mock-solme quirks arm flip-byte --operation payload --probability 0.2 --at-most-in-a-row 2";
 
 #[derive(Debug, Args)]
@@ -82,6 +87,12 @@ pub(super) struct Arm {
     /// Retry-After as a date, that many seconds after main server time
     #[arg(long, requires = "retry_after")]
     retry_after_date: bool,
+    /// Of another-status: the HTTP status
+    #[arg(long, value_name = "STATUS")]
+    status: Option<u16>,
+    /// Of receipt-variant, refusal-variant, allocation-variant, problem-variant, file-variant: the defect
+    #[arg(long, value_name = "NAME")]
+    variant: Option<Variant>,
 }
 
 impl From<Arm> for Fault {
@@ -95,6 +106,8 @@ impl From<Arm> for Fault {
                 milliseconds: arm.milliseconds,
                 retry_after: arm.retry_after,
                 retry_after_date: arm.retry_after_date,
+                status: arm.status,
+                variant: arm.variant,
             },
         }
     }
@@ -102,7 +115,8 @@ impl From<Arm> for Fault {
 
 pub(super) fn call(verb: Quirks) -> Call {
     match verb {
-        Quirks::List => Call::new(Method::GET, ["quirks"], render::quirks),
+        Quirks::List { variants: false } => Call::new(Method::GET, ["quirks"], render::quirks),
+        Quirks::List { variants: true } => Call::new(Method::GET, ["quirks", "variants"], render::variants),
         Quirks::Arm(arm) => Call::new(Method::POST, ["quirks", "faults"], render::armed).json(json!(Fault::from(*arm))),
         Quirks::Disarm { number: Some(number), .. } => {
             Call::new(Method::DELETE, ["quirks", "faults", &number.to_string()], render::faults)

@@ -81,6 +81,10 @@ pub(super) fn clock(answer: &Value) -> String {
     format!("{}, {} s from real time", plain(&answer["utc"]), answer["offset"])
 }
 
+pub(super) fn variants(answer: &Value) -> String {
+    table(answer, &["variant", "of", "clause", "about"], "There are no variants.")
+}
+
 pub(super) fn quirks(answer: &Value) -> String {
     table(answer, &["quirk", "operations", "clause", "about"], "There are no quirks.")
 }

@@ -1,5 +1,7 @@
 //! Synchronization via file (P 14): a request file becomes a response file.
 
+use solme_sync_fixtures::Object;
+use solme_sync_fixtures::defects::Right;
 use solme_sync_protocol::{FileError, SyncFile};
 
 use super::{Answer, Carrier, MainServer, OperatorError};
@@ -53,7 +55,7 @@ impl MainServer {
             ),
         };
         let bytes = self.settings.conduct.response_file(&response, &about);
-        let bytes = truncated(bytes, outgoing.quirk);
+        let bytes = defective(truncated(bytes, outgoing.quirk), outgoing.quirk);
         Ok(ResponseFile { bytes, outcome })
     }
 
@@ -82,6 +84,14 @@ fn flipped(answer: Answer, quirk: Option<Fired>) -> Answer {
         }
         _ => answer,
     }
+}
+
+/// `file-variant`.
+fn defective(file: Vec<u8>, quirk: Option<Fired>) -> Vec<u8> {
+    let variant = quirk.filter(|fired| fired.quirk == Quirk::FileVariant).and_then(|fired| fired.parameters.variant);
+    let changed =
+        variant.zip(Object::parse(&file)).and_then(|(variant, right)| variant.defect().apply(&Right::Document(right)));
+    changed.unwrap_or(file)
 }
 
 /// `truncate`.

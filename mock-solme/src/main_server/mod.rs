@@ -214,6 +214,8 @@ impl MainServer {
         match quirk {
             Quirk::TlsOtherCa => Some(Ca::of_somebody_else().and_then(|ca| ca.tls(host))),
             Quirk::TlsExpiredCertificate => Some(self.identity.ca.expired_tls(host)),
+            Quirk::TlsOtherHost => Some(self.identity.ca.other_host_tls(host)),
+            Quirk::TlsOldVersion => Some(self.identity.ca.old_tls(host)),
             _ => None,
         }
     }

@@ -81,6 +81,7 @@ pub(crate) enum Need {
 const PORTS: &[Operation] = &[Operation::Synchronize, Operation::Payload];
 const SYNCHRONIZE: &[Operation] = &[Operation::Synchronize];
 const PAYLOAD: &[Operation] = &[Operation::Payload];
+const FILE: &[Operation] = &[Operation::File];
 const MESSAGE: &[Operation] = &[Operation::Synchronize, Operation::File];
 const ALL: &[Operation] = Operation::ALL;
 
@@ -147,8 +148,13 @@ quirks! {
     ContentEncoding = "content-encoding", Way, PORTS, "13.5", "A small body under Content-Encoding: deflate that inflates to 64 MiB.";
     TlsOtherCa = "tls-other-ca", Connection, SYNCHRONIZE, "13.2", "The certificate comes from another CA, as behind an inspecting proxy.";
     TlsExpiredCertificate = "tls-expired-certificate", Connection, SYNCHRONIZE, "13.2", "The certificate comes from the right CA and has expired.";
+    TlsOtherHost = "tls-other-host", Connection, SYNCHRONIZE, "13.2", "The certificate comes from the right CA and is for another host.";
+    TlsOldVersion = "tls-old-version", Connection, SYNCHRONIZE, "13.2", "Nothing newer than TLS 1.2 is spoken.";
     PortClosed = "port-closed", Connection, PORTS, "13.1", "Connections are accepted and reset at once (RST); the port itself does not refuse them.";
     PortBlackHoled = "port-black-holed", Connection, PORTS, "13.1", "Connections are accepted and never answered, not even with TLS, until the client closes them.";
+    AnotherStatus = "another-status", Way, PORTS, "13.8", "The honest answer under the HTTP status --status.";
+    ProblemVariant = "problem-variant", Way, SYNCHRONIZE, "13.6", "The problem document of an honest refusal has the defect --variant.";
+    FileVariant = "file-variant", Way, FILE, "14.2", "The honest response file has the defect --variant.";
     PayloadNotFound = "payload-not-found", Instead, PAYLOAD, "13.5", "Status 404 for a payload that is there.";
 
     WrongSignature = "wrong-signature", Message(N::Message), MESSAGE, "11.1", "One bit of the signature is another one.";
@@ -179,9 +185,15 @@ quirks! {
     UnknownMembers = "unknown-members", Message(N::FirstMessage), MESSAGE, "2.3", "The message has members more than it should. They must be ignored: this answer is good.";
     ReorderedMembers = "reordered-members", Message(N::FirstMessage), MESSAGE, "2.1", "The members of the message stand in reverse order. They may: this answer is good.";
     DuplicateMembers = "duplicate-members", Message(N::Message), MESSAGE, "2.2", "The last member of the message stands there twice.";
+    ReceiptVariant = "receipt-variant", Message(N::Receipt), MESSAGE, "11.1", "The receipt has the defect --variant, and is signed right unless that is the defect.";
+    RefusalVariant = "refusal-variant", Message(N::Message), MESSAGE, "11.10", "A refusal invalid-request with the defect --variant, signed right unless that is the defect.";
+    AllocationVariant = "allocation-variant", Message(N::Receipt), MESSAGE, "11.8", "The allocation has the defect --variant; sealed right, size and digests fit.";
     UnsignedRefusal = "unsigned-refusal", Message(N::Message), SYNCHRONIZE, "8.2", "A problem document key-pair-cleared without a refusal.";
     RefusalOfAnotherRequest = "refusal-of-another-request", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its request_digest that of no request of this client.";
     RefusalOfAnotherKeyPair = "refusal-of-another-key-pair", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its key_thumbprint that of another key pair.";
+    RefusalForAnotherId = "refusal-for-another-id", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its aud another license server id.";
+    RefusalOfAnotherMainServer = "refusal-of-another-main-server", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its iss another main server, the signature that of the trusted key.";
+    ProblemOfAnotherCode = "problem-of-another-code", Message(N::Message), SYNCHRONIZE, "13.6", "A refusal temporarily-unavailable in a problem document that says key-pair-cleared. The refusal counts.";
     RefusalByAnotherKey = "refusal-by-another-key", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, signed by another key.";
     UnknownRefusalCode = "unknown-refusal-code", Message(N::Message), MESSAGE, "10.1", "A refusal with the code try-the-other-door, signed right.";
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use solme_sync_protocol::{LicenseServerId, UtcTime};
 
 use super::catalogue::{Operation, Quirk, Stage};
+use super::variant::Variant;
 
 /// A quirk that is armed, or to be armed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +72,12 @@ pub struct Parameters {
     /// Of the same: Retry-After is the date that many seconds after main server time.
     #[serde(default, skip_serializing_if = "is_false")]
     pub retry_after_date: bool,
+    /// Of `another-status`: from 200 to 599.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Of the quirks whose names end in `-variant`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
 }
 
 /// Why a fault cannot be armed.
@@ -107,6 +114,25 @@ pub enum FaultError {
     /// More milliseconds than a client can be expected to wait.
     #[error("{0} milliseconds are more than an hour")]
     Milliseconds(u64),
+    /// A quirk that is told nothing of what it is to do.
+    #[error("{quirk} needs a {parameter}")]
+    Missing {
+        /// The quirk.
+        quirk: Quirk,
+        /// The parameter.
+        parameter: &'static str,
+    },
+    /// A defect of something else.
+    #[error("{variant} is a defect of a {}, which {quirk} does not change", variant.kind())]
+    Kind {
+        /// The quirk.
+        quirk: Quirk,
+        /// The defect.
+        variant: Variant,
+    },
+    /// Not from 200 to 599.
+    #[error("{0} is not the status of an answer; choose one from 200 to 599")]
+    Status(u16),
     /// A date without the seconds it is made of.
     #[error("retry_after_date needs retry_after")]
     DateOfNothing,
@@ -199,6 +225,21 @@ impl Fault {
         self.retry_after(seconds)
     }
 
+    /// See [`Parameters::status`].
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.parameters.status = Some(status);
+        self
+    }
+
+    /// The answer has this defect; the quirk is the one that has answers of its kind changed.
+    pub fn of(variant: Variant) -> Option<Self> {
+        let quirk = Quirk::ALL.iter().copied().find(|quirk| quirk.changes() == Some(variant.kind()))?;
+        let mut fault = Self::new(quirk);
+        fault.parameters.variant = Some(variant);
+        Some(fault)
+    }
+
     /// Whether it makes sense.
     ///
     /// # Errors
@@ -246,13 +287,26 @@ impl Parameters {
             ("milliseconds", self.milliseconds.is_some() && !takes_time),
             ("retry_after", self.retry_after.is_some() && !says_when),
             ("retry_after_date", self.retry_after_date && !says_when),
+            ("status", self.status.is_some() && quirk != Quirk::AnotherStatus),
+            ("variant", self.variant.is_some() && quirk.changes().is_none()),
         ];
         if let Some((parameter, _)) = strangers.into_iter().find(|(_, stranger)| *stranger) {
             return Err(FaultError::Parameter { quirk, parameter });
         }
+        self.check_variant(quirk)?;
         match self.milliseconds {
             Some(milliseconds) if milliseconds > MILLISECONDS_AT_MOST => Err(FaultError::Milliseconds(milliseconds)),
             _ if self.retry_after_date && self.retry_after.is_none() => Err(FaultError::DateOfNothing),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_variant(self, quirk: Quirk) -> Result<(), FaultError> {
+        match (quirk.changes(), self.variant, self.status) {
+            (Some(_), None, _) => Err(FaultError::Missing { quirk, parameter: "variant" }),
+            (Some(kind), Some(variant), _) if variant.kind() != kind => Err(FaultError::Kind { quirk, variant }),
+            (_, _, None) if quirk == Quirk::AnotherStatus => Err(FaultError::Missing { quirk, parameter: "status" }),
+            (_, _, Some(status)) if !(200..600).contains(&status) => Err(FaultError::Status(status)),
             _ => Ok(()),
         }
     }

@@ -9,12 +9,14 @@ mod fault;
 mod file;
 mod plan;
 mod profile;
+mod variant;
 
 pub use catalogue::{Operation, Quirk};
 pub use fault::{Fault, FaultError, Parameters, Place, When};
 pub use file::FaultFileError;
 pub use plan::FaultReport;
 pub use profile::hostile;
+pub use variant::Variant;
 
 pub(crate) use catalogue::{Need, Stage};
 pub(crate) use file::parse as parse_file;

@@ -8,6 +8,8 @@ use axum::http::header::{
 };
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse as _, Response};
+use solme_sync_fixtures::Object;
+use solme_sync_fixtures::defects::Right;
 use solme_sync_protocol::UtcTime;
 
 use super::bomb::deflate_bomb;
@@ -86,6 +88,11 @@ pub(crate) async fn damaged(fired: Fired, mut response: Response, wire: &WireCon
         }
         Quirk::Truncate => return with_body(response, |body| body.slice(..body.len() / 2)).await,
         Quirk::FlipByte => return with_body(response, flipped).await,
+        Quirk::AnotherStatus => {
+            let status = fired.parameters.status.and_then(|status| StatusCode::from_u16(status).ok());
+            *response.status_mut() = status.unwrap_or(StatusCode::IM_A_TEAPOT);
+        }
+        Quirk::ProblemVariant => return with_body(response, |body| defective(fired.parameters, body)).await,
         Quirk::WrongContentType => {
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         }
@@ -97,6 +104,15 @@ pub(crate) async fn damaged(fired: Fired, mut response: Response, wire: &WireCon
         _ => {}
     }
     response
+}
+
+/// A problem document with the defect that the quirk is told; anything else stays as it is.
+fn defective(parameters: Parameters, body: Bytes) -> Bytes {
+    let variant = parameters
+        .variant
+        .zip(Object::parse(&body).filter(|document| document.names().iter().any(|name| name == "refusal")));
+    let changed = variant.and_then(|(variant, problem)| variant.defect().apply(&Right::Document(problem)));
+    changed.map_or(body, Bytes::from)
 }
 
 fn flipped(body: Bytes) -> Bytes {

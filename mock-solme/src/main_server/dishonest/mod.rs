@@ -9,6 +9,7 @@ mod jws;
 mod payloads;
 mod receipts;
 mod refusals;
+mod variants;
 
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, PublicJwk, Receipt, Request, SignEs384 as _, Signed};
 
@@ -81,7 +82,7 @@ impl MainServer {
         let (Stage::Message(_), Some(exchanged)) = (fired.quirk.stage(), exchanged) else {
             return (honest, Some(fired));
         };
-        match self.forge(fired.quirk, &exchanged, honest.clone(), exchange.carrier) {
+        match self.forge(fired, &exchanged, honest.clone(), exchange.carrier) {
             Ok(forged) => {
                 exchange.answer = forged.message().unwrap_or_default().to_owned();
                 (forged, Some(fired))
@@ -95,11 +96,17 @@ impl MainServer {
 
     fn forge(
         &self,
-        quirk: Quirk,
+        fired: Fired,
         exchanged: &Exchanged,
         honest: Answer,
         carrier: Carrier,
     ) -> Result<Answer, NotForged> {
+        let quirk = fired.quirk;
+        if quirk == Quirk::ReceiptVariant {
+            let message = honest.message().ok_or(NotForged::NotOffered)?;
+            let forged = self.variant_of(message, fired.parameters.variant)?;
+            return Ok(honest.with_message(forged));
+        }
         if let Some(change) = jws::change(quirk) {
             let message = honest.message().ok_or(NotForged::NotOffered)?;
             let forged = change(message, &self.identity.key);
@@ -108,11 +115,11 @@ impl MainServer {
             }
             return Ok(honest.with_message(forged));
         }
-        if let Some(refusal) = self.forge_refusal(quirk, exchanged)? {
+        if let Some(refusal) = self.forge_refusal(fired, exchanged)? {
             return Ok(refusal);
         }
         let accepted = exchanged.accepted.as_ref().ok_or(NotForged::NotOffered)?;
-        let (receipt, payload) = self.forge_receipt(quirk, &exchanged.license_server_id, accepted, carrier)?;
+        let (receipt, payload) = self.forge_receipt(fired, &exchanged.license_server_id, accepted, carrier)?;
         Ok(Answer::Accepted { license_server_id: exchanged.license_server_id.clone(), receipt, payload })
     }
 

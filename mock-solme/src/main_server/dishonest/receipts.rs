@@ -5,11 +5,11 @@ use solme_sync_protocol::{
     Signed, SyncId, limits, sealing_info,
 };
 
-use super::{Accepted, MainServer, NotForged};
+use super::{Accepted, MainServer, NotForged, variants};
 use crate::crypto::{self, CryptoError, MainServerKey};
 use crate::identity::new_main_server_id;
 use crate::main_server::Carrier;
-use crate::quirks::Quirk;
+use crate::quirks::{Fired, Quirk};
 use crate::store::records;
 
 const DAY: u64 = 86_400;
@@ -21,11 +21,12 @@ impl MainServer {
     /// The receipt that the quirk makes of an honest one, and its payload.
     pub(super) fn forge_receipt(
         &self,
-        quirk: Quirk,
+        fired: Fired,
         id: &LicenseServerId,
         accepted: &Accepted,
         carrier: Carrier,
     ) -> Result<(String, Vec<u8>), NotForged> {
+        let quirk = fired.quirk;
         let honest_payload = || accepted.payload.clone();
         match (quirk, &accepted.last, &accepted.older) {
             (Quirk::OldReceipt, Some((last, _)), _) => return Ok((last.clone(), honest_payload())),
@@ -34,7 +35,7 @@ impl MainServer {
             _ => {}
         }
         let mut receipt = accepted.receipt.clone();
-        if let Some(payload) = self.forge_payload(quirk, id, accepted, &mut receipt)? {
+        if let Some(payload) = self.forge_payload(fired, id, accepted, &mut receipt)? {
             receipt.payload_name = PayloadName::from_random(crypto::random()?);
             let signed = Signed::sign(&receipt, &self.identity.key).as_str().to_owned();
             if carrier == Carrier::Https {
@@ -52,14 +53,14 @@ impl MainServer {
     /// The payload of the quirks that have one of their own; the receipt fits it as far as the quirk wants.
     fn forge_payload(
         &self,
-        quirk: Quirk,
+        fired: Fired,
         id: &LicenseServerId,
         accepted: &Accepted,
         receipt: &mut Receipt,
     ) -> Result<Option<Vec<u8>>, NotForged> {
         let key = accepted.request.sealing_jwk;
         let revision = receipt.allocation_revision;
-        let payload = match quirk {
+        let payload = match fired.quirk {
             Quirk::SealedToAnotherKey => {
                 let other = *MainServerKey::generate()?.public_jwk();
                 crypto::seal(&other, &info(receipt), &self.allocation(id, revision)?)?
@@ -78,6 +79,11 @@ impl MainServer {
                 let allocation = format!("{{\"revision\":{revision},{MALFORMED_LICENSES}");
                 receipt.allocation_digest = Digest::of(&allocation);
                 crypto::seal(&key, &info(receipt), allocation.as_bytes())?
+            }
+            Quirk::AllocationVariant => {
+                let allocation = variants::of_allocation(&self.allocation(id, revision)?, fired.parameters.variant)?;
+                receipt.allocation_digest = Digest::of(&allocation);
+                crypto::seal(&key, &info(receipt), &allocation)?
             }
             Quirk::RevisionBack => {
                 let (_, last) = accepted.last.as_ref().ok_or(NotForged::NotOffered)?;
@@ -141,7 +147,7 @@ fn change_members(quirk: Quirk, receipt: &mut Receipt) -> Result<(), CryptoError
     Ok(())
 }
 
-fn another_id() -> LicenseServerId {
+pub(super) fn another_id() -> LicenseServerId {
     "SOMEBODY-ELSE".parse().expect("of the form of an id")
 }
 

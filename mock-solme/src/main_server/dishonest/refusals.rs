@@ -1,12 +1,13 @@
 //! Forged refusals. They say `key-pair-cleared`, which would do the most harm (P 12.6).
 
-use solme_sync_protocol::{Digest, Problem, Refusal, RefusalCode, Signed, VERSION};
+use solme_sync_protocol::{Digest, InvalidRequestReason, Problem, Refusal, RefusalCode, Signed, VERSION};
 
-use super::receipts::another_thumbprint;
+use super::receipts::{another_id, another_thumbprint};
 use super::{Exchanged, MainServer, NotForged, jws};
 use crate::crypto::MainServerKey;
+use crate::identity::new_main_server_id;
 use crate::main_server::Answer;
-use crate::quirks::Quirk;
+use crate::quirks::{Fired, Quirk};
 
 const CODE: RefusalCode = RefusalCode::KeyPairCleared;
 const TEXT: &str = "This key pair was cleared.";
@@ -16,7 +17,7 @@ const UNKNOWN_CODE: &str = "try-the-other-door";
 
 impl MainServer {
     /// The refusal of a quirk that makes one of any answer.
-    pub(super) fn forge_refusal(&self, quirk: Quirk, exchanged: &Exchanged) -> Result<Option<Answer>, NotForged> {
+    pub(super) fn forge_refusal(&self, fired: Fired, exchanged: &Exchanged) -> Result<Option<Answer>, NotForged> {
         let mut refusal = Refusal {
             version: VERSION,
             main_server_id: self.id.clone(),
@@ -32,7 +33,7 @@ impl MainServer {
         let signed = |refusal: &Refusal, key: &MainServerKey| Signed::sign(refusal, key).as_str().to_owned();
         let key = &self.identity.key;
         let mut problem = Problem::carrying(CODE, TEXT.to_owned(), CURE.to_owned(), String::new());
-        problem.refusal = match quirk {
+        problem.refusal = match fired.quirk {
             Quirk::UnsignedRefusal => None,
             Quirk::RefusalOfAnotherRequest => {
                 refusal.request_digest = Digest::of("another request");
@@ -41,6 +42,25 @@ impl MainServer {
             Quirk::RefusalOfAnotherKeyPair => {
                 refusal.key_thumbprint = another_thumbprint()?;
                 Some(signed(&refusal, key))
+            }
+            Quirk::RefusalForAnotherId => {
+                refusal.license_server_id = another_id();
+                Some(signed(&refusal, key))
+            }
+            Quirk::RefusalOfAnotherMainServer => {
+                refusal.main_server_id = new_main_server_id()?;
+                Some(signed(&refusal, key))
+            }
+            Quirk::ProblemOfAnotherCode => {
+                refusal.code = RefusalCode::TemporarilyUnavailable;
+                problem.status = refusal.code.http_status();
+                Some(signed(&refusal, key))
+            }
+            Quirk::RefusalVariant => {
+                refusal.code = RefusalCode::InvalidRequest;
+                refusal.reason = Some(InvalidRequestReason::MalformedClaims);
+                problem = Problem::carrying(refusal.code, TEXT.to_owned(), CURE.to_owned(), String::new());
+                Some(self.variant_of(&signed(&refusal, key), fired.parameters.variant)?)
             }
             Quirk::RefusalByAnotherKey => Some(signed(&refusal, &MainServerKey::generate()?)),
             Quirk::UnknownRefusalCode => {

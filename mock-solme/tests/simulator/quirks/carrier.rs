@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mock_solme::MockSolme;
 use mock_solme::quirks::{Fault, Operation, Quirk};
-use rustls::{CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error};
 use solme_sync_protocol::{Receipt, Signed, SyncFile};
 
 use super::client::{Client, Raw, get, hears, post};
@@ -113,9 +113,13 @@ fn table() -> Vec<(Fault, Check)> {
         let year = now.to_string()[..4].to_owned();
         assert!(value.contains(&year), "{value} {now}");
     };
-    let told = [
+    let told: [(Fault, Check); 3] = [
         (Fault::new(Quirk::Status429).retry_after(30), in_time),
         (Fault::new(Quirk::Status503).retry_after_date(30), at_date),
+        (Fault::new(Quirk::AnotherStatus).status(201), |honest, harmed, _| {
+            assert_eq!((harmed.status(), harmed.body()), ("201", honest.body()));
+            assert_eq!(harmed.header("content-type"), honest.header("content-type"));
+        }),
     ];
     let plain = plain.into_iter().map(|(quirk, check)| match quirk {
         Quirk::SlowDrip => (Fault::new(quirk).milliseconds(1), check),
@@ -179,14 +183,21 @@ fn the_payload_is_not_found_once() {
 }
 
 #[test]
-fn certificates_of_another_ca_and_expired_ones_are_what_they_are_called() {
+fn what_is_wrong_with_tls_is_what_it_is_called() {
     let answered = Answered::new();
-    for quirk in [Quirk::TlsOtherCa, Quirk::TlsExpiredCertificate] {
+    for quirk in [Quirk::TlsOtherCa, Quirk::TlsExpiredCertificate, Quirk::TlsOtherHost, Quirk::TlsOldVersion] {
         answered.mock.arm(Fault::new(quirk).next(1)).unwrap();
         let error = answered.ask(Operation::Synchronize).error.unwrap();
         let tls = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
         match (quirk, tls) {
             (Quirk::TlsOtherCa, Some(Error::InvalidCertificate(CertificateError::UnknownIssuer))) => {}
+            (
+                Quirk::TlsOtherHost,
+                Some(Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                )),
+            ) => {}
+            (Quirk::TlsOldVersion, Some(Error::AlertReceived(AlertDescription::ProtocolVersion))) => {}
             (
                 _,
                 Some(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })),

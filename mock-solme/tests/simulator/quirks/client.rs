@@ -63,7 +63,8 @@ fn tls(mock: &MockSolme) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(mock.trust().ca_certificate.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config =
+        ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
     let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
     let connection = ClientConnection::new(config, ServerName::try_from("127.0.0.1").unwrap()).unwrap();
     StreamOwned::new(connection, TcpStream::connect(address(mock.https())).unwrap())
@@ -249,7 +250,10 @@ impl<'m> Client<'m> {
             Err(_) => return "10.1",
         };
         let thumbprint = outstanding.request.header().jwk.thumbprint();
-        let ours = refusal.request_digest == outstanding.request.digest() && refusal.key_thumbprint == thumbprint;
+        let ours = refusal.request_digest == outstanding.request.digest()
+            && refusal.key_thumbprint == thumbprint
+            && refusal.main_server_id == self.mock.trust().main_server_id
+            && refusal.license_server_id == self.server.id;
         if ours { refusal.code.as_str() } else { "11.10" }
     }
 }
