@@ -42,6 +42,12 @@ impl Clock {
         Ok(())
     }
 
+    /// What the time would be with this offset; none before 1970.
+    pub(crate) fn time_at(offset: i64) -> Option<UtcTime> {
+        let time = signed(real_now()).checked_add(offset)?;
+        u64::try_from(time).ok().map(UtcTime::from_secs)
+    }
+
     /// The offset that would make it `time` now.
     pub(crate) fn offset_for(time: UtcTime) -> i64 {
         signed(time).saturating_sub(signed(real_now()))

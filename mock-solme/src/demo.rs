@@ -14,11 +14,7 @@ const CONTACT: &str = "it@customer.example";
 /// The id, if there is one.
 pub(crate) fn id(main_server: &MainServer) -> Result<Option<LicenseServerId>, OperatorError> {
     let id: LicenseServerId = ID.parse().expect("of the form of an id");
-    match main_server.record(&id) {
-        Ok(_) => Ok(Some(id)),
-        Err(OperatorError::UnknownId(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
+    Ok(main_server.has_id(&id)?.then_some(id))
 }
 
 /// Adds the id and its licenses, unless they are there from an earlier run.

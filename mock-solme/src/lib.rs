@@ -21,6 +21,7 @@ mod main_server;
 mod mock;
 pub mod quirks;
 pub mod registry;
+mod rfc3339;
 mod running;
 mod seams;
 mod store;

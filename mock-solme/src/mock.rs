@@ -224,17 +224,17 @@ impl MockSolme {
     /// Makes it `time` now, for the whole simulator.
     ///
     /// # Errors
-    /// The store's.
+    /// [`OperatorError::Clock`].
     pub fn set_clock(&self, time: UtcTime) -> Result<(), OperatorError> {
-        Ok(self.main_server.set_clock(time)?)
+        self.main_server.set_clock(time)
     }
 
     /// Moves main server time by `seconds`; back, where they are negative.
     ///
     /// # Errors
-    /// The store's.
+    /// [`OperatorError::Clock`].
     pub fn advance_clock(&self, seconds: i64) -> Result<(), OperatorError> {
-        Ok(self.main_server.advance_clock(seconds)?)
+        self.main_server.advance_clock(seconds)
     }
 
     /// Adds an id with nothing allocated.
@@ -333,7 +333,7 @@ impl MockSolme {
     /// # Errors
     /// The store's.
     pub fn clear_requests(&self) -> Result<Vec<NumberedClearRequest>, OperatorError> {
-        Ok(self.main_server.clear_requests(None, ALL)?)
+        Ok(self.main_server.clear_requests(None, None, ALL)?)
     }
 
     /// Approves a clear request.

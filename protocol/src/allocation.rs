@@ -145,6 +145,9 @@ impl License {
             if component.max_users == 0 {
                 return broken(&format!("component {} has no users", component.id));
             }
+            if component.max_users > limits::INTEGER {
+                return broken(&format!("max_users of component {} is greater than 2^53 - 1", component.id));
+            }
             let name = component.name.chars().count();
             if name == 0 || name > limits::COMPONENT_NAME {
                 return broken(&format!("the name of component {} is not 1 to 64 characters", component.id));
@@ -249,7 +252,7 @@ mod tests {
     #[test]
     fn each_rule_of_a_license_is_checked() {
         assert_eq!(license().check(), Ok(()));
-        let broken: [fn(&mut License); 9] = [
+        let broken: [fn(&mut License); 10] = [
             |l| l.display = Some(String::new()),
             |l| l.display = Some("ä".to_owned()),
             |l| l.domain = Some(" x".to_owned()),
@@ -257,6 +260,7 @@ mod tests {
             |l| l.expires_at = Some(l.valid_from),
             |l| l.components.clear(),
             |l| l.components[0].max_users = 0,
+            |l| l.components[0].max_users = limits::INTEGER + 1,
             |l| l.components.push(l.components[0].clone()),
             |l| drop(l.properties.insert(String::new(), String::new())),
         ];

@@ -12,6 +12,6 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Query(listing): Query<Listing>,
 ) -> Result<Out<Vec<AuditEntry>>, ProblemResponse> {
-    let (id, limit) = (listing.id()?, listing.limit());
-    Ok(Out(admin.act(move |main_server| main_server.audit(id.as_ref(), listing.before, limit)).await?))
+    let (id, before, limit) = (listing.id()?, listing.before(), listing.limit());
+    Ok(Out(admin.act(move |main_server| main_server.audit(id.as_ref(), before, limit)).await?))
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use super::Admin;
-use super::extract::{ByBody, Json, Listing, Path, Query, by};
+use super::extract::{ByBody, Json, Listing, Name, Number, Path, Query, Reason, by};
 use super::view::ClearRequestView;
 use crate::http::problem::ProblemResponse;
 
@@ -13,14 +13,14 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Query(listing): Query<Listing>,
 ) -> Result<Out<Vec<ClearRequestView>>, ProblemResponse> {
-    let (id, limit) = (listing.id()?, listing.limit());
-    let requests = admin.act(move |main_server| main_server.clear_requests(id.as_ref(), limit)).await?;
+    let (id, before, limit) = (listing.id()?, listing.before(), listing.limit());
+    let requests = admin.act(move |main_server| main_server.clear_requests(id.as_ref(), before, limit)).await?;
     Ok(Out(requests.into_iter().map(ClearRequestView::from).collect()))
 }
 
 pub(super) async fn show(
     State(admin): State<Admin>,
-    Path(number): Path<u64>,
+    Path(Number(number)): Path<Number>,
 ) -> Result<Out<ClearRequestView>, ProblemResponse> {
     let request = admin.act(move |main_server| main_server.clear_request(number)).await?;
     Ok(Out(request.into()))
@@ -33,13 +33,13 @@ pub(super) struct Approve {
     even_so: bool,
     #[serde(default)]
     reserve: bool,
-    operator: Option<String>,
-    reason: Option<String>,
+    operator: Option<Name>,
+    reason: Option<Reason>,
 }
 
 pub(super) async fn approve(
     State(admin): State<Admin>,
-    Path(number): Path<u64>,
+    Path(Number(number)): Path<Number>,
     Json(approve): Json<Approve>,
 ) -> Result<Out<ClearRequestView>, ProblemResponse> {
     let Approve { even_so, reserve, operator, reason } = approve;
@@ -51,7 +51,7 @@ pub(super) async fn approve(
 
 pub(super) async fn reject(
     State(admin): State<Admin>,
-    Path(number): Path<u64>,
+    Path(Number(number)): Path<Number>,
     Json(body): Json<ByBody>,
 ) -> Result<Out<ClearRequestView>, ProblemResponse> {
     let rejected = admin.act(move |main_server| main_server.reject_clear_request(number, &body.by())).await?;

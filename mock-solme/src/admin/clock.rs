@@ -18,6 +18,7 @@ pub(super) async fn show(State(admin): State<Admin>) -> Out<ClockView> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Set {
+    #[serde(with = "crate::rfc3339")]
     now: UtcTime,
 }
 
@@ -42,6 +43,5 @@ pub(super) async fn advance(
 }
 
 fn view(main_server: &MainServer) -> ClockView {
-    let now = main_server.now();
-    ClockView { now, utc: now.to_string(), offset: main_server.clock_offset() }
+    ClockView { now: main_server.now(), offset: main_server.clock_offset() }
 }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
+use solme_sync_protocol::limits;
 
 use crate::http::problem::ProblemResponse;
 use crate::http::{body, problem};
@@ -28,8 +29,59 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let detail = format!("A JSON body has at most {JSON_AT_MOST} bytes.");
             return Err(ProblemResponse::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail, "Send less."));
         }
-        let object: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(object).map(Self).map_err(|error| malformed(&error))
+        parse(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self)
+    }
+}
+
+/// What is wrong is said with the member that it is wrong with.
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ProblemResponse> {
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return Err(malformed(&"The body is not a JSON object."));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
+    deserializer.end().map_err(|error| malformed(&error))?;
+    Ok(parsed)
+}
+
+/// Text for people on one line: at most `N` characters, and no control character.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Line<const N: usize>(String);
+
+impl<const N: usize> TryFrom<String> for Line<N> {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.chars().count() {
+            found if found > N => Err(format!("has {found} characters; at most {N} are allowed")),
+            _ if text.chars().any(char::is_control) => Err("has a control character, such as a line break".to_owned()),
+            _ => Ok(Self(text)),
+        }
+    }
+}
+
+impl<const N: usize> From<Line<N>> for String {
+    fn from(line: Line<N>) -> Self {
+        line.0
+    }
+}
+
+/// Names of customers and operators.
+pub(super) type Name = Line<128>;
+/// Why something is done.
+pub(super) type Reason = Line<1_000>;
+
+/// The number of a row, in a path or a query.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "u64")]
+pub(super) struct Number(pub(super) u64);
+
+impl TryFrom<u64> for Number {
+    type Error = String;
+
+    fn try_from(number: u64) -> Result<Self, String> {
+        if number <= limits::INTEGER { Ok(Self(number)) } else { Err(format!("{number} is greater than 2^53 - 1")) }
     }
 }
 
@@ -66,8 +118,8 @@ fn malformed(error: &impl ToString) -> ProblemResponse {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ByBody {
-    operator: Option<String>,
-    reason: Option<String>,
+    operator: Option<Name>,
+    reason: Option<Reason>,
 }
 
 impl ByBody {
@@ -77,9 +129,12 @@ impl ByBody {
 }
 
 /// Who does it and why.
-pub(super) fn by(operator: Option<String>, reason: Option<String>) -> By {
+pub(super) fn by(operator: Option<Name>, reason: Option<Reason>) -> By {
     let default = By::default();
-    By { operator: operator.unwrap_or(default.operator), reason: reason.unwrap_or(default.reason) }
+    By {
+        operator: operator.map_or(default.operator, String::from),
+        reason: reason.map_or(default.reason, String::from),
+    }
 }
 
 /// For a member that may be missing, and may be null, which is something else.
@@ -94,7 +149,7 @@ pub(super) struct Listing {
     /// Only of this license server id.
     pub(super) id: Option<String>,
     /// Only what has a lower number.
-    pub(super) before: Option<u64>,
+    before: Option<Number>,
     /// At most so many.
     limit: Option<u32>,
 }
@@ -106,6 +161,10 @@ const LIMIT_AT_MOST: u32 = 10_000;
 impl Listing {
     pub(super) fn limit(&self) -> u32 {
         limit(self.limit)
+    }
+
+    pub(super) fn before(&self) -> Option<u64> {
+        self.before.map(|before| before.0)
     }
 
     pub(super) fn id<T: FromStr<Err: ToString>>(&self) -> Result<Option<T>, ProblemResponse> {

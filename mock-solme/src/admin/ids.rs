@@ -7,20 +7,39 @@ use serde::Deserialize;
 use solme_sync_protocol::LicenseServerId;
 
 use super::Admin;
-use super::extract::{ByBody, Json, Path, Query, by, given, limit};
-use super::view::IdView;
+use super::extract::{ByBody, Json, Name, Path, Query, Reason, by, given, limit};
+use super::view::{IdView, ListedId};
 use crate::crypto;
 use crate::http::problem::ProblemResponse;
+
+/// Addresses of the contacts of an id; of what form they are is for the main server to say.
+#[derive(Default, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+struct Contacts(Vec<String>);
+
+/// Contacts of one id: each hears of each clear request.
+const CONTACTS_AT_MOST: usize = 16;
+
+impl TryFrom<Vec<String>> for Contacts {
+    type Error = String;
+
+    fn try_from(contacts: Vec<String>) -> Result<Self, String> {
+        match contacts.len() {
+            ..=CONTACTS_AT_MOST => Ok(Self(contacts)),
+            found => Err(format!("{found} contacts; at most {CONTACTS_AT_MOST} are allowed")),
+        }
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewId {
     license_server_id: Option<LicenseServerId>,
-    name: Option<String>,
+    name: Option<Name>,
     #[serde(default)]
-    contacts: Vec<String>,
-    operator: Option<String>,
-    reason: Option<String>,
+    contacts: Contacts,
+    operator: Option<Name>,
+    reason: Option<Reason>,
 }
 
 pub(super) async fn add(
@@ -32,7 +51,8 @@ pub(super) async fn add(
         None => made_up().map_err(|_| crate::http::problem::failed())?,
     };
     let by = by(new.operator, new.reason);
-    let record = admin.act(move |main_server| main_server.add_id(&id, new.name, new.contacts, &by)).await?;
+    let (name, Contacts(contacts)) = (new.name.map(String::from), new.contacts);
+    let record = admin.act(move |main_server| main_server.add_id(&id, name, contacts, &by)).await?;
     Ok((StatusCode::CREATED, Out(record.into())))
 }
 
@@ -53,9 +73,9 @@ pub(super) struct Pages {
 pub(super) async fn list(
     State(admin): State<Admin>,
     Query(pages): Query<Pages>,
-) -> Result<Out<Vec<IdView>>, ProblemResponse> {
+) -> Result<Out<Vec<ListedId>>, ProblemResponse> {
     let records = admin.act(move |main_server| main_server.records(&pages.after, limit(pages.limit))).await?;
-    Ok(Out(records.into_iter().map(IdView::from).collect()))
+    Ok(Out(records.into_iter().map(ListedId::from).collect()))
 }
 
 pub(super) async fn show(
@@ -70,10 +90,10 @@ pub(super) async fn show(
 #[serde(deny_unknown_fields)]
 pub(super) struct IdChange {
     #[serde(default, deserialize_with = "given")]
-    name: Option<Option<String>>,
-    contacts: Option<Vec<String>>,
-    operator: Option<String>,
-    reason: Option<String>,
+    name: Option<Option<Name>>,
+    contacts: Option<Contacts>,
+    operator: Option<Name>,
+    reason: Option<Reason>,
 }
 
 pub(super) async fn change(
@@ -82,7 +102,9 @@ pub(super) async fn change(
     Json(change): Json<IdChange>,
 ) -> Result<Out<IdView>, ProblemResponse> {
     let by = by(change.operator, change.reason);
-    let record = admin.act(move |main_server| main_server.change_id(&id, change.name, change.contacts, &by)).await?;
+    let name = change.name.map(|name| name.map(String::from));
+    let contacts = change.contacts.map(|contacts| contacts.0);
+    let record = admin.act(move |main_server| main_server.change_id(&id, name, contacts, &by)).await?;
     Ok(Out(record.into()))
 }
 

@@ -13,5 +13,5 @@ pub(super) async fn list(
     Query(listing): Query<Listing>,
 ) -> Result<Out<Vec<JournalEntry>>, ProblemResponse> {
     let limit = usize::try_from(listing.limit()).unwrap_or(usize::MAX);
-    Ok(Out(admin.main_server.journal.list(listing.id()?.as_ref(), listing.before, limit)))
+    Ok(Out(admin.main_server.journal.list(listing.id()?.as_ref(), listing.before(), limit)))
 }

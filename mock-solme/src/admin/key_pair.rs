@@ -6,7 +6,7 @@ use serde::Deserialize;
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 use super::Admin;
-use super::extract::{Json, Path, by};
+use super::extract::{Json, Name, Path, Reason, by};
 use super::view::{ClearView, KeyPairView};
 use crate::http::problem::ProblemResponse;
 
@@ -24,8 +24,8 @@ pub(super) struct Clear {
     /// The key pair to clear; without it the one in use.
     thumbprint: Option<KeyThumbprint>,
     reserve_for: Option<KeyThumbprint>,
-    operator: Option<String>,
-    reason: Option<String>,
+    operator: Option<Name>,
+    reason: Option<Reason>,
 }
 
 pub(super) async fn clear(
@@ -44,8 +44,8 @@ pub(super) async fn clear(
 pub(super) struct Reserve {
     /// The only key pair that may bind the id next; null lifts the reservation.
     reserve_for: Option<KeyThumbprint>,
-    operator: Option<String>,
-    reason: Option<String>,
+    operator: Option<Name>,
+    reason: Option<Reason>,
 }
 
 pub(super) async fn reserve(

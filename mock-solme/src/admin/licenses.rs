@@ -6,16 +6,18 @@ use axum::Json as Out;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use solme_sync_protocol::{
-    Component, ComponentId, License, LicenseNumber, LicenseServerId, UtcTime, component_id, component_name,
+    Component, ComponentId, LicenseNumber, LicenseServerId, component_id, component_name, limits,
 };
 
 use super::Admin;
-use super::extract::{ByBody, Json, Path, by, given};
-use super::view::AllocationView;
+use super::extract::{ByBody, Json, Name, Path, Reason, by, given};
+use super::view::{AllocationView, LicenseView};
 use crate::http::problem::ProblemResponse;
 use crate::main_server::NewLicense;
 use crate::registry::LicenseChange;
+use crate::rfc3339::Rfc3339;
 
 /// A component, by its id, by its name, or by both.
 #[derive(Deserialize)]
@@ -23,7 +25,16 @@ use crate::registry::LicenseChange;
 struct ComponentBody {
     id: Option<ComponentId>,
     name: Option<String>,
+    #[serde(deserialize_with = "users")]
     max_users: u64,
+}
+
+fn users<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let users = u64::deserialize(d)?;
+    if (1..=limits::INTEGER).contains(&users) {
+        return Ok(users);
+    }
+    Err(D::Error::custom(format!("{users} is not from 1 to {} (2^53 - 1)", limits::INTEGER)))
 }
 
 /// A license to be added, or what to change in one.
@@ -36,12 +47,12 @@ pub(super) struct LicenseBody {
     #[serde(default, deserialize_with = "given")]
     domain: Option<Option<String>>,
     components: Option<Vec<ComponentBody>>,
-    valid_from: Option<UtcTime>,
+    valid_from: Option<Rfc3339>,
     #[serde(default, deserialize_with = "given")]
-    expires_at: Option<Option<UtcTime>>,
+    expires_at: Option<Option<Rfc3339>>,
     properties: Option<BTreeMap<String, String>>,
-    operator: Option<String>,
-    reason: Option<String>,
+    operator: Option<Name>,
+    reason: Option<Reason>,
 }
 
 pub(super) async fn list(
@@ -56,26 +67,26 @@ pub(super) async fn add(
     State(admin): State<Admin>,
     Path(id): Path<LicenseServerId>,
     Json(body): Json<LicenseBody>,
-) -> Result<(StatusCode, Out<License>), ProblemResponse> {
+) -> Result<(StatusCode, Out<LicenseView>), ProblemResponse> {
     let by = by(body.operator, body.reason);
     let new = NewLicense {
         number: body.number,
         display: body.display.flatten(),
         domain: body.domain.flatten(),
         components: body.components.map(components).transpose()?,
-        valid_from: body.valid_from,
-        expires_at: body.expires_at,
+        valid_from: body.valid_from.map(|time| time.0),
+        expires_at: body.expires_at.map(|end| end.map(|time| time.0)),
         properties: body.properties.unwrap_or_default(),
     };
     let license = admin.act(move |main_server| main_server.add_license(&id, new, &by)).await?;
-    Ok((StatusCode::CREATED, Out(license)))
+    Ok((StatusCode::CREATED, Out(license.into())))
 }
 
 pub(super) async fn change(
     State(admin): State<Admin>,
     Path((id, number)): Path<(LicenseServerId, LicenseNumber)>,
     Json(body): Json<LicenseBody>,
-) -> Result<Out<License>, ProblemResponse> {
+) -> Result<Out<LicenseView>, ProblemResponse> {
     if body.number.is_some_and(|other| other != number) {
         let cure = "Remove the license and add another one.";
         let detail = "A license keeps its number.";
@@ -86,12 +97,12 @@ pub(super) async fn change(
         display: body.display,
         domain: body.domain,
         components: body.components.map(components).transpose()?,
-        valid_from: body.valid_from,
-        expires_at: body.expires_at,
+        valid_from: body.valid_from.map(|time| time.0),
+        expires_at: body.expires_at.map(|end| end.map(|time| time.0)),
         properties: body.properties,
     };
     let license = admin.act(move |main_server| main_server.change_license(&id, &number, change, &by)).await?;
-    Ok(Out(license))
+    Ok(Out(license.into()))
 }
 
 pub(super) async fn remove(

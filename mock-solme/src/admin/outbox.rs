@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::Admin;
-use super::extract::{Listing, Path, Query};
+use super::extract::{Listing, Number, Path, Query};
 use crate::http::problem::ProblemResponse;
 use crate::mail::hand_on::NotHandedOn;
 use crate::main_server::NumberedMail;
@@ -20,7 +20,7 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(admin): State<Admin>,
-    Path(number): Path<u64>,
+    Path(Number(number)): Path<Number>,
 ) -> Result<Out<NumberedMail>, ProblemResponse> {
     Ok(Out(admin.act(move |main_server| main_server.outbox_mail(number)).await?))
 }
@@ -28,7 +28,7 @@ pub(super) async fn show(
 /// Hands a mail on to the mail server that was named at the start. As often as asked: mail servers lose mails.
 pub(super) async fn hand_on(
     State(admin): State<Admin>,
-    Path(number): Path<u64>,
+    Path(Number(number)): Path<Number>,
 ) -> Result<Out<NumberedMail>, ProblemResponse> {
     let Some(mail_server) = admin.mail_server.clone() else {
         let detail = "No mail server was named at the start.";

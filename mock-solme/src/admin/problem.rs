@@ -19,6 +19,9 @@ impl From<OperatorError> for ProblemResponse {
                 (StatusCode::CONFLICT, "license-server-id-exists", "Choose another id, or change this one.")
             }
             OperatorError::Contact(_) => (UNPROCESSABLE, "malformed-contact", "Write it like it@customer.example."),
+            OperatorError::Clock => {
+                (StatusCode::BAD_REQUEST, "clock-out-of-range", "Name a time, or a number of seconds, within that.")
+            }
             OperatorError::License(error) => license(&error),
             OperatorError::Clear(ClearError::ReservedForCleared(_)) => {
                 (StatusCode::CONFLICT, "key-pair-cleared", "Reserve the id for the new key pair, or for none.")
@@ -93,6 +96,10 @@ fn approve(error: &ApproveError) -> (StatusCode, &'static str, &'static str) {
 
 impl From<StoreError> for ProblemResponse {
     fn from(error: StoreError) -> Self {
+        if let StoreError::DamagedRecord { id, .. } = &error {
+            let cure = format!("Forget its key pairs and keep what can be read: mock-solme reset {id}.");
+            return Self::new(StatusCode::CONFLICT, "license-server-id-damaged", format!("{error}."), cure);
+        }
         tracing::error!(%error, "the store failed");
         let cure = "Try again; if it stays, look at the disk and at the log of mock-solme.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily-unavailable", format!("{error}."), cure)

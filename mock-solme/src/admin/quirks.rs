@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::Admin;
-use super::extract::{Json, Path};
+use super::extract::{Json, Number, Path};
 use crate::http::problem::ProblemResponse;
 use crate::main_server::TraceEntry;
 use crate::quirks::{Fault, FaultError, FaultReport, Operation, Quirk, Variant};
@@ -61,7 +61,7 @@ pub(super) async fn report(State(admin): State<Admin>) -> Out<Vec<FaultReport>> 
 
 pub(super) async fn disarm(
     State(admin): State<Admin>,
-    Path(number): Path<u64>,
+    Path(Number(number)): Path<Number>,
 ) -> Result<Out<Vec<FaultReport>>, ProblemResponse> {
     let disarmed = admin.main_server.disarm(number).ok_or_else(|| {
         let detail = format!("No fault {number} is armed.");

@@ -1,10 +1,13 @@
-//! What goes out, as JSON. Times are seconds since 1970, as on the wire (P 2.6).
+//! What goes out, as JSON. Times are RFC 3339.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use solme_sync_protocol::{KeyThumbprint, License, LicenseServerId, UtcTime};
+use solme_sync_protocol::{Component, KeyThumbprint, License, LicenseNumber, LicenseServerId, UtcTime};
 
 use crate::main_server::NumberedClearRequest;
 use crate::registry::{Caution, ClearOutcome, ClearRequestState, ClearedKeyPair, Disabled, Record};
+use crate::store::records::DamagedRecord;
 
 /// A license server id.
 #[derive(Serialize)]
@@ -12,6 +15,7 @@ pub(super) struct IdView {
     license_server_id: LicenseServerId,
     name: Option<String>,
     contacts: Vec<String>,
+    #[serde(with = "crate::rfc3339")]
     added_at: UtcTime,
     disabled: Option<Disabled>,
     allocation_revision: u64,
@@ -19,6 +23,7 @@ pub(super) struct IdView {
     key_thumbprint: Option<KeyThumbprint>,
     key_generation: u64,
     sequence: u64,
+    #[serde(with = "crate::rfc3339::option")]
     last_synchronized_at: Option<UtcTime>,
     reserved_for: Option<KeyThumbprint>,
 }
@@ -42,13 +47,32 @@ impl From<Record> for IdView {
     }
 }
 
+/// An id in the list of all: of a damaged one there is what is wrong with it.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum ListedId {
+    Sound(Box<IdView>),
+    Damaged { license_server_id: String, damage: String },
+}
+
+impl From<Result<Record, DamagedRecord>> for ListedId {
+    fn from(record: Result<Record, DamagedRecord>) -> Self {
+        match record {
+            Ok(record) => Self::Sound(Box::new(record.into())),
+            Err(DamagedRecord { id, what }) => Self::Damaged { license_server_id: id, damage: what },
+        }
+    }
+}
+
 /// The key pair of an id, and those that were cleared.
 #[derive(Serialize)]
 pub(super) struct KeyPairView {
     license_server_id: LicenseServerId,
     key_thumbprint: Option<KeyThumbprint>,
     key_generation: u64,
+    #[serde(with = "crate::rfc3339::option")]
     bound_at: Option<UtcTime>,
+    #[serde(with = "crate::rfc3339::option")]
     last_synchronized_at: Option<UtcTime>,
     reserved_for: Option<KeyThumbprint>,
     cleared: Vec<ClearedKeyPair>,
@@ -95,7 +119,7 @@ impl From<ClearOutcome> for ClearView {
 pub(super) struct AllocationView {
     pub(super) license_server_id: LicenseServerId,
     pub(super) revision: u64,
-    pub(super) licenses: Vec<License>,
+    pub(super) licenses: Vec<LicenseView>,
 }
 
 impl From<Record> for AllocationView {
@@ -103,8 +127,29 @@ impl From<Record> for AllocationView {
         Self {
             license_server_id: record.license_server_id,
             revision: record.allocation.revision,
-            licenses: record.allocation.licenses,
+            licenses: record.allocation.licenses.into_iter().map(LicenseView::from).collect(),
         }
+    }
+}
+
+/// A license.
+#[derive(Serialize)]
+pub(super) struct LicenseView {
+    number: LicenseNumber,
+    display: Option<String>,
+    domain: Option<String>,
+    components: Vec<Component>,
+    #[serde(with = "crate::rfc3339")]
+    valid_from: UtcTime,
+    #[serde(with = "crate::rfc3339::option")]
+    expires_at: Option<UtcTime>,
+    properties: BTreeMap<String, String>,
+}
+
+impl From<License> for LicenseView {
+    fn from(license: License) -> Self {
+        let License { number, display, domain, components, valid_from, expires_at, properties } = license;
+        Self { number, display, domain, components, valid_from, expires_at, properties }
     }
 }
 
@@ -117,10 +162,13 @@ pub(super) struct ClearRequestView {
     new_thumbprint: Option<KeyThumbprint>,
     sender: String,
     subject: String,
+    #[serde(with = "crate::rfc3339")]
     received_at: UtcTime,
     state: &'static str,
     cautions: Vec<Caution>,
+    #[serde(with = "crate::rfc3339::option")]
     last_synchronized_at: Option<UtcTime>,
+    #[serde(with = "crate::rfc3339::option")]
     decided_at: Option<UtcTime>,
     decided_by: Option<String>,
     reason: Option<String>,
@@ -155,9 +203,8 @@ impl From<NumberedClearRequest> for ClearRequestView {
 /// The clock of the simulator.
 #[derive(Serialize)]
 pub(super) struct ClockView {
+    #[serde(with = "crate::rfc3339")]
     pub(super) now: UtcTime,
-    /// The same, for people.
-    pub(super) utc: String,
     /// Seconds by which it differs from real time.
     pub(super) offset: i64,
 }

@@ -12,6 +12,8 @@ use solme_sync_protocol::Problem;
 
 use super::args::{ClearRequests, Clock, Global, Ids, KeyPair, Licenses, Listing, Outbox, Terms, Verb};
 use super::render::{self, Render};
+use crate::rfc3339::Rfc3339;
+
 use super::{FAILED, NOT_REACHED, USAGE};
 
 /// Longer than the largest file takes.
@@ -195,7 +197,9 @@ fn call(verb: Verb, by: &str) -> Call {
             Call::new(Method::POST, ["outbox", &number.to_string(), "hand-on"], render::mail)
         }
         Verb::Clock(Clock::Show) => Call::new(Method::GET, ["clock"], render::clock),
-        Verb::Clock(Clock::Set { now }) => Call::new(Method::PUT, ["clock"], render::clock).json(json!({ "now": now })),
+        Verb::Clock(Clock::Set { now }) => {
+            Call::new(Method::PUT, ["clock"], render::clock).json(json!({ "now": Rfc3339(now) }))
+        }
         Verb::Clock(Clock::Advance { by }) => {
             Call::new(Method::POST, ["clock", "advance"], render::clock).json(json!({ "seconds": by }))
         }
@@ -271,8 +275,8 @@ fn terms(number: Option<Value>, terms: Terms, by: &str) -> Value {
         ("components", terms.components.map(Value::from)),
         ("display", terms.display.map(nullable)),
         ("domain", terms.domain.map(nullable)),
-        ("valid_from", terms.valid_from.map(|time| json!(time))),
-        ("expires_at", terms.expires_at.map(|end| json!(end))),
+        ("valid_from", terms.valid_from.map(|time| json!(Rfc3339(time)))),
+        ("expires_at", terms.expires_at.map(|end| json!(end.map(Rfc3339)))),
         ("properties", terms.properties.map(|properties| properties.into_iter().collect())),
         ("operator", Some(json!(by))),
         ("reason", terms.reason.map(Value::from)),

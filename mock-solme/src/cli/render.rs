@@ -2,7 +2,6 @@
 
 use anstyle::Style;
 use serde_json::Value;
-use solme_sync_protocol::UtcTime;
 
 /// Components in a line of a table; `--json` shows all.
 const COMPONENTS_SHOWN: usize = 3;
@@ -14,7 +13,7 @@ pub(super) type Render = fn(&Value) -> String;
 pub(super) fn object(answer: &Value) -> String {
     let Some(members) = answer.as_object() else { return plain(answer) };
     let width = members.keys().map(String::len).max().unwrap_or(0);
-    let lines = members.iter().map(|(name, value)| format!("{:width$}  {}", words(name), shown(name, value)));
+    let lines = members.iter().map(|(name, value)| format!("{:width$}  {}", words(name), shown(value)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -73,12 +72,12 @@ pub(super) fn mails(answer: &Value) -> String {
 
 /// A mail as a mail program shows it.
 pub(super) fn mail(answer: &Value) -> String {
-    let to = shown("to", &answer["to"]);
+    let to = shown(&answer["to"]);
     format!("To: {to}\nSubject: {}\n\n{}", plain(&answer["subject"]), plain(&answer["text"]))
 }
 
 pub(super) fn clock(answer: &Value) -> String {
-    format!("{}, {} s from real time", plain(&answer["utc"]), answer["offset"])
+    format!("{}, {} s from real time", plain(&answer["now"]), answer["offset"])
 }
 
 pub(super) fn variants(answer: &Value) -> String {
@@ -145,7 +144,7 @@ fn table(rows: &Value, columns: &[&str], none: &str) -> String {
         return none.to_owned();
     }
     let head = columns.iter().map(|column| words(column)).collect();
-    let cells = rows.iter().map(|row| columns.iter().map(|column| shown(column, &row[*column])).collect());
+    let cells = rows.iter().map(|row| columns.iter().map(|column| shown(&row[*column])).collect());
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
     let widths: Vec<usize> =
         (0..columns.len()).map(|at| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0)).collect();
@@ -163,13 +162,9 @@ fn words(name: &str) -> String {
     name.replace('_', " ")
 }
 
-/// A member for people: times as times, nothing as a dash.
-fn shown(name: &str, value: &Value) -> String {
-    let is_time = name.ends_with("_at") || name == "at" || name == "valid_from";
+/// A member for people: nothing as a dash.
+fn shown(value: &Value) -> String {
     match value {
-        Value::Number(number) if is_time => {
-            number.as_u64().map_or_else(|| number.to_string(), |seconds| UtcTime::from_secs(seconds).to_string())
-        }
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => plain(other),
     }

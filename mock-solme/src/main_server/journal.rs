@@ -61,6 +61,7 @@ pub struct JournalEntry {
     /// Raised by one with each exchange since the start.
     pub number: u64,
     /// Main server time.
+    #[serde(with = "crate::rfc3339")]
     pub at: UtcTime,
     /// What carried it.
     pub carrier: Carrier,

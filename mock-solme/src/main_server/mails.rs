@@ -37,6 +37,7 @@ pub struct NumberedMail {
     /// Its number.
     pub id: u64,
     /// When it was written.
+    #[serde(with = "crate::rfc3339")]
     pub at: UtcTime,
     /// The mail.
     #[serde(flatten)]
@@ -62,7 +63,13 @@ impl MainServer {
             // A machine's mail is no customer's wish.
             let named = if read.automatic { Vec::new() } else { known_ids(store, &read)? };
             for id in &named {
-                self.receive_clear_request(store, id, &read, now)?;
+                match self.receive_clear_request(store, id, &read, now) {
+                    // The others that the mail names are not concerned, and to try again would not help.
+                    Err(OperatorError::Store(error @ StoreError::DamagedRecord { .. })) => {
+                        tracing::error!(%error, "a mail asks for a clear");
+                    }
+                    received => received?,
+                }
             }
             if let Some((sender, answer)) = read.answer_to_sender() {
                 self.write_mail(store, slice::from_ref(sender), read.message_id.as_ref(), &answer, now)?;
@@ -182,19 +189,32 @@ impl MainServer {
         found.map(|(request, record)| numbered(number, request, &record, now))
     }
 
-    /// The newest `limit` clear requests, of one id or of all, in the order of their arrival.
+    /// The newest `limit` clear requests before `before`, of one id or of all, in the order of their arrival.
     pub(crate) fn clear_requests(
         &self,
         id: Option<&LicenseServerId>,
+        before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<NumberedClearRequest>, StoreError> {
         let now = self.now();
         self.store.read(|store| {
-            let requests = clear_requests::list(store, id, limit)?.into_iter();
+            let requests = clear_requests::list(store, id, before, limit)?.into_iter();
             let with_records = requests.map(|(number, request)| {
-                let record = records::load(store, &request.license_server_id)?;
-                let record = record.ok_or_else(|| StoreError::no_record(&request.license_server_id))?;
-                Ok(numbered(number, request, &record, now))
+                let id = &request.license_server_id;
+                match records::load(store, id) {
+                    Ok(record) => {
+                        let record = record.ok_or_else(|| StoreError::no_record(id))?;
+                        Ok(numbered(number, request, &record, now))
+                    }
+                    // Nobody can decide on it until the record is whole again; the others stay in the list.
+                    Err(StoreError::DamagedRecord { .. }) => Ok(NumberedClearRequest {
+                        id: number,
+                        request,
+                        cautions: Vec::new(),
+                        last_synchronized_at: None,
+                    }),
+                    Err(error) => Err(error),
+                }
             });
             with_records.collect()
         })

@@ -37,6 +37,9 @@ use crate::quirks::{Fault, FaultError, Quirk};
 use crate::seams::DurableSteps;
 use crate::store::{Store, StoreError, meta};
 
+/// Main server time goes no further, so that receipts and licenses made then still end before the year 10000.
+pub(crate) const LATEST_NOW: UtcTime = UtcTime::from_secs(250_246_627_200);
+
 const STATE: &str = "state.sqlite";
 const LOCK: &str = "lock";
 const MAIN_SERVER_ID: &str = "main_server_id";
@@ -185,18 +188,21 @@ impl MainServer {
     }
 
     /// Makes it `time` now, for the whole simulator.
-    pub(crate) fn set_clock(&self, time: UtcTime) -> Result<(), StoreError> {
+    pub(crate) fn set_clock(&self, time: UtcTime) -> Result<(), OperatorError> {
         self.change_clock(|_| Clock::offset_for(time))
     }
 
     /// Moves main server time by `seconds`.
-    pub(crate) fn advance_clock(&self, seconds: i64) -> Result<(), StoreError> {
+    pub(crate) fn advance_clock(&self, seconds: i64) -> Result<(), OperatorError> {
         self.change_clock(|offset| offset.saturating_add(seconds))
     }
 
-    fn change_clock(&self, change: impl FnOnce(i64) -> i64) -> Result<(), StoreError> {
-        let keep = |offset: i64| self.store.write("clock", |store| meta::set(store, CLOCK_OFFSET, &offset.to_string()));
-        self.clock.change(change, keep)
+    fn change_clock(&self, change: impl FnOnce(i64) -> i64) -> Result<(), OperatorError> {
+        self.clock.change(change, |offset| {
+            Clock::time_at(offset).filter(|time| *time <= LATEST_NOW).ok_or(OperatorError::Clock)?;
+            let keep = |store: &_| meta::set(store, CLOCK_OFFSET, &offset.to_string()).map_err(OperatorError::from);
+            self.store.write("clock", keep)
+        })
     }
 
     /// What the 443 role speaks.

@@ -11,6 +11,7 @@ use crate::registry::{
     self, ApproveError, Clear, ClearError, ClearOutcome, Disabled, LicenseError, Record, ReserveError,
 };
 use crate::store::audit::{AuditAction, AuditEntry, NewAuditEntry};
+use crate::store::records::DamagedRecord;
 use crate::store::{StoreError, audit, records};
 
 /// Who does it, and why.
@@ -41,6 +42,9 @@ pub enum OperatorError {
     /// Not a mail address.
     #[error("{0:?} is no mail address")]
     Contact(String),
+    /// Main server time would be before 1970, or too late.
+    #[error("main server time is from 1970-01-01T00:00:00Z to {}", super::LATEST_NOW)]
+    Clock,
     /// The licenses cannot be changed so.
     #[error(transparent)]
     License(#[from] LicenseError),
@@ -173,8 +177,13 @@ impl MainServer {
         self.store.read(|store| records::load(store, id))?.ok_or_else(|| OperatorError::UnknownId(id.clone()))
     }
 
+    /// Whether there is such an id, sound or damaged.
+    pub(crate) fn has_id(&self, id: &LicenseServerId) -> Result<bool, StoreError> {
+        self.store.read(|store| records::exists(store, id))
+    }
+
     /// The records whose id comes after `after`, in the order of their ids.
-    pub(crate) fn records(&self, after: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
+    pub(crate) fn records(&self, after: &str, limit: u32) -> Result<Vec<Result<Record, DamagedRecord>>, StoreError> {
         self.store.read(|store| records::list(store, after, limit))
     }
 
@@ -231,11 +240,15 @@ impl MainServer {
     }
 
     /// For tests: forgets key pairs, receipts and requests of an id, as if it had just been added. What is allocated to
-    /// it stays. A License Server that was bound to it is refused from then on.
+    /// it stays: of a damaged record what can be read of it. A License Server that was bound to it is refused from then on.
     pub(crate) fn reset_id(&self, id: &LicenseServerId, by: &By) -> Result<Record, OperatorError> {
         let now = self.now();
         self.store.write("reset an id", |store| {
-            let Record { name, contacts, allocation, .. } = load(store, id)?;
+            let before = match load(store, id) {
+                Err(OperatorError::Store(StoreError::DamagedRecord { .. })) => records::salvage(store, id, now),
+                sound => Ok(sound?),
+            };
+            let Record { name, contacts, allocation, .. } = before?;
             let record = Record { name, contacts, allocation, ..Record::new(id.clone(), now) };
             records::delete(store, id)?;
             records::save(store, None, &record)?;
@@ -245,7 +258,7 @@ impl MainServer {
     }
 
     /// For tests: forgets everything but who this main server is. The clock is real time again.
-    pub(crate) fn reset(&self) -> Result<(), StoreError> {
+    pub(crate) fn reset(&self) -> Result<(), OperatorError> {
         self.store.write("reset", records::delete_all)?;
         self.change_clock(|_| 0)?;
         self.journal.clear();

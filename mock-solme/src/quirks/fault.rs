@@ -1,6 +1,6 @@
 //! A fault: a quirk, where it happens and when. The same words in the API, on the command line, in a file and here.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{LicenseServerId, UtcTime};
 
 use super::catalogue::{Operation, Quirk, Stage};
@@ -52,10 +52,10 @@ pub struct When {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most_in_a_row: Option<u64>,
     /// From this main server time on.
-    #[serde(default, deserialize_with = "seconds_or_text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub from: Option<UtcTime>,
     /// Before this main server time.
-    #[serde(default, deserialize_with = "seconds_or_text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub until: Option<UtcTime>,
 }
 
@@ -133,6 +133,9 @@ pub enum FaultError {
     /// Not from 200 to 599.
     #[error("{0} is not the status of an answer; choose one from 200 to 599")]
     Status(u16),
+    /// More seconds than a year.
+    #[error("retry_after is {0} seconds, at most {SECONDS_AT_MOST} are allowed: a year")]
+    RetryAfter(u64),
     /// A date without the seconds it is made of.
     #[error("retry_after_date needs retry_after")]
     DateOfNothing,
@@ -140,6 +143,8 @@ pub enum FaultError {
 
 /// An hour.
 const MILLISECONDS_AT_MOST: u64 = 3_600_000;
+/// A year.
+const SECONDS_AT_MOST: u64 = 366 * 86_400;
 
 impl Fault {
     /// A fault that happens to each exchange that its quirk can happen to, for ever.
@@ -294,6 +299,9 @@ impl Parameters {
             return Err(FaultError::Parameter { quirk, parameter });
         }
         self.check_variant(quirk)?;
+        if let Some(seconds) = self.retry_after.filter(|seconds| *seconds > SECONDS_AT_MOST) {
+            return Err(FaultError::RetryAfter(seconds));
+        }
         match self.milliseconds {
             Some(milliseconds) if milliseconds > MILLISECONDS_AT_MOST => Err(FaultError::Milliseconds(milliseconds)),
             _ if self.retry_after_date && self.retry_after.is_none() => Err(FaultError::DateOfNothing),
@@ -318,20 +326,4 @@ fn is_zero(count: &u64) -> bool {
 
 fn is_false(flag: &bool) -> bool {
     !flag
-}
-
-/// Seconds as on the wire (P 2.6), or, for people who write files, `2027-01-31T12:00:00Z`.
-fn seconds_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UtcTime>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Time {
-        Seconds(u64),
-        Text(String),
-    }
-    let time = Option::<Time>::deserialize(deserializer)?;
-    time.map(|time| match time {
-        Time::Seconds(seconds) => Ok(UtcTime::from_secs(seconds)),
-        Time::Text(text) => text.parse().map_err(serde::de::Error::custom),
-    })
-    .transpose()
 }

@@ -6,6 +6,9 @@ use solme_sync_protocol::{Allocation, Component, License, LicenseNumber, Malform
 
 use super::Record;
 
+/// The latest time that an operator can name: RFC 3339 has no year 10000.
+pub const LATEST: UtcTime = UtcTime::from_secs(253_370_764_800);
+
 /// What to change in a license; what is `None` stays. The inner `None` of an optional member removes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LicenseChange {
@@ -86,6 +89,11 @@ pub fn license<'a>(record: &'a Record, number: &LicenseNumber) -> Result<&'a Lic
 /// [`Malformed`].
 pub fn check_allocation(allocation: &Allocation) -> Result<(), Malformed> {
     allocation.check()?;
+    let too_late = |license: &&License| license.valid_from.max(license.expires_at.unwrap_or_default()) > LATEST;
+    if let Some(license) = allocation.licenses.iter().find(too_late) {
+        let rule = format!("a date is later than {LATEST}");
+        return Err(Malformed::License { number: license.number.clone(), rule });
+    }
     let found = allocation.to_json().len();
     if found > limits::ALLOCATION {
         return Err(Malformed::TooMany { what: "bytes".to_owned(), found, at_most: limits::ALLOCATION });

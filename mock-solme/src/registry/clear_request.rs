@@ -22,6 +22,7 @@ pub struct ClearRequest {
     /// Its subject.
     pub subject: String,
     /// When it arrived.
+    #[serde(with = "crate::rfc3339")]
     pub received_at: UtcTime,
     /// What became of it.
     pub state: ClearRequestState,
@@ -38,6 +39,7 @@ pub enum ClearRequestState {
         /// How.
         closed_as: ClosedAs,
         /// When.
+        #[serde(with = "crate::rfc3339")]
         at: UtcTime,
         /// The operator.
         by: String,
@@ -79,6 +81,7 @@ pub enum Caution {
     /// The key pair to be cleared synchronized within the last 30 days: its License Server seems to be alive.
     SynchronizedRecently {
         /// When.
+        #[serde(with = "crate::rfc3339")]
         last_synchronized_at: UtcTime,
     },
 }

@@ -16,7 +16,7 @@ mod testing;
 
 pub use acceptance::{Acceptance, Fresh};
 pub use allocating::{
-    LicenseChange, LicenseError, add_license, change_license, check_allocation, license, remove_license,
+    LATEST, LicenseChange, LicenseError, add_license, change_license, check_allocation, license, remove_license,
 };
 pub use clear_request::{
     ApproveError, Caution, ClearRequest, ClearRequestState, ClosedAs, Judgement, RECENT, approve, cautions, receive,

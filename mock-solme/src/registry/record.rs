@@ -13,6 +13,7 @@ pub struct Record {
     /// E-mail addresses that may ask for a clear, and that hear the answer.
     pub contacts: Vec<String>,
     /// When the id was added.
+    #[serde(with = "crate::rfc3339")]
     pub added_at: UtcTime,
     /// Set while the vendor has disabled the id (P 9.5).
     pub disabled: Option<Disabled>,
@@ -36,8 +37,10 @@ pub struct KeyPairInUse {
     /// Its name.
     pub thumbprint: KeyThumbprint,
     /// Main server time of its first synchronization.
+    #[serde(with = "crate::rfc3339")]
     pub bound_at: UtcTime,
     /// Main server time of its newest synchronization.
+    #[serde(with = "crate::rfc3339")]
     pub last_synchronized_at: UtcTime,
     /// What its newest accepted request was answered with (P 9.7).
     pub newest_answer: NewestAnswer,
@@ -60,10 +63,13 @@ pub struct ClearedKeyPair {
     /// Its generation.
     pub key_generation: u64,
     /// Main server time of its first synchronization.
+    #[serde(with = "crate::rfc3339")]
     pub bound_at: UtcTime,
     /// Main server time of its last synchronization.
+    #[serde(with = "crate::rfc3339")]
     pub last_synchronized_at: UtcTime,
     /// When it was cleared.
+    #[serde(with = "crate::rfc3339")]
     pub cleared_at: UtcTime,
     /// The operator who cleared it.
     pub cleared_by: String,
@@ -75,6 +81,7 @@ pub struct ClearedKeyPair {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disabled {
     /// Since when.
+    #[serde(with = "crate::rfc3339")]
     pub at: UtcTime,
     /// The operator.
     pub by: String,

@@ -73,6 +73,7 @@ pub struct AuditEntry {
     /// Raised by one with each row.
     pub number: u64,
     /// Main server time.
+    #[serde(with = "crate::rfc3339")]
     pub at: UtcTime,
     /// Whose record was changed.
     pub license_server_id: Option<LicenseServerId>,

@@ -25,18 +25,22 @@ pub(crate) fn load(connection: &Connection, number: u64) -> Result<Option<ClearR
     json.as_deref().map(from_json).transpose()
 }
 
-/// All of one id, or of all ids, in the order of their arrival; the newest `limit`.
+/// The newest `limit` before `before`, of one id or of all, in the order of their arrival.
 pub(crate) fn list(
     connection: &Connection,
     id: Option<&LicenseServerId>,
+    before: Option<u64>,
     limit: u32,
 ) -> Result<Vec<(u64, ClearRequest)>, StoreError> {
+    let before = before.unwrap_or(solme_sync_protocol::limits::INTEGER);
     let sql = match id {
-        Some(_) => "SELECT id, request FROM clear_request WHERE license_server_id = ?1 ORDER BY id DESC LIMIT ?2",
-        None => "SELECT id, request FROM clear_request WHERE ?1 IS NULL ORDER BY id DESC LIMIT ?2",
+        Some(_) => {
+            "SELECT id, request FROM clear_request WHERE license_server_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+        }
+        None => "SELECT id, request FROM clear_request WHERE ?1 IS NULL AND id < ?2 ORDER BY id DESC LIMIT ?3",
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![id.map(LicenseServerId::as_str), limit])?;
+    let mut rows = statement.query(params![id.map(LicenseServerId::as_str), before, limit])?;
     let mut requests = Vec::new();
     while let Some(row) = rows.next()? {
         requests.push((row.get(0)?, from_json(&row.get::<_, String>(1)?)?));

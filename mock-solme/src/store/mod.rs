@@ -92,6 +92,14 @@ pub enum StoreError {
     /// A stored row is not what this program wrote.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// The record of one id is not what this program wrote. Those of the others are not concerned.
+    #[error("the record of license server id {id} is damaged: {what}")]
+    DamagedRecord {
+        /// Whose; as it is stored, which may be part of the damage.
+        id: String,
+        /// What is wrong.
+        what: String,
+    },
     /// Written by another version of this program.
     #[error("the store has schema version {found}, this program understands {SCHEMA_VERSION}")]
     SchemaVersion {
@@ -103,6 +111,18 @@ pub enum StoreError {
 impl StoreError {
     pub(crate) fn damaged(error: impl std::fmt::Display) -> Self {
         Self::Damaged(error.to_string())
+    }
+
+    /// What cannot be read back of the record of `id` is damage, unless SQLite itself has failed.
+    fn of_record(self, id: &str) -> Self {
+        let what = match self {
+            Self::Sqlite(error @ rusqlite::Error::SqliteFailure(..)) => return Self::Sqlite(error),
+            Self::Sqlite(rusqlite::Error::QueryReturnedNoRows) => "its allocation is missing".to_owned(),
+            Self::Sqlite(error) => error.to_string(),
+            Self::Damaged(what) | Self::DamagedRecord { what, .. } => what,
+            other => return other,
+        };
+        Self::DamagedRecord { id: id.to_owned(), what }
     }
 
     pub(crate) fn no_record(id: &solme_sync_protocol::LicenseServerId) -> Self {

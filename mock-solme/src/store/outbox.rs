@@ -20,6 +20,7 @@ pub struct StoredMail {
     /// The whole mail as it travels.
     pub raw: String,
     /// When it was handed on to a mail server, if it was.
+    #[serde(default, with = "crate::rfc3339::option")]
     pub handed_on_at: Option<UtcTime>,
 }
 

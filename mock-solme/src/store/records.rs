@@ -1,10 +1,10 @@
 //! The record of each id: a row, its allocation, its cleared key pairs.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use solme_sync_protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime};
+use solme_sync_protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime, limits};
 
 use super::{StoreError, from_json, to_json};
-use crate::registry::{ClearedKeyPair, KeyPairInUse, NewestAnswer, Record};
+use crate::registry::{self, ClearedKeyPair, KeyPairInUse, NewestAnswer, Record};
 
 const COLUMNS: &str = "id, name, contacts, added_at, disabled, key_generation, sequence, reserved_for, thumbprint, \
                        bound_at, last_synchronized_at, request_digest, receipt";
@@ -12,8 +12,20 @@ const COLUMNS: &str = "id, name, contacts, added_at, disabled, key_generation, s
 /// The record of an id.
 pub(crate) fn load(connection: &Connection, id: &LicenseServerId) -> Result<Option<Record>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM license_server WHERE id = ?1");
-    let row = connection.prepare_cached(&sql)?.query_row([id.as_str()], read_columns).optional()?;
-    row.map(|columns| assemble(connection, columns)).transpose()
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([id.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    read(connection, row).map(Some).map_err(|error| error.of_record(id.as_str()))
+}
+
+fn read(connection: &Connection, row: &Row<'_>) -> Result<Record, StoreError> {
+    let columns = read_columns(row).map_err(|error| match error {
+        rusqlite::Error::IntegralValueOutOfRange(at, value) => {
+            StoreError::Damaged(format!("{} is {value}", COLUMNS.split(", ").nth(at).unwrap_or_default()))
+        }
+        error => error.into(),
+    });
+    assemble(connection, columns?)
 }
 
 /// Whether there is such an id.
@@ -21,12 +33,56 @@ pub(crate) fn exists(connection: &Connection, id: &LicenseServerId) -> Result<bo
     Ok(connection.prepare_cached("SELECT 1 FROM license_server WHERE id = ?1")?.exists([id.as_str()])?)
 }
 
-/// The records whose id comes after `after`, in the order of their ids.
-pub(crate) fn list(connection: &Connection, after: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
+/// A record that is damaged: its id as it is stored, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DamagedRecord {
+    pub(crate) id: String,
+    pub(crate) what: String,
+}
+
+/// The records whose id comes after `after`, in the order of their ids. One that is damaged does not hide the others.
+pub(crate) fn list(
+    connection: &Connection,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<Result<Record, DamagedRecord>>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM license_server WHERE id > ?1 ORDER BY id LIMIT ?2");
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![after, limit], read_columns)?.collect::<Result<Vec<_>, _>>()?;
-    rows.into_iter().map(|columns| assemble(connection, columns)).collect()
+    let mut rows = statement.query(params![after, limit])?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row.get_ref(0)?.as_str_or_null().ok().flatten().unwrap_or_default();
+        records.push(match read(connection, row).map_err(|error| error.of_record(id)) {
+            Ok(record) => Ok(record),
+            Err(StoreError::DamagedRecord { id, what }) => Err(DamagedRecord { id, what }),
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(records)
+}
+
+/// What can still be read of a damaged record: name, contacts, and each license that is sound. Its key pairs are not
+/// among it: half a binding is none.
+pub(crate) fn salvage(connection: &Connection, id: &LicenseServerId, now: UtcTime) -> Result<Record, StoreError> {
+    let mut record = Record::new(id.clone(), now);
+    let sql = "SELECT name, contacts FROM license_server WHERE id = ?1";
+    let (name, contacts) = connection.query_row(sql, [id.as_str()], |row| {
+        Ok((row.get::<_, Option<String>>(0).ok().flatten(), row.get::<_, String>(1).ok()))
+    })?;
+    record.name = name;
+    record.contacts = contacts.and_then(|contacts| from_json(&contacts).ok()).unwrap_or_default();
+    let sql = "SELECT CAST(allocation AS BLOB) FROM allocation WHERE license_server_id = ?1";
+    let stored: Option<Option<Vec<u8>>> = connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional()?;
+    let stored: serde_json::Value = serde_json::from_slice(&stored.flatten().unwrap_or_default()).unwrap_or_default();
+    record.allocation.revision = stored["revision"].as_u64().unwrap_or_default().saturating_add(1).min(limits::INTEGER);
+    for license in stored["licenses"].as_array().into_iter().flatten() {
+        if let Ok(license) = serde_json::from_value(license.clone())
+            && let Ok(with_it) = registry::add_license(&record, license)
+        {
+            record.allocation.licenses = with_it.allocation.licenses;
+        }
+    }
+    Ok(record)
 }
 
 /// Stores a record. Of what lies beside its row, only what differs from `before` is written: an allocation can have
@@ -183,7 +239,11 @@ fn assemble(connection: &Connection, columns: Columns) -> Result<Record, StoreEr
 fn allocation(connection: &Connection, id: &LicenseServerId) -> Result<Allocation, StoreError> {
     let sql = "SELECT allocation FROM allocation WHERE license_server_id = ?1";
     let json: Vec<u8> = connection.prepare_cached(sql)?.query_row([id.as_str()], |row| row.get(0))?;
-    serde_json::from_slice(&json).map_err(StoreError::damaged)
+    serde_json::from_slice(&json).or_else(|_| {
+        // Once more, for the place of the damage.
+        let allocation = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(&json));
+        allocation.map_err(|error| StoreError::Damaged(format!("allocation: {error}")))
+    })
 }
 
 fn cleared_key_pairs(connection: &Connection, id: &LicenseServerId) -> Result<Vec<ClearedKeyPair>, StoreError> {
@@ -207,5 +267,5 @@ fn cleared_key_pairs(connection: &Connection, id: &LicenseServerId) -> Result<Ve
 }
 
 pub(super) fn parse_thumbprint(text: &str) -> Result<KeyThumbprint, StoreError> {
-    text.parse().map_err(StoreError::damaged)
+    text.parse().map_err(|error| StoreError::Damaged(format!("a key thumbprint: {error}")))
 }

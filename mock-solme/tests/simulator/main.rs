@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
 mod admin;
+mod bad_input;
+mod damaged;
 mod durable;
 mod files;
 mod license_server;

@@ -19,7 +19,8 @@ async fn the_admin_api_arms_reports_and_disarms() {
     let fault = json!({
         "quirk": "status-503",
         "where": { "operation": "synchronize", "id": "DEMO-4711" },
-        "when": { "after": 1, "next": 2, "probability": 1.0, "at_most_in_a_row": 2, "from": 0, "until": 4_000_000_000_u64 },
+        "when": { "after": 1, "next": 2, "probability": 1.0, "at_most_in_a_row": 2,
+            "from": "1970-01-01T00:00:00Z", "until": "2096-10-02T07:06:40Z" },
         "with": { "retry_after": 30 },
     });
     let (status, armed) = call(&mock, Method::POST, "/quirks/faults", fault.clone()).await;
@@ -105,7 +106,7 @@ fn the_command_line_arms_in_the_same_words() {
     assert_eq!(armed["where"], json!({ "operation": "synchronize", "id": "DEMO-4711" }));
     let when = &armed["when"];
     assert_eq!((&when["after"], &when["next"], &when["probability"]), (&json!(1), &json!(2), &json!(0.5)));
-    assert_eq!((&when["at_most_in_a_row"], &when["from"]), (&json!(2), &json!(1_801_353_600)));
+    assert_eq!((&when["at_most_in_a_row"], &when["from"]), (&json!(2), &json!("2027-01-31T00:00:00Z")));
     assert_eq!(armed["with"], json!({ "retry_after": 30, "retry_after_date": true }));
     let variants = served.json(&["quirks", "list", "--variants", "--json"]);
     assert!(variants.as_array().unwrap().iter().any(|row| row["variant"] == "receipt_jws_alg_none"), "{variants}");
