@@ -1,11 +1,13 @@
 //! Bugs in what the main server answers with: receipts, payloads, files (P 4, 6, 7, 9.7, 14).
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use mock_solme::Carrier;
 use mock_solme::registry::{Acceptance, Fresh};
 use mock_solme::testing::{Conduct, Leaving};
 use solme_sync_protocol::{
-    PublicJwk, Receipt, Request, RustCrypto, SignEs384, Signature, Signed, SyncFile, SyncId, Verified,
+    PublicJwk, Receipt, Refusal, Request, RustCrypto, SignEs384, Signature, Signed, SyncFile, SyncId, UtcTime, Verified,
 };
 
 use super::{Mutant, mutant};
@@ -15,6 +17,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("generation-not-raised", "16.3", || Arc::new(Writes(|receipt| receipt.key_generation = 1))),
     mutant("deadline-of-365-days", "6.2", || {
         Arc::new(Writes(|receipt| receipt.synchronize_by = receipt.main_server_time.plus(365 * 86_400)))
+    }),
+    // Over 443 it is main server time.
+    mutant("iat-of-a-file-from-the-computers-clock", "6.2", || Arc::new(ReceiptByComputersClock)),
+    mutant("iat-of-a-refusal-from-the-computers-clock", "8.1", || {
+        Arc::new(Refuses(|refusal| Refusal { main_server_time: computer_time(), ..refusal }))
     }),
     mutant("digest-of-the-plaintext", "7.5", || {
         Arc::new(Writes(|receipt| receipt.payload_digest = receipt.allocation_digest))
@@ -93,5 +100,30 @@ impl Conduct for ResponseFileOnOneLine {
         let file = response.to_bytes(about);
         let on_one_line = || serde_json::to_vec(&serde_json::from_slice::<serde_json::Value>(&file).ok()?).ok();
         on_one_line().unwrap_or(file)
+    }
+}
+
+/// Main server time by the computer's clock, whatever `advance-clock` did.
+fn computer_time() -> UtcTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UtcTime::from_secs(now.as_secs())
+}
+
+#[derive(Debug)]
+struct ReceiptByComputersClock;
+
+impl Conduct for ReceiptByComputersClock {
+    fn fresh(&self, fresh: Fresh, carrier: Carrier) -> Fresh {
+        if carrier == Carrier::File { Fresh { now: computer_time(), ..fresh } } else { fresh }
+    }
+}
+
+/// Signs another refusal.
+#[derive(Debug)]
+struct Refuses(fn(Refusal) -> Refusal);
+
+impl Conduct for Refuses {
+    fn refusal(&self, refusal: Refusal) -> Refusal {
+        (self.0)(refusal)
     }
 }

@@ -3,6 +3,8 @@
 //! They enter through [`mock_solme::testing`]; the simulator itself knows nothing of them.
 
 mod answers;
+mod lenient;
+mod memory;
 mod rules;
 
 use std::sync::Arc;
@@ -32,7 +34,8 @@ impl Mutant {
 
 /// All of them, in the order of their clauses.
 pub(crate) fn all() -> Vec<&'static Mutant> {
-    let mut all: Vec<&Mutant> = [rules::MUTANTS, answers::MUTANTS].into_iter().flatten().collect();
+    let mut all: Vec<&Mutant> =
+        [rules::MUTANTS, memory::MUTANTS, lenient::MUTANTS, answers::MUTANTS].into_iter().flatten().collect();
     let place = |clause: &str| clause.split('.').map(|part| part.parse().unwrap_or(u32::MAX)).collect::<Vec<_>>();
     all.sort_by_key(|mutant| place(mutant.clause));
     all

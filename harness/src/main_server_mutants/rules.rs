@@ -5,7 +5,10 @@ use std::sync::Arc;
 use mock_solme::StoreError;
 use mock_solme::registry::{self, Clear, ClearError, ClearOutcome, Decision, Facts, Record, Refused};
 use mock_solme::testing::{Conduct, Protocol};
-use solme_sync_protocol::{NotVerified, PublicJwk, RefusalCode, Request, Signature, Signed, Verified, VerifyEs384};
+use solme_sync_protocol::{
+    InvalidRequestReason, NotVerified, PublicJwk, Receipt, Refusal, RefusalCode, Request, RequestId, Signature, Signed,
+    Verified, VerifyEs384, base64url,
+};
 
 use super::{Mutant, mutant};
 
@@ -57,6 +60,45 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 }
                 other => other,
             }
+        }))
+    }),
+    mutant("newest-receipt-by-its-sequence", "9.11", || Arc::new(NewestBySequence)),
+    // `>=` for `>`.
+    mutant("behind-from-the-same-sequence-on", "9.12", || {
+        Arc::new(Decides(|decision, record, request| {
+            let claimed = claimed(request).and_then(|receipt| content(&receipt)).map(|receipt| receipt.sequence);
+            match decision {
+                Decision::Refuse(refused)
+                    if refused.code == RefusalCode::StateDiverged
+                        && claimed.is_some_and(|claimed| record.is_some_and(|record| claimed >= record.sequence)) =>
+                {
+                    recoded(refused, RefusalCode::MainServerBehind)
+                }
+                other => other,
+            }
+        }))
+    }),
+    mutant("behind-only-where-a-key-pair-is-bound", "9.12", || {
+        Arc::new(Decides(|decision, record, _| match decision {
+            Decision::Refuse(refused)
+                if refused.code == RefusalCode::MainServerBehind
+                    && record.is_some_and(|record| record.key_pair_in_use.is_none()) =>
+            {
+                recoded(refused, RefusalCode::StateDiverged)
+            }
+            other => other,
+        }))
+    }),
+    // Takes whatever the main server has signed for a receipt.
+    mutant("refusal-taken-for-a-last-receipt", "9.12", || {
+        Arc::new(Decides(|decision, _, request| match decision {
+            Decision::Refuse(refused)
+                if refused.reason == Some(InvalidRequestReason::LastReceiptNotOurs)
+                    && claimed(request).is_some_and(|claimed| Signed::<Refusal>::parse(&claimed).is_ok()) =>
+            {
+                Decision::Refuse(Refused { reason: None, code: RefusalCode::StateDiverged, ..refused })
+            }
+            other => other,
         }))
     }),
     // Blames the local server when the main server itself was restored.
@@ -123,6 +165,47 @@ fn claimed(request: &Verified<Request>) -> Option<String> {
     request.read().ok().and_then(|content| content.last_receipt)
 }
 
+/// The content of a receipt, whoever has signed it.
+fn content(receipt: &str) -> Option<Receipt> {
+    let payload = base64url::decode(receipt.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+/// The newest receipt given for an id.
+pub(super) fn newest_receipt(record: &Record) -> Option<Receipt> {
+    content(&record.key_pair_in_use.as_ref()?.newest_answer.receipt)
+}
+
+/// The request id of the newest accepted request of an id.
+pub(super) fn newest_request_id(record: &Record) -> Option<RequestId> {
+    newest_receipt(record).map(|receipt| receipt.request_id)
+}
+
+#[derive(Debug)]
+struct NewestBySequence;
+
+impl Conduct for NewestBySequence {
+    fn decide(
+        &self,
+        record: Option<&Record>,
+        request: &Verified<Request>,
+        facts: &dyn Facts<Error = StoreError>,
+    ) -> Result<Decision, StoreError> {
+        let mut record = record.cloned();
+        if let Some(record) = &mut record
+            && let Some(claimed) = claimed(request)
+            && let Some(given) = Signed::parse(&claimed).ok().and_then(|claimed| facts.verify_receipt(claimed))
+            && let Ok(receipt) = given.read()
+            && receipt.sequence == record.sequence
+            && receipt.license_server_id == record.license_server_id
+            && let Some(in_use) = &mut record.key_pair_in_use
+        {
+            in_use.newest_answer.receipt = claimed;
+        }
+        registry::decide(record.as_ref(), request, facts)
+    }
+}
+
 #[derive(Debug)]
 struct AcceptsForeignSignature;
 
@@ -133,7 +216,7 @@ impl Conduct for AcceptsForeignSignature {
 }
 
 /// Whatever it is shown was signed by whoever is said to have signed it.
-struct Credulous;
+pub(super) struct Credulous;
 
 impl VerifyEs384 for Credulous {
     fn verify(&self, _: &PublicJwk, _: &[u8], _: &Signature) -> bool {

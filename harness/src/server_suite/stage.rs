@@ -153,7 +153,7 @@ impl Site {
     }
 
     /// Kills the main server, and starts it again over its data. Only the site of its own can do that.
-    pub(super) async fn power_failure(self) -> Result<Self, Finding> {
+    async fn power_failure(self) -> Result<Self, Finding> {
         let Self { main_server, id, random, wire } = self;
         let main_server = Arc::into_inner(main_server).ok_or_else(|| broken("others use this main server"))?;
         let main_server = Arc::new(main_server.killed_and_started_again(&wire).await?);
@@ -329,6 +329,13 @@ impl LicenseServer {
         let mut draft = self.draft();
         change(&mut draft.header);
         draft.sign()
+    }
+
+    /// The same License Server after its main server was killed, and started again over its data. Only at a main server of
+    /// its own, and nobody else may hold a site there.
+    pub(super) async fn over_a_power_failure(self) -> Result<Self, Finding> {
+        let Self { site, key, last_receipt } = self;
+        Ok(Self { site: site.power_failure().await?, key, last_receipt })
     }
 
     /// Sends a request.

@@ -2,7 +2,8 @@
 
 use solme_sync_protocol::{InvalidRequestReason, RefusalCode};
 
-use super::super::answer::same_bytes;
+use super::super::answer::{Answer, same_bytes};
+use super::super::draft::string;
 use super::super::stage::{LicenseServer, Stage};
 use super::{cases, of};
 use crate::conformance::{Finding, Outcome};
@@ -12,6 +13,7 @@ cases! {
     "9.10" "a-free-id-is-bound-by-the-first-request-without-a-receipt" Must binds;
     "9.10" "a-free-id-is-not-bound-by-a-request-that-claims-a-receipt" Must claimed_at_a_free_id;
     "9.11" "the-key-pair-in-use-is-served-with-its-newest-receipt" Must served;
+    "9.11" "the-newest-receipt-is-told-by-its-bytes-not-its-sequence" Must told_by_its_bytes;
     "9.12" "a-receipt-that-nobody-gave-is-not-ours" Must garbage;
     "9.12" "a-receipt-of-another-main-server-is-not-ours" Must other_main_server;
     "9.12" "a-receipt-for-another-id-is-not-ours" Must other_id;
@@ -20,10 +22,12 @@ cases! {
     "9.12" "a-copied-local-server-has-diverged" Must copied;
     "9.12" "a-local-server-without-its-receipt-has-diverged" Must forgotten;
     "9.12" "a-restored-main-server-knows-that-it-is-behind" Must restored;
+    "9.12" "a-restored-main-server-is-behind-where-no-key-pair-is-bound-too" Must restored_and_free;
     "9.12" "a-restored-main-server-serves-whom-it-has-not-forgotten" Must restored_for_others;
     "9.13" "copies-of-one-request-in-flight-get-one-answer" Must in_flight;
     "9.13" "of-two-key-pairs-in-flight-one-is-bound" Must race;
     "9.13" "what-was-answered-survives-a-power-failure" Must power_failure;
+    "9.13" "what-was-accepted-earlier-survives-a-power-failure" Must power_failure_and_older;
     "9.15" "a-refusal-changes-nothing" Must refusals_change_nothing;
 }
 
@@ -43,6 +47,19 @@ async fn binds(stage: &Stage) -> Outcome {
     let receipt = server.synchronize().await?.receipt;
     let found = (receipt.key_thumbprint, receipt.key_generation, receipt.sequence);
     Finding::unless_equal(&(server.key.thumbprint(), 1, 1), &found)
+}
+
+async fn told_by_its_bytes(stage: &Stage) -> Outcome {
+    let mut server = stage.site_of_its_own().await?.license_server();
+    server.synchronize().await?;
+    server.site.snapshot().await?;
+    let mut copy = server.clone();
+    server.synchronize().await?;
+    server.site.restore().await?;
+    // of the two receipts with sequence 2 the main server knows that of the copy
+    Finding::unless_equal(&2, &copy.synchronize().await?.receipt.sequence)?;
+    server.ask().await?.refused(RefusalCode::StateDiverged)?;
+    Finding::unless_equal(&3, &copy.synchronize().await?.receipt.sequence)
 }
 
 async fn claimed_at_a_free_id(stage: &Stage) -> Outcome {
@@ -73,12 +90,23 @@ async fn garbage(stage: &Stage) -> Outcome {
         ("no JWS", "receipt".to_owned()),
         ("an empty text", String::new()),
         ("a request", newest.request.jws.clone()),
+        // the main server has signed it, and it is no receipt
+        ("a refusal", signed_refusal(&server).await?),
         ("half of the newest receipt", newest.text[..newest.text.len() / 2].to_owned()),
     ] {
         server.last_receipt = Some(claimed);
         of(variant, server.ask().await?.invalid(InvalidRequestReason::LastReceiptNotOurs))?;
     }
     Ok(())
+}
+
+/// What the main server signs when it refuses a request of this License Server.
+async fn signed_refusal(server: &LicenseServer) -> Result<String, Finding> {
+    let malformed = server.request_with(|payload| payload.remove("product"));
+    match server.send(&malformed).await? {
+        Answer::Refusal { text, .. } => Ok(text),
+        other => other.refused(RefusalCode::InvalidRequest).map(|_| String::new()),
+    }
 }
 
 async fn other_main_server(stage: &Stage) -> Outcome {
@@ -146,6 +174,14 @@ async fn restored(stage: &Stage) -> Outcome {
     server.ask().await?.refused(RefusalCode::MainServerBehind).map(drop)
 }
 
+async fn restored_and_free(stage: &Stage) -> Outcome {
+    let mut server = stage.site_of_its_own().await?.license_server();
+    server.site.snapshot().await?;
+    server.synchronize().await?;
+    server.site.restore().await?;
+    server.ask().await?.refused(RefusalCode::MainServerBehind).map(drop)
+}
+
 async fn restored_for_others(stage: &Stage) -> Outcome {
     let mut server = stage.site_of_its_own().await?.license_server();
     let newest = server.synchronize().await?;
@@ -191,18 +227,26 @@ async fn race(stage: &Stage) -> Outcome {
 }
 
 async fn power_failure(stage: &Stage) -> Outcome {
-    let site = stage.site_of_its_own().await?;
-    let mut server = site.license_server();
+    let mut server = stage.site_of_its_own().await?.license_server();
     let newest = server.synchronize().await?;
     let payload = server.payload(&newest).await?;
-    let (key, last_receipt) = (server.key.clone(), server.last_receipt.clone());
-    drop(server);
-    let site = site.power_failure().await?;
-    let mut server = LicenseServer { site, key, last_receipt };
+    let mut server = server.over_a_power_failure().await?;
     let (again, _) = server.send(&newest.request).await?.accepted()?;
     same_bytes("the same receipt", newest.text.as_bytes(), again.as_bytes())?;
     same_bytes("the same payload", &payload, &server.payload(&newest).await?)?;
     Finding::unless_equal(&2, &server.synchronize().await?.receipt.sequence)
+}
+
+async fn power_failure_and_older(stage: &Stage) -> Outcome {
+    let mut server = stage.site_of_its_own().await?.license_server();
+    let older = server.synchronize().await?.request;
+    server.synchronize().await?;
+    let mut server = server.over_a_power_failure().await?;
+    server.send(&older).await?.refused(RefusalCode::RequestAlreadyAnswered)?;
+    let same_id = server.request_with(|payload| payload.set("jti", string(&older.member("jti"))));
+    server.send(&same_id).await?.invalid(InvalidRequestReason::RequestIdReused)?;
+    server.with_new_key_pair().ask().await?.refused(RefusalCode::KeyPairInUse)?;
+    Finding::unless_equal(&3, &server.synchronize().await?.receipt.sequence)
 }
 
 async fn refusals_change_nothing(stage: &Stage) -> Outcome {

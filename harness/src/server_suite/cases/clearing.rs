@@ -15,6 +15,7 @@ cases! {
     "16.3" "a-clear-raises-the-key-generation-by-one" Must generation;
     "16.3" "a-clear-leaves-allocation-and-sequence-as-they-are" Must allocation_and_sequence;
     "16.4" "a-cleared-key-pair-is-dead-for-that-id-for-ever" Must dead_for_ever;
+    "16.4" "a-cleared-key-pair-is-dead-after-a-power-failure-too" Must dead_after_a_power_failure;
     "16.4" "a-cleared-key-pair-may-live-under-another-id" Must lives_elsewhere;
     "16.6" "a-clear-can-reserve-the-id-for-one-new-key-pair" Must reserves;
 }
@@ -105,6 +106,18 @@ async fn dead_for_ever(stage: &Stage) -> Outcome {
         dead.ask().await?.refused(RefusalCode::KeyPairCleared)?;
     }
     Ok(())
+}
+
+async fn dead_after_a_power_failure(stage: &Stage) -> Outcome {
+    let mut server = stage.site_of_its_own().await?.license_server();
+    server.synchronize().await?;
+    server.site.clear().await?;
+    let mut server = server.over_a_power_failure().await?;
+    server.ask().await?.refused(RefusalCode::KeyPairCleared)?;
+    server.last_receipt = None;
+    server.ask().await?.refused(RefusalCode::KeyPairCleared)?;
+    let next = server.with_new_key_pair().synchronize().await?.receipt;
+    Finding::unless_equal(&(2, 2), &(next.key_generation, next.sequence))
 }
 
 async fn lives_elsewhere(stage: &Stage) -> Outcome {

@@ -23,6 +23,7 @@ cases! {
     "13.4" "a-payload-comes-with-length-type-and-no-store" Must payload;
     "13.4" "a-payload-that-there-is-not-is-not-found" Must no_payload;
     "13.4" "the-payload-of-the-newest-receipt-of-each-id-is-kept" Must payload_is_kept;
+    "13.4" "the-payload-of-the-newest-receipt-is-kept-over-a-clear" Must payload_is_kept_over_a_clear;
     "13.4" "the-name-of-an-older-payload-gives-no-other-bytes" Must older_payload;
     "13.6" "a-refusal-travels-in-a-problem-document-that-says-the-same" Must problem_document;
     "13.8" "parameters-of-the-content-type-are-ignored" Must parameters;
@@ -146,6 +147,15 @@ async fn payload_is_kept(stage: &Stage) -> Outcome {
     neighbour.synchronize().await?;
     site.allocate(SECOND_LICENSE).await?;
     site.license_server().ask().await?;
+    same_bytes("the payload of the newest receipt", &payload, &server.payload(&newest).await?)
+}
+
+async fn payload_is_kept_over_a_clear(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let newest = server.synchronize().await?;
+    let payload = server.payload(&newest).await?;
+    server.site.clear().await?;
+    // the receipt may have arrived, and the clear come before its payload was fetched
     same_bytes("the payload of the newest receipt", &payload, &server.payload(&newest).await?)
 }
 

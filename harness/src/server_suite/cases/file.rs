@@ -1,11 +1,12 @@
 //! Section 14: the file carrier, and 1.3: changing between the carriers.
 
 use serde_json::Value;
-use solme_sync_protocol::{RefusalCode, SyncFile};
+use solme_sync_protocol::{RefusalCode, SyncFile, limits};
 
 use super::super::answer::{Answer, same_bytes};
 use super::super::draft::Request;
 use super::super::stage::{LicenseServer, Stage};
+use super::readable::{longest, of_length};
 use super::{cases, of};
 use crate::conformance::{Finding, Outcome};
 
@@ -20,11 +21,12 @@ cases! {
     "14.4" "unknown-members-of-a-file-are-ignored" Must unknown_members;
     "14.5" "a-refusal-has-a-response-file-without-payload" Must refused;
     "14.5" "a-file-with-an-unreadable-request-gets-no-response-file" Must unreadable;
+    "14.5" "a-file-with-a-request-that-is-too-large-gets-no-response-file" Must too_large;
     "14.5" "what-is-no-request-file-gets-no-response-file" Must no_request_file;
     "14.6" "the-same-request-file-gives-the-same-answer" Must again;
 }
 
-fn file_of(request: &Request) -> Vec<u8> {
+pub(super) fn file_of(request: &Request) -> Vec<u8> {
     let about = ["A request of the conformance suite.".to_owned(), "Process it.".to_owned()];
     SyncFile::Request(request.jws.clone()).to_bytes(&about)
 }
@@ -171,6 +173,14 @@ async fn unreadable(stage: &Stage) -> Outcome {
         of(variant, gets_no_file(site.process(&file_of(&request)).await?))?;
     }
     Ok(())
+}
+
+async fn too_large(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let too_large = of_length(&server, limits::REQUEST + 1);
+    gets_no_file(server.site.process(&file_of(&too_large)).await?)?;
+    let longest = longest(&server);
+    by_file(&mut server, &file_of(&longest)).await.map(drop)
 }
 
 fn gets_no_file(file: Option<Vec<u8>>) -> Outcome {

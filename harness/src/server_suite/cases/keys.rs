@@ -15,6 +15,12 @@ cases! {
     "3.6" "the-first-synchronization-binds-the-key-pair" Must first_synchronization;
 }
 
+/// The point with x = 0, its x written as p: one number modulo p, and not below it.
+fn set_beyond_p(jwk: &mut Object) {
+    jwk.set("x", string("__________________________________________7_____AAAAAAAAAAD_____"));
+    jwk.set("y", string("wwZhD7CuWhWc9FwGBp8ipsXrNkHGAtQt6ixLT3VVB5NAbYDSuRrVT5BIvUh68a3h"));
+}
+
 /// Keys that are none, each with one defect.
 fn wrong_keys(server: &LicenseServer) -> Vec<(&'static str, String)> {
     let with = |change: fn(&mut Object)| {
@@ -28,6 +34,7 @@ fn wrong_keys(server: &LicenseServer) -> Vec<(&'static str, String)> {
     off_the_curve.set("y", string(&ones));
     vec![
         ("a point that is not on the curve", off_the_curve.json()),
+        ("x of a point that is on the curve, and p more", with(|jwk| set_beyond_p(jwk))),
         ("kty RSA", with(|jwk| jwk.set("kty", "\"RSA\""))),
         ("crv P-256", with(|jwk| jwk.set("crv", "\"P-256\""))),
         ("crv in lower case", with(|jwk| jwk.set("crv", "\"p-384\""))),

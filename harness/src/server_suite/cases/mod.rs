@@ -15,7 +15,7 @@ mod request;
 mod rules;
 mod signed_messages;
 
-use solme_sync_protocol::{InvalidRequestReason, ProblemCode};
+use solme_sync_protocol::{InvalidRequestReason, ProblemCode, UtcTime};
 
 use super::draft::Object;
 use super::stage::{LicenseServer, Site, Stage};
@@ -78,6 +78,15 @@ async fn all_unreadable(site: &Site, variants: impl IntoIterator<Item = (&str, S
         of(variant, answer.problem(ProblemCode::UnreadableRequest))?;
     }
     Ok(())
+}
+
+/// Passes where both are main server time; a minute lies between them on a very slow machine.
+fn near(first: UtcTime, second: UtcTime) -> Outcome {
+    if second.since(first) < 60 && first.since(second) == 0 {
+        return Ok(());
+    }
+    let expected = format!("an iat of main server time, {} or a little later", first.as_secs());
+    Err(Finding::deviates(expected, second.as_secs().to_string()))
 }
 
 /// What is done to an honest payload.

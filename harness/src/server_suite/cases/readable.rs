@@ -15,12 +15,13 @@ cases! {
     "9.1" "without-an-integer-version-it-is-unreadable" Must version;
     "9.1" "without-iss-it-is-unreadable" Must iss;
     "9.2" "a-signature-that-does-not-fit-is-refused" Must wrong_signatures;
+    "9.2" "the-signature-of-a-request-that-was-answered-is-verified-too" Must answered_before;
     "9.2" "somebody-elses-signature-does-not-bind" Must foreign_signature_binds_nothing;
     "9.2" "the-signature-comes-before-the-id" Must before_the_id;
 }
 
 /// A request that is exactly so long, by an unknown member.
-fn of_length(server: &LicenseServer, bytes: usize) -> Request {
+pub(super) fn of_length(server: &LicenseServer, bytes: usize) -> Request {
     let with = |padding: usize| server.request_with(|payload| payload.set("padding", string(&"x".repeat(padding))));
     let mut padding = (bytes - with(0).jws.len()) * 3 / 4 - 3;
     // three bytes become four characters: one of three lengths is there
@@ -30,14 +31,18 @@ fn of_length(server: &LicenseServer, bytes: usize) -> Request {
     with(padding)
 }
 
+/// A request that is as long as one may be.
+pub(super) fn longest(server: &LicenseServer) -> Request {
+    // base64url has no text of 4n + 1 characters, so one may have to be shorter
+    let one_of_two = [0, 1].map(|shorter| of_length(server, limits::REQUEST - shorter));
+    let longest = one_of_two.into_iter().find(|request| request.jws.len() <= limits::REQUEST);
+    longest.expect("of two lengths in a row base64url has one")
+}
+
 async fn size_of_a_request(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
-    // base64url has no text of 4n + 1 characters, so the parts before may have to make room
-    let longest = (0..4).map(|shorter| of_length(&server, limits::REQUEST - shorter));
-    let longest = longest.into_iter().find(|request| request.jws.len() <= limits::REQUEST);
-    if let Some(longest) = longest {
-        server.synchronize_with(longest).await?;
-    }
+    let longest = longest(&server);
+    server.synchronize_with(longest).await?;
     let too_long = of_length(&server, limits::REQUEST + 1);
     too_large(server.send(&too_long).await?)?;
     // Of a flood it need not read the end, so the answer may be lost on the way; what matters is that it goes on.
@@ -114,6 +119,18 @@ async fn wrong_signatures(stage: &Stage) -> Outcome {
         ("one bit changed", solme_sync_protocol::base64url::encode(flipped)),
     ] {
         let text = format!("{}.{signature}", one.signing_input());
+        of(variant, server.site.send(&text).await?.refused(RefusalCode::InvalidSignature))?;
+    }
+    Ok(())
+}
+
+async fn answered_before(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let (older, newest) = (server.synchronize().await?.request, server.synchronize().await?.request);
+    let swapped = |one: &Request, other: &Request| {
+        format!("{}.{}", one.signing_input(), other.jws.rsplit('.').next().unwrap_or_default())
+    };
+    for (variant, text) in [("the newest", swapped(&newest, &older)), ("an older one", swapped(&older, &newest))] {
         of(variant, server.site.send(&text).await?.refused(RefusalCode::InvalidSignature))?;
     }
     Ok(())

@@ -3,7 +3,8 @@
 use solme_sync_protocol::SYNCHRONIZE_WITHIN;
 
 use super::super::stage::{Stage, Synchronized};
-use super::cases;
+use super::file::file_of;
+use super::{cases, near, of};
 use crate::conformance::{Finding, Outcome};
 
 cases! {
@@ -48,7 +49,11 @@ async fn deadline_moves(stage: &Stage) -> Outcome {
         let expected = format!("an iat of {} or later, 366 days on", first.synchronize_by.as_secs());
         return Err(Finding::deviates(expected, second.main_server_time.as_secs().to_string()));
     }
-    Finding::unless_equal(&second.main_server_time.synchronize_by(), &second.synchronize_by)
+    Finding::unless_equal(&second.main_server_time.synchronize_by(), &second.synchronize_by)?;
+    let (answer, _) = site.answer_file(&file_of(&server.request())).await?;
+    let (_, by_file) = answer.accepted()?;
+    of("by file", near(second.main_server_time, by_file.main_server_time))?;
+    of("by file", Finding::unless_equal(&by_file.main_server_time.synchronize_by(), &by_file.synchronize_by))
 }
 
 async fn sequence(stage: &Stage) -> Outcome {

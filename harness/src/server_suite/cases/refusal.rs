@@ -1,13 +1,15 @@
 //! Section 8: the refusal.
 
-use solme_sync_protocol::{ProblemCode, RefusalCode};
+use solme_sync_protocol::{ProblemCode, RefusalCode, SYNCHRONIZE_WITHIN};
 
 use super::super::stage::Stage;
-use super::cases;
+use super::file::file_of;
+use super::{cases, near, of};
 use crate::conformance::{Finding, Outcome};
 
 cases! {
     "8.1" "a-refusal-says-what-was-refused" Must members;
+    "8.1" "its-iat-is-main-server-time-by-both-carriers" Must time;
     "8.1" "a-refusal-names-the-id-of-the-request-even-if-it-is-unknown" Must unknown_id;
     "8.1" "text-and-cure-say-something-to-people" Should words;
     "8.2" "what-cannot-be-read-gets-no-signed-refusal" Must unreadable;
@@ -27,9 +29,19 @@ async fn members(stage: &Stage) -> Outcome {
     ] {
         Finding::unless_equal(&format!("{member} {wanted}"), &format!("{member} {found}"))?;
     }
-    // Both are main server time; a minute lies between them on a very slow machine.
-    let apart = refusal.main_server_time.since(receipt.main_server_time);
-    if apart < 60 { Ok(()) } else { Err(Finding::deviates("iat, main server time", format!("{apart} s later"))) }
+    near(receipt.main_server_time, refusal.main_server_time)
+}
+
+async fn time(stage: &Stage) -> Outcome {
+    let site = stage.site_of_its_own().await?;
+    site.advance_clock(SYNCHRONIZE_WITHIN).await?;
+    let receipt = site.license_server().synchronize().await?.receipt;
+    let thief = site.license_server();
+    let refusal = thief.ask().await?.refused(RefusalCode::KeyPairInUse)?;
+    of("over 443", near(receipt.main_server_time, refusal.main_server_time))?;
+    let (answer, _) = site.answer_file(&file_of(&thief.request())).await?;
+    let refusal = answer.refused(RefusalCode::KeyPairInUse)?;
+    of("by file", near(receipt.main_server_time, refusal.main_server_time))
 }
 
 async fn unknown_id(stage: &Stage) -> Outcome {

@@ -80,9 +80,11 @@ async fn sealing_key_is_signing_key(stage: &Stage) -> Outcome {
 
 async fn request_id_twice(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
-    let first = server.synchronize().await?.request.member("jti");
-    let request = server.request_with(|payload| payload.set("jti", string(&first)));
-    server.send(&request).await?.invalid(InvalidRequestReason::RequestIdReused)?;
+    let (first, second) = (server.synchronize().await?.request, server.synchronize().await?.request);
+    for used in [first, second] {
+        let request = server.request_with(|payload| payload.set("jti", string(&used.member("jti"))));
+        server.send(&request).await?.invalid(InvalidRequestReason::RequestIdReused)?;
+    }
     // refused for its id alone: the next one is served
     server.ask().await?.accepted().map(drop)?;
     let stranger = server.with_new_key_pair();

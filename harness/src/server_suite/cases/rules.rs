@@ -31,6 +31,7 @@ cases! {
     "9.8" "the-wrong-main-server-comes-before-the-sealing-key" Must wrong_main_server_first;
     "9.8" "the-sealing-key-comes-before-the-request-id" Must sealing_key_first;
     "9.8" "a-request-id-may-be-used-again-after-a-refusal" Must request_id_after_a_refusal;
+    "9.8" "a-request-id-may-be-used-again-at-another-id" Must request_id_at_another_id;
     "9.8" "a-request-id-is-spent-for-every-key-pair-of-the-id" Must request_id_of_another_key_pair;
     "9.8" "version-and-content-come-before-the-key-pair-in-use" Must content_before_in_use;
     "9.9" "another-key-pair-is-refused-whatever-it-claims" Must in_use_whatever_is_claimed;
@@ -232,7 +233,20 @@ async fn request_id_after_a_refusal(stage: &Stage) -> Outcome {
     let refused = server.request_with(|payload| payload.set("aud", "\"another-main-server\""));
     server.send(&refused).await?.invalid(InvalidRequestReason::WrongMainServer)?;
     let again = server.request_with(|payload| payload.set("jti", string(&refused.member("jti"))));
+    server.synchronize_with(again).await?;
+    let thief = server.with_new_key_pair();
+    let refused = thief.request();
+    thief.send(&refused).await?.refused(RefusalCode::KeyPairInUse)?;
+    let again = server.request_with(|payload| payload.set("jti", string(&refused.member("jti"))));
     server.synchronize_with(again).await.map(drop)
+}
+
+async fn request_id_at_another_id(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let used = server.synchronize().await?.request.member("jti");
+    let mut neighbour = server.site.another().await?.license_server();
+    let request = neighbour.request_with(|payload| payload.set("jti", string(&used)));
+    neighbour.synchronize_with(request).await.map(drop)
 }
 
 async fn request_id_of_another_key_pair(stage: &Stage) -> Outcome {
