@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::conformance::command;
+use crate::conformance::{Foreign, command};
 use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
 use crate::suite::Suite;
 use crate::usage::Usage;
@@ -112,7 +112,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     };
     // Whoever was reading has gone away, and knows it.
     if !error.chain().any(gone) {
-        anstream::eprintln!("harness: {error:#}");
+        anstream::eprintln!("harness: {}", Foreign::from(format!("{error:#}")).indented(4));
     }
     if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -117,7 +117,7 @@ async fn judge(
         stop: stop.clone(),
     };
     let mut report = suite.run(&options, |_| progress.one_more()).await?;
-    name.clone_into(&mut report.subject);
+    report.subject = name.into();
     if name != OURS {
         // What a bug keeps a subject from reaching is no news beside the cases that noticed it.
         report.reached.clear();

@@ -121,9 +121,12 @@ async fn several_subjects_are_judged_side_by_side_and_all_have_to_conform() {
     let [ours, rubbish, passed, failed] = ["ours", RUBBISH, "passed", "failed"].map(Value::from);
     assert_eq!(said, [(&ours, &passed), (&rubbish, &failed)]);
     assert_eq!((junit.matches("<testsuite ").count(), junit.matches("<failure ").count()), (2, 1), "{junit}");
-    let points: Vec<&str> = tap.lines().filter(|line| line.trim_start().contains("ok ")).collect();
+    let points = |tap: &str| tap.lines().filter(|line| line.contains("ok ")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(points(&tap), [format!("ok 1 - ours: {case}"), format!("not ok 2 - echo rubbish: {case}")], "{tap}");
+    assert!(tap.starts_with("TAP version 13\n1..2\n"), "{tap}");
+    let (_, tap) = judge("ours", &["--only", case, "--subject", RUBBISH, "--tap", "-", "--tap-version", "14"]).await;
     let [passes, fails] = [format!("    ok 1 - {case}"), format!("    not ok 1 - {case}")];
-    assert_eq!(points, [&passes, "ok 1 - ours", &fails, "not ok 2 - echo rubbish"], "{tap}");
+    assert_eq!(points(&tap), [&passes, "ok 1 - ours", &fails, "not ok 2 - echo rubbish"], "{tap}");
     assert!(tap.starts_with("TAP version 14\n1..2\n# Subtest: ours\n    1..1\n"), "{tap}");
     assert!(html.contains("<td class=\"passed\"><a ") && html.contains("<td class=\"failed\"><a "), "{html}");
 

@@ -212,7 +212,7 @@ impl Stage {
     /// What went over the wire, and what the subject said.
     pub(super) fn wire(&self) -> Vec<WireEntry> {
         let exchanges = self.main.journal().into_iter().map(|entry| WireEntry {
-            way: format!("subject -> main server, {}", entry.carrier.as_str()),
+            way: format!("subject -> main server, {}", entry.carrier.as_str()).into(),
             what: format!(
                 "{}\n-> {} ({}) {}\n{}",
                 in_clear(&entry.request),
@@ -220,7 +220,8 @@ impl Stage {
                 entry.clause,
                 entry.judgements.join(", "),
                 in_clear(&entry.answer)
-            ),
+            )
+            .into(),
         });
         self.log.entries().into_iter().chain(exchanges).collect()
     }

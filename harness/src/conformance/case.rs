@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use super::Heard;
+use super::{Foreign, Heard};
 
 /// What a case is about: MUST fails, SHOULD warns (RFC 2119).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -81,9 +81,9 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct WireEntry {
     /// Who to whom: `subject -> 443`.
-    pub(crate) way: String,
+    pub(crate) way: Foreign,
     /// What, shortened for people.
-    pub(crate) what: String,
+    pub(crate) what: Foreign,
 }
 
 /// What went over the wire in one case, and which words of the closed lists were in it. Shared by everything that takes
@@ -97,15 +97,12 @@ pub(crate) struct WireLog {
 impl WireLog {
     /// More entries than a person reads say nothing; a flood must not fill the memory.
     const AT_MOST: usize = 200;
-    /// Characters of one entry.
-    const CHARACTERS: usize = 4_000;
 
     /// Adds one exchange.
-    pub(crate) fn add(&self, way: impl Into<String>, what: impl AsRef<str>) {
+    pub(crate) fn add(&self, way: impl Into<Foreign>, what: impl AsRef<str>) {
         let mut entries = locked(&self.entries);
         if entries.len() < Self::AT_MOST {
-            let what: String = what.as_ref().chars().take(Self::CHARACTERS).collect();
-            entries.push(WireEntry { way: way.into(), what });
+            entries.push(WireEntry { way: way.into(), what: what.as_ref().into() });
         }
     }
 

@@ -10,7 +10,7 @@ use super::files::Files;
 use super::progress::Progress;
 use super::report::{self, Report};
 use super::runner::matches;
-use super::{CaseReport, Deviations, Options, Subject, Verdict, requirement};
+use super::{CaseReport, Deviations, Foreign, Options, Subject, Verdict, requirement};
 use crate::stop::Stop;
 use crate::suite::Suite;
 use crate::usage::Usage;
@@ -96,6 +96,7 @@ async fn can_be_judged(suite: Suite, arguments: &Arguments) -> Result<()> {
     }
     for (command, subject) in commands.iter().zip(&arguments.subjects) {
         command.probe(suite.first_verb()).await.map_err(|why| {
+            let why = Foreign::from(why).line();
             Usage(format!(
                 "the subject {subject:?} cannot be started: {why}; run the command by hand, then fix --subject"
             ))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::report::{self, Report};
+use super::report::{self, Report, TapVersion};
 use crate::usage::Usage;
 use crate::voice::{Voice, is_standard_output, write};
 
@@ -20,6 +20,9 @@ pub(crate) struct Files {
     /// Write the report in the Test Anything Protocol
     #[arg(long, value_name = "FILE")]
     tap: Option<PathBuf>,
+    /// Which version of it; with 14 each of several subjects is a subtest, which some consumers do not know
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t, requires = "tap")]
+    tap_version: TapVersion,
     /// Write the report as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -49,14 +52,14 @@ impl Files {
             write(path, &(json + "\n"))?;
         }
         if let Some(path) = &self.junit {
-            write(path, &report::junit(reports, require_all)?)?;
+            write(path, &report::junit(reports, require_all))?;
         }
         if let Some(path) = &self.tap {
-            write(path, &report::tap(reports, require_all))?;
+            write(path, &report::tap(reports, require_all, self.tap_version))?;
         }
         if let Some(path) = &self.html {
             let whose = match reports {
-                [report] => report.subject.clone(),
+                [report] => report.subject.line(),
                 _ => format!("{} subjects", reports.len()),
             };
             write(path, &report::html(&format!("Conformance of {whose}"), reports))?;

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -65,6 +65,7 @@ where
     P: Fn(&'static Case<S>, u64) -> F,
     F: Future<Output = Ended> + Send + 'static,
 {
+    let started = SystemTime::now();
     let places = Arc::new(Semaphore::new(options.parallel.max(1)));
     let mut running = JoinSet::new();
     let mut order = Vec::new();
@@ -101,7 +102,7 @@ where
     reports.sort_by_key(|(place, _)| *place);
     let all: Vec<String> = cases.iter().map(Case::id).collect();
     let reached = lists.iter().map(|list| Reached::of(list, &heard)).collect();
-    Report::new(options, reports.into_iter().map(|(_, report)| report).collect(), &all, reached)
+    Report::new(options, reports.into_iter().map(|(_, report)| report).collect(), &all, reached, started)
 }
 
 impl Options {
@@ -286,7 +287,7 @@ mod tests {
         let all = ["9.2/deviates", "9.4/is-unimplemented", "9.5/hangs"];
         let known: String = all.map(|case| format!("[[deviation]]\ncase = \"{case}\"\nreason = \"known\"\n")).concat();
         let report = run_cases(None, &known, true).await;
-        assert_eq!((report.verdict, report.remarks), (Verdict::Failed, vec![never.to_owned()]));
+        assert_eq!((report.verdict, report.remarks), (Verdict::Failed, vec![never.into()]));
         assert_eq!(report.reached[0].reached, ["9.1", "9.2"]);
         assert_eq!(run_cases(None, &known, false).await.verdict, Verdict::Passed, "it is information");
         assert_eq!(run_all("9.1", "", true).await.verdict, Verdict::Passed, "nothing else was to be reached");

@@ -112,7 +112,7 @@ async fn play(scenario: &Scenario, telling: &Telling, keep: Option<&Path>) -> Re
 /// Writes the reports; true if every story went well.
 fn end(stories: &[Story], telling: &Telling) -> Result<bool> {
     if let Some(path) = &telling.junit {
-        write(path, &report::junit(stories)?)?;
+        write(path, &report::junit(stories))?;
     }
     if let Some(path) = &telling.html {
         write(path, &report::html(stories))?;

@@ -1,21 +1,24 @@
 //! The one model of results, from which every form of report is written.
 
+#[cfg(test)]
+mod hostile;
 mod html;
 mod junit;
 mod tap;
 mod text;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use solme_sync_protocol::UtcTime;
 
 use super::reached::Reached;
 use super::runner::{Ended, Options};
-use super::{Finding, Level, WireEntry};
+use super::{Finding, Foreign, Level, WireEntry};
 
 pub(crate) use html::html;
-pub(crate) use junit::junit;
-pub(crate) use tap::tap;
+pub(crate) use junit::{JUNIT_PROLOG, junit, seconds};
+pub(crate) use tap::{TapVersion, tap};
 pub(crate) use text::{line, summary};
 
 /// How a case ended.
@@ -69,14 +72,14 @@ pub(crate) struct CaseReport {
     /// How it ended.
     pub(crate) result: CaseResult,
     /// What was expected; null where it passed.
-    pub(crate) expected: Option<String>,
+    pub(crate) expected: Option<Foreign>,
     /// What came; null where it passed.
-    pub(crate) got: Option<String>,
+    pub(crate) got: Option<Foreign>,
     /// The command that runs this case again.
-    pub(crate) rerun: String,
+    pub(crate) rerun: Foreign,
     /// Why the subject is expected to deviate here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) expected_deviation: Option<String>,
+    pub(crate) expected_deviation: Option<Foreign>,
     /// Milliseconds.
     pub(crate) took_ms: u64,
     /// What went over the wire.
@@ -86,10 +89,19 @@ pub(crate) struct CaseReport {
 /// All cases of one run over one subject.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Report {
+    /// The version of the harness.
+    pub(crate) harness: &'static str,
+    /// The version of the protocol.
+    pub(crate) protocol: u64,
+    /// When it began, in RFC 3339.
+    #[serde(serialize_with = "as_text")]
+    pub(crate) started_at: UtcTime,
+    /// Milliseconds.
+    pub(crate) took_ms: u64,
     /// `client` or `server`.
     pub(crate) suite: &'static str,
     /// The subject, as the command line named it.
-    pub(crate) subject: String,
+    pub(crate) subject: Foreign,
     /// What everything random followed from.
     pub(crate) seed: u64,
     /// How it all went.
@@ -97,14 +109,18 @@ pub(crate) struct Report {
     /// Whether it was told to stop before all cases had ended.
     pub(crate) interrupted: bool,
     /// What is wrong with the run as a whole: no case, stale deviations.
-    pub(crate) remarks: Vec<String>,
+    pub(crate) remarks: Vec<Foreign>,
     /// What is worth knowing, and not wrong.
     #[serde(skip)]
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Foreign>,
     /// How much of the closed lists was reached.
     pub(crate) reached: Vec<Reached>,
     /// The cases, in the order of the suite.
     pub(crate) cases: Vec<CaseReport>,
+}
+
+fn as_text<S: Serializer>(time: &UtcTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }
 
 impl CaseReport {
@@ -126,7 +142,9 @@ impl CaseReport {
             (Err(Finding::Unimplemented(what)), _) => (CaseResult::Unimplemented, None, Some(what)),
             (Err(Finding::Skipped(reason)), _) => (CaseResult::Skipped, None, Some(reason)),
         };
-        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (expected, got) = (expected.map(Foreign::from), got.map(Foreign::from));
+        let (rerun, expected_deviation) = (Foreign::from(rerun), expected_deviation.map(Foreign::from));
+        let took_ms = in_ms(took);
         Self { id, requirement, level, result, expected, got, rerun, expected_deviation, took_ms, wire: ended.wire }
     }
 
@@ -144,8 +162,19 @@ impl CaseReport {
     }
 }
 
+fn in_ms(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Report {
-    pub(super) fn new(options: &Options, cases: Vec<CaseReport>, suite: &[String], reached: Vec<Reached>) -> Self {
+    /// What came of the cases, in a run of `suite` that began at `started`.
+    pub(super) fn new(
+        options: &Options,
+        cases: Vec<CaseReport>,
+        suite: &[String],
+        reached: Vec<Reached>,
+        started: SystemTime,
+    ) -> Self {
         let mut remarks = Vec::new();
         let interrupted = options.stop.exit_code().is_some();
         if cases.is_empty() && !interrupted {
@@ -178,13 +207,17 @@ impl Report {
         let failed = !remarks.is_empty() || cases.iter().any(|case| case.fails(options.require_all));
         let verdict = if failed { Verdict::Failed } else { Verdict::Passed };
         Self {
+            harness: env!("CARGO_PKG_VERSION"),
+            protocol: solme_sync_protocol::VERSION,
+            started_at: UtcTime::from_secs(started.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())),
+            took_ms: in_ms(started.elapsed().unwrap_or_default()),
             suite: options.suite,
-            subject: options.subject.clone(),
+            subject: options.subject.as_str().into(),
             seed: options.seed,
             verdict,
             interrupted,
-            remarks,
-            notes,
+            remarks: remarks.into_iter().map(Foreign::from).collect(),
+            notes: notes.into_iter().map(Foreign::from).collect(),
             reached,
             cases,
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{CaseReport, CaseResult, Report, Verdict};
+use super::{CaseReport, CaseResult, Foreign, Report, Verdict};
 
 /// One case as it ends.
 pub(crate) fn line(case: &CaseReport) -> String {
@@ -26,7 +26,7 @@ pub(crate) fn summary(report: &Report) -> String {
         story(&mut text, case);
     }
     for remark in report.notes.iter().chain(&report.remarks) {
-        let _ = writeln!(text, "\n{remark}");
+        let _ = writeln!(text, "\n{}", remark.line());
     }
     let counts = [CaseResult::Failed, CaseResult::Warning, CaseResult::Unimplemented, CaseResult::Skipped];
     let mut counted = format!("{} passed", report.count(CaseResult::Passed));
@@ -40,30 +40,36 @@ pub(crate) fn summary(report: &Report) -> String {
     let _ = writeln!(
         text,
         "\n{style}{word}{style:#}: {} ({}, seed {})\n{counted}",
-        report.subject, report.suite, report.seed
+        report.subject.line(),
+        report.suite,
+        report.seed
     );
     text
 }
 
 fn story(text: &mut String, case: &CaseReport) {
     let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
-    let absent = String::new();
     let _ = writeln!(text, "\n{bold}{} {}{bold:#}", case.result.as_str(), case.id);
     let _ = writeln!(text, "  {dim}requires{dim:#}  ({}) {}", case.level, case.requirement);
-    let _ = writeln!(text, "  {dim}expected{dim:#}  {}", case.expected.as_ref().unwrap_or(&absent));
-    let _ = writeln!(text, "  {dim}got{dim:#}       {}", case.got.as_ref().unwrap_or(&absent));
+    let _ = writeln!(text, "  {dim}expected{dim:#}  {}", below(case.expected.as_ref()));
+    let _ = writeln!(text, "  {dim}got{dim:#}       {}", below(case.got.as_ref()));
     if let Some(reason) = &case.expected_deviation {
-        let _ = writeln!(text, "  {dim}known{dim:#}     {reason}");
+        let _ = writeln!(text, "  {dim}known{dim:#}     {}", reason.line());
     }
     for entry in &case.wire {
-        let _ = writeln!(text, "  {dim}wire{dim:#}      {}: {}", entry.way, shortened(&entry.what));
+        let _ = writeln!(text, "  {dim}wire{dim:#}      {}: {}", entry.way.line(), shortened(&entry.what));
     }
-    let _ = writeln!(text, "  {dim}again{dim:#}     {}", case.rerun);
+    let _ = writeln!(text, "  {dim}again{dim:#}     {}", case.rerun.line());
+}
+
+/// Below its beginning, so that no line of a subject's passes for one of ours.
+fn below(text: Option<&Foreign>) -> String {
+    text.map(|text| text.indented(12)).unwrap_or_default()
 }
 
 /// A terminal wants a line; the JSON and HTML reports have it whole.
-fn shortened(what: &str) -> String {
+fn shortened(what: &Foreign) -> String {
     const CHARACTERS: usize = 160;
-    let line: String = what.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CHARACTERS).collect();
+    let line: String = what.line().chars().take(CHARACTERS).collect();
     if what.chars().count() > CHARACTERS { line + "..." } else { line }
 }

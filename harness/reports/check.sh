@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# The reports of a hostile subject, and of an honest one beside it, as their consumers read them: TAP by prove, JUnit by the
+# schema of Jenkins' xUnit plugin.
+#
+#   harness/reports/check.sh [HARNESS ...]    without it: cargo run --bin harness
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# A Debian package that a check needs and that the machine may lack.
+needs() {
+    command -v "$1" >/dev/null && return
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$2"
+}
+needs prove perl
+needs xmllint libxml2-utils
+
+if [ $# -eq 0 ]; then
+    set -- cargo run --locked --quiet --bin harness --
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() {
+    echo "harness/reports/check.sh: $*" >&2
+    exit 1
+}
+
+# Both conform, or one does not: judged so, the exit code is 0 or 1.
+judged() {
+    local code=0
+    "$@" >"$work/text" 2>&1 || code=$?
+    [ "$code" -le 1 ] || { cat "$work/text"; fail "exit code $code"; }
+}
+judge=("$@" conformance client --seed 1 --verb-limit 5 --only '1.*' --only '2.*')
+hostile="sh harness/reports/hostile.sh"
+judged "${judge[@]}" --subject "$hostile" --subject ours \
+    --tap "$work/two.tap" --junit "$work/two.xml" --html "$work/two.html"
+if LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177]')" "$work"/text "$work"/two.*; then
+    fail "control characters in a report"
+fi
+judged "${judge[@]}" --subject ours --tap "$work/one.tap" --junit "$work/one.xml" --html "$work/one.html"
+judged "${judge[@]}" --subject "$hostile" --tap "$work/hostile.tap" --tap-version 14 --html "$work/hostile.html"
+
+# prove takes what conforms, fails what does not, and has nothing to say about the form.
+prove "$work/one.tap"
+prove "$work/two.tap" >"$work/proved" 2>&1 && fail "prove passes what does not conform"
+if grep -iE 'parse error|bad plan|unplanned|out of sequence|bailout|unknown' "$work/proved"; then
+    cat "$work/proved"
+    fail "prove does not like the TAP"
+fi
+points=$(grep -cE '^(not )?ok ' "$work/two.tap")
+grep -q "Tests=$points" "$work/proved" || { cat "$work/proved"; fail "prove counts another number than $points"; }
+echo "TAP: prove reads $points points"
+
+"$@" scenario fixtures/scenarios/leaked-id.toml --junit "$work/story.xml" >/dev/null
+xmllint --noout --nonet --schema harness/reports/junit.xsd "$work"/*.xml
