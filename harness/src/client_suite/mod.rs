@@ -2,6 +2,7 @@
 
 mod allocation;
 mod answered;
+mod defects;
 mod direct;
 mod dishonest;
 mod file;
@@ -36,6 +37,7 @@ pub(crate) fn cases() -> &'static [Case<Stage>] {
             refusal::cases(),
             answered::cases(),
             dishonest::cases(),
+            defects::cases(),
             outstanding::cases(),
             direct::cases(),
             file::cases(),
