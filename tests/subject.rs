@@ -7,17 +7,19 @@ use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use license_server::testing::{self, DurableStep, Moment, Seams};
+
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().skip(1).collect();
     let abort_at = env::var("ABORT_AT").ok();
     match args.first().and_then(|program| program.to_str()) {
         Some("license-server") => {
             let terminate_at = env::var("TERMINATE_AT").ok();
-            let durable_step = move |step: license_server::DurableStep| {
-                terminate_if(terminate_at.as_deref(), step.moment == license_server::Moment::Before, step.number);
-                abort_if(abort_at.as_deref(), step.moment == license_server::Moment::Before, step.number);
+            let durable_step = move |step: DurableStep| {
+                terminate_if(terminate_at.as_deref(), step.moment == Moment::Before, step.number);
+                abort_if(abort_at.as_deref(), step.moment == Moment::Before, step.number);
             };
-            license_server::run(args, license_server::Seams::default().on_durable_step(durable_step))
+            testing::run(args, Seams::default().on_durable_step(durable_step))
         }
         Some("mock-solme") => {
             let durable_step = move |step: mock_solme::testing::DurableStep| {

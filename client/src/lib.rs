@@ -5,25 +5,22 @@
 //! - `transport` carries: two ports, directly or through a proxy, every failure told apart by its source.
 //! - `command` acts: one file for each verb of the command line.
 //!
-//! [`run()`] is the only entry point. Clauses of `protocol/PROTOCOL.md` are cited as `P 9.7`.
+//! [`run()`] is the only entry point, and [`testing`] the one for tests and referees. Clauses of `protocol/PROTOCOL.md` are cited as `P 9.7`.
 
 mod cli;
 mod clock;
 mod command;
+mod conduct;
 mod core;
-mod mutant;
 mod output;
 mod run;
 mod seams;
 mod settings;
 mod stop;
 mod store;
-#[cfg(test)]
-mod testing;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod transport;
 
-pub use mutant::Mutant;
 pub use run::run;
-pub use seams::{DurableStep, Moment, Seams};

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    license_server::run(std::env::args_os(), license_server::Seams::default())
+    license_server::run(std::env::args_os())
 }

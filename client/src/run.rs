@@ -20,7 +20,12 @@ use crate::settings::Settings;
 ///
 /// Standard output carries what the command says, with `--json` exactly one JSON object. The exit codes are in
 /// `license-server --help`.
-pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_with(args, Seams::default())
+}
+
+/// Runs `license-server` as [`crate::run()`] does, with other seams.
+pub fn run_with(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,

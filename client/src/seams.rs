@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use solme_sync_protocol::{TrustFile, UtcTime};
 
-use crate::mutant::Mutant;
+use crate::conduct::Conduct;
 use crate::transport::Transport;
 
 /// Makes the way to the main server of a trust file.
@@ -18,14 +18,14 @@ pub(crate) type OnReport = Rc<dyn Fn(&Map<String, Value>)>;
 /// Lets time pass until then; whether to stop is the answer.
 pub(crate) type Pause = Box<dyn Fn(UtcTime) -> bool>;
 
-/// The seams of [`crate::run()`]. The default is the ordinary program.
+/// The seams of [`run()`](crate::testing::run). The default is the ordinary program.
 #[derive(Default)]
 pub struct Seams {
     pub(crate) durable_step: Option<Box<dyn Fn(DurableStep)>>,
     pub(crate) clock: Option<Box<dyn Fn() -> UtcTime>>,
     pub(crate) transport: Option<MakeTransport>,
     pub(crate) on_report: Option<OnReport>,
-    pub(crate) mutant: Option<Mutant>,
+    pub(crate) conduct: Option<&'static dyn Conduct>,
     pub(crate) patience: Option<Duration>,
     pub(crate) pause: Option<Pause>,
 }
@@ -52,10 +52,10 @@ impl Seams {
         self
     }
 
-    /// Has one bug, so that a referee can be refereed.
+    /// Behaves as `conduct` says.
     #[must_use]
-    pub fn with_mutant(mut self, mutant: Mutant) -> Self {
-        self.mutant = Some(mutant);
+    pub fn with_conduct(mut self, conduct: &'static dyn Conduct) -> Self {
+        self.conduct = Some(conduct);
         self
     }
 

@@ -11,11 +11,12 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use license_server::{Mutant, Seams};
+use license_server::testing::{self, Seams};
 use serde_json::{Map, Value, json};
 use solme_sync_protocol::UtcTime;
 
 use crate::conformance::UNIMPLEMENTED;
+use crate::license_server_mutants::{Mutant, named};
 
 /// Where the License Server keeps its state.
 const STATE: &str = "license-server";
@@ -30,7 +31,7 @@ const LIMITS: [&str; 2] = ["--connect-limit=2s", "--total-limit=3s"];
 #[command(name = "license-server-subject", about)]
 struct Arguments {
     /// The bug that it is to have, for judging the judge
-    #[arg(long)]
+    #[arg(long, value_parser = named)]
     mutant: Option<Mutant>,
     /// A directory of its own
     #[arg(long, global = true)]
@@ -113,6 +114,10 @@ fn carry_out(Arguments { mutant, state, verb }: Arguments) -> Result<Value> {
             return Ok(json!({ "outcome": "done" }));
         }
     };
+    if let Some(before) = mutant.and_then(|mutant| mutant.before) {
+        let run = |words: &[&str]| license_server(&directory, words.iter().map(OsString::from).collect(), mutant);
+        before(&words, &run)?;
+    }
     let said = license_server(&directory, words, mutant)?;
     match &verb {
         Verb::Status if said["outcome"] != "failed" => status(&said),
@@ -135,7 +140,8 @@ fn license_server(directory: &Path, words: Vec<OsString>, mutant: Option<Mutant>
         let heard = Rc::clone(&heard);
         move |said| heard.replace(said.clone()).clear()
     });
-    license_server::run(args, mutant.into_iter().fold(seams, Seams::with_mutant));
+    let conduct = mutant.map(|mutant| mutant.conduct);
+    testing::run(args, conduct.into_iter().fold(seams, Seams::with_conduct));
     Ok(Value::Object(heard.take()))
 }
 

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     match program.as_deref() {
         Some(name @ LICENSE_SERVER) => {
             args.splice(..2, [name.into()]);
-            license_server::run(args, license_server::Seams::default())
+            license_server::run(args)
         }
         Some(name @ MOCK_SOLME) => {
             args.splice(..2, [name.into()]);

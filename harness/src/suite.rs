@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::client_suite;
 use crate::conformance::{CaseReport, Level, Options, Report};
+use crate::license_server_mutants;
 use crate::main_server_mutants;
 use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
 use crate::server_suite;
@@ -45,7 +46,7 @@ impl Suite {
     /// The names of the bugs that our own subject can be given.
     pub(crate) fn mutants(self) -> Vec<String> {
         match self {
-            Self::Client => license_server::Mutant::ALL.iter().map(|mutant| mutant.name().to_owned()).collect(),
+            Self::Client => license_server_mutants::all().map(|mutant| mutant.name.to_owned()).collect(),
             Self::Server => main_server_mutants::all().iter().map(|mutant| mutant.name.to_owned()).collect(),
         }
     }

@@ -235,9 +235,10 @@ fn warm(server: &Server, state: &Path) -> Result<f64, Failure> {
     let run = |words: &[&str]| {
         let state = state.to_str().unwrap_or_default();
         let args = ["license-server", "--state", state, "--json"].into_iter().chain(words.iter().copied());
-        let seams = license_server::Seams::default().on_report(|said| assert!(said["cure"].is_null(), "{said:?}"));
+        let seams =
+            license_server::testing::Seams::default().on_report(|said| assert!(said["cure"].is_null(), "{said:?}"));
         let began = Instant::now();
-        license_server::run(args.map(Into::into), seams);
+        license_server::testing::run(args.map(Into::into), seams);
         began.elapsed()
     };
     let trust = server.trust_file.to_str().ok_or("the trust file has a strange name")?;

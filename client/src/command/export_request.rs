@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, file: &Path, as_json: bool) -> Result<Repor
     let again = session.outstanding.is_some();
     let bytes = {
         let jws = session.request()?.jws.clone();
-        SyncFile::Request(jws).to_bytes(&about(&session.identity))
+        SyncFile::Request(session.identity.conduct.sends(&jws).into_owned()).to_bytes(&about(&session.identity))
     };
     write_out(file, &bytes, session.store.steps(), ["request file written", "request file in place"])?;
     let (code, message) = match again {

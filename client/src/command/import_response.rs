@@ -7,8 +7,8 @@ use solme_sync_protocol::{FileError, Receipt, Signed, SyncFile, Unreadable, limi
 use super::Context;
 use super::answered::Outcome;
 use super::session::{Ending, Session};
+use crate::conduct::{Conduct, Document};
 use crate::core::{Applied, Carrier, Changes, CheckedRefusal, FileFailure, Wrong, read_receipt, read_refusal};
-use crate::mutant::Mutant;
 use crate::output::{Report, Trouble};
 use crate::store::{LocalStateError, Turn, read_bounded};
 
@@ -23,7 +23,7 @@ enum Found {
 
 pub(super) fn run(context: &Context, file: &Path, dry_run: bool) -> Result<Report, Trouble> {
     // Read before anything is locked: it may come from a pipe.
-    let answer = read(file);
+    let answer = read(file, context.place.conduct);
     let _turn = Turn::take(&context.place, EVENT)?;
     let mut session = Session::open(context, EVENT)?;
     // Also what was on its way when the key pair was cleared no longer counts.
@@ -34,8 +34,7 @@ pub(super) fn run(context: &Context, file: &Path, dry_run: bool) -> Result<Repor
         Ok(found) => found,
         Err(failure) => {
             if !dry_run {
-                let message = failure.message();
-                session.note(EVENT, Ending { outcome: "failed", code: failure.code(), message: &message })?;
+                session.failed(EVENT, failure.code(), &failure.message())?;
             }
             return Err(failure.into());
         }
@@ -46,14 +45,14 @@ pub(super) fn run(context: &Context, file: &Path, dry_run: bool) -> Result<Repor
 }
 
 /// The answer in the file, and its payload.
-fn read(file: &Path) -> Result<(String, Option<Vec<u8>>), FileFailure> {
+fn read(file: &Path, conduct: &dyn Conduct) -> Result<(String, Option<Vec<u8>>), FileFailure> {
     let unreadable = |error: std::io::Error| {
         let named = || format!("the file {}", file.display());
         let what = if file == Path::new("-") { "standard input".to_owned() } else { named() };
         FileFailure::Unreadable { what, detail: error.to_string() }
     };
     let bytes = read_bounded(file, limits::FILE).map_err(unreadable)?;
-    match SyncFile::parse(&bytes) {
+    match SyncFile::parse(&conduct.document(Document::ResponseFile, &bytes)) {
         Ok(SyncFile::Response { message, payload }) => Ok((message, payload)),
         Ok(SyncFile::Request(_)) => Err(FileFailure::RequestInstead),
         Err(error) => Err(match error {
@@ -70,7 +69,8 @@ fn read(file: &Path) -> Result<(String, Option<Vec<u8>>), FileFailure> {
 fn check(message: &str, payload: Option<Vec<u8>>, session: &Session) -> Result<Found, FileFailure> {
     let damaged = |detail: &str| Err(FileFailure::Damaged { detail: detail.to_owned() });
     // The `typ` tells receipt from refusal; the payload stands beside a receipt, and only there (P 14.2, 14.5).
-    let is_refusal = matches!(Signed::<Receipt>::parse(message), Err(Unreadable::Type { .. }));
+    let given = session.identity.conduct.message(message, &session.identity.trust);
+    let is_refusal = matches!(Signed::<Receipt>::parse(&given), Err(Unreadable::Type { .. }));
     match payload {
         None if is_refusal => check_refusal(message, session),
         None => damaged("its payload is missing"),
@@ -91,7 +91,7 @@ fn check_receipt(message: &str, payload: &[u8], session: &Session) -> Result<Fou
         Ok(receipt) => receipt,
         // A success that changes nothing (P 11.11), unless what it brought was tampered with since.
         Err(Wrong::AlreadyApplied { sequence })
-            if session.server.applied().is_some() && identity.mutant != Some(Mutant::FailsTheSecondImport) =>
+            if session.server.applied().is_some() && identity.conduct.takes_again() =>
         {
             return Ok(Found::AlreadyApplied { sequence });
         }

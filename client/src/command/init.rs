@@ -7,19 +7,20 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId, TrustFile, limits};
 
 use super::Context;
 use super::session::{Ending, new_event};
+use crate::conduct::{Conduct, Document};
 use crate::core::{Identity, Times};
 use crate::output::{Exit, Report, Text, Trouble};
 use crate::store::{LocalStateError, Store, read_bounded};
 use crate::transport::check_ca_certificate;
 
 pub(super) fn run(context: &Context, id: &LicenseServerId, trust_file: &Path) -> Result<Report, Trouble> {
-    let trust = read_trust_file(trust_file)?;
+    let conduct = context.place.conduct;
+    let trust = read_trust_file(trust_file, conduct)?;
     let mut store = Store::open_or_create(&context.place, "init")?;
     let now = context.now();
     if store.is_new()? {
         let key = store.adopt_or_make_key()?;
-        let identity =
-            Identity { license_server_id: id.clone(), trust, key_thumbprint: key.thumbprint(), mutant: None };
+        let identity = Identity { license_server_id: id.clone(), trust, key_thumbprint: key.thumbprint(), conduct };
         let ending = Ending { outcome: "done", code: "initialized", message: "license server set up" };
         store.set_up(&identity, &Times::starting_at(now), &new_event(now, "init", ending, &identity))?;
         return Ok(report(&store, &identity, "initialized", "this license server is set up, with a new key pair"));
@@ -42,7 +43,7 @@ pub(super) fn run(context: &Context, id: &LicenseServerId, trust_file: &Path) ->
     Ok(report(&store, &identity, "trust-updated", message))
 }
 
-fn read_trust_file(file: &Path) -> Result<TrustFile, Trouble> {
+fn read_trust_file(file: &Path, conduct: &dyn Conduct) -> Result<TrustFile, Trouble> {
     let unusable = |message: String| Trouble {
         exit: Exit::FileNotUsable,
         code: "trust-file-not-usable",
@@ -51,7 +52,8 @@ fn read_trust_file(file: &Path) -> Result<TrustFile, Trouble> {
     };
     let bytes = read_bounded(file, limits::TRUST_FILE)
         .map_err(|error| unusable(format!("the trust file {} cannot be read: {error}", file.display())))?;
-    let trust = TrustFile::parse(&bytes).map_err(|error| unusable(error.to_string()))?;
+    let trust = TrustFile::parse(&conduct.document(Document::TrustFile, &bytes))
+        .map_err(|error| unusable(error.to_string()))?;
     check_ca_certificate(&trust)
         .map_err(|error| unusable(format!("the CA certificate of the trust file cannot be used: {error}")))?;
     Ok(trust)
@@ -62,7 +64,7 @@ fn check_same(own: &Identity, id: &LicenseServerId, trust: &TrustFile) -> Result
     if own.license_server_id != *id {
         return Err(LocalStateError::OtherLicenseServerId { own: own.license_server_id.clone(), asked: id.clone() });
     }
-    if own.trust.same_identity(trust) {
+    if own.conduct.is_same_main_server(&own.trust, trust) {
         return Ok(());
     }
     let keys = |trust: &TrustFile| {
@@ -78,7 +80,7 @@ fn check_same(own: &Identity, id: &LicenseServerId, trust: &TrustFile) -> Result
 }
 
 fn report(store: &Store, identity: &Identity, code: &str, message: &str) -> Report {
-    let Identity { license_server_id, trust, key_thumbprint, mutant: _ } = identity;
+    let Identity { license_server_id, trust, key_thumbprint, conduct: _ } = identity;
     let mut text = Text::default();
     text.good(crate::output::sentence(message));
     text.value("license server id", license_server_id);

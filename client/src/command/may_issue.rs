@@ -5,16 +5,15 @@ use solme_sync_protocol::LicenseNumber;
 
 use super::Context;
 use super::session::Session;
-use crate::core::{Rule, may_issue};
+use crate::core::{Applied, may_issue};
 use crate::output::{Exit, Report, Text, Trouble, sentence};
 
 pub(super) fn run(context: &Context, number: Option<&LicenseNumber>) -> Result<Report, Trouble> {
     let mut session = Session::open(context, "may-issue")?;
     session.store.save_times(&session.times)?;
     let mut verdict = may_issue(&session.server, &session.times, number);
-    if session.identity.mutant.is_some_and(|mutant| mutant.lets_issue(&verdict.rule)) {
-        verdict.rule = Rule::MayIssue { licenses: 1 };
-    }
+    let allocation = session.server.applied().map(Applied::allocation);
+    verdict.rule = session.identity.conduct.rule(verdict.rule, allocation, &session.times, number);
     let mut text = Text::default();
     match verdict.is_yes() {
         true => text.good(sentence(&verdict.message())),

@@ -22,8 +22,8 @@ use solme_sync_protocol::{TrustFile, UtcTime};
 
 use crate::cli::Verb;
 use crate::clock::{self, Span};
+use crate::conduct::Standard;
 use crate::core::Failure;
-use crate::mutant::Mutant;
 use crate::output::{Exit, Report, Trouble};
 use crate::seams::{MakeTransport, OnReport, Pause, Seams};
 use crate::settings::Settings;
@@ -46,7 +46,6 @@ pub(crate) struct Context {
     offset: Span,
     clock: Option<Box<dyn Fn() -> UtcTime>>,
     transport: Option<MakeTransport>,
-    mutant: Option<Mutant>,
     pause: Option<Pause>,
     on_report: Option<OnReport>,
     stop: Stop,
@@ -54,10 +53,11 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(settings: Settings, offset: Span, seams: Seams) -> Self {
-        let Seams { durable_step, clock, transport, mutant, patience, pause, on_report } = seams;
+        let Seams { durable_step, clock, transport, conduct, patience, pause, on_report } = seams;
         let steps = DurableSteps::new(durable_step);
-        let place = Place { path: settings.state.clone(), steps, patience: patience.unwrap_or(PATIENCE) };
-        Self { settings, place, offset, clock, transport, mutant, pause, on_report, stop: Stop::NEVER }
+        let (conduct, patience) = (conduct.unwrap_or(&Standard), patience.unwrap_or(PATIENCE));
+        let place = Place { path: settings.state.clone(), steps, patience, conduct };
+        Self { settings, place, offset, clock, transport, pause, on_report, stop: Stop::NEVER }
     }
 
     /// The local clock.
@@ -100,9 +100,8 @@ impl Context {
         match &self.transport {
             Some(transport) => Ok(transport(trust)),
             None => {
-                let transport = DirectTransport::new(trust, &self.settings.network)?.until(self.stop.clone());
-                let follows_redirects = self.mutant == Some(Mutant::FollowsRedirects);
-                Ok(Box::new(if follows_redirects { transport.following_redirects() } else { transport }))
+                let transport = DirectTransport::new(trust, &self.settings.network, self.place.conduct)?;
+                Ok(Box::new(transport.until(self.stop.clone())))
             }
         }
     }

@@ -4,10 +4,9 @@ use solme_sync_protocol::{Request, RequestId, SealingKey, SignEs384 as _, Signed
 
 use super::Context;
 use crate::core::{
-    Applied, Carrier, Changes, CheckedRefusal, Fate, Identity, LastReceipt, LocalServer, Outstanding, RequestDamaged,
-    Schedule, TimeLeft, Times, changes_between, fate, meaning, new_request, skew,
+    Applied, Carrier, Changes, CheckedRefusal, Consequence, Fate, Identity, LastReceipt, LocalServer, Outstanding,
+    RequestDamaged, Schedule, TimeLeft, Times, changes_between, meaning, new_request, skew,
 };
-use crate::mutant::Mutant;
 use crate::store::{End, Event, Loaded, LocalStateError, Notes, Store};
 
 /// The state of one local server, verified, and open for change.
@@ -41,19 +40,13 @@ impl Session {
     /// Opens and verifies the state (P 11.12), and looks at the local clock.
     pub(super) fn open(context: &Context, verb: &str) -> Result<Self, LocalStateError> {
         let store = Store::open(&context.place, verb)?;
-        let Loaded { mut identity, key, times, server, outstanding, notes } = store.load(context.now())?;
-        identity.mutant = context.mutant;
+        let Loaded { identity, key, times, server, outstanding, notes } = store.load(context.now())?;
         let (outstanding, dropped) = match outstanding {
             Some(Ok(outstanding)) => (Some(outstanding), None),
             Some(Err(damaged)) => (None, Some(damaged)),
             None => (None, None),
         };
-        let times = of_mutant(times, &identity);
-        let mut session = Self { store, identity, times, server, outstanding, dropped, notes, key };
-        if verb == "synchronize" && session.outstanding.is_some() {
-            session.forget_on_retry()?;
-        }
-        Ok(session)
+        Ok(Self { store, identity, times, server, outstanding, dropped, notes, key })
     }
 
     /// Runs `exchange` while others may read the state. Whoever calls this has the turn, so that nobody takes the answer
@@ -72,50 +65,31 @@ impl Session {
         drop(store);
         let answer = exchange(&Asked { identity: &identity, last: server.last_receipt(), outstanding: asked });
         let store = Store::open(&context.place, verb)?;
-        if !store.still_asks(&asked.jws, &identity.key_thumbprint)? {
+        if identity.conduct.stores_before_sending() && !store.still_asks(&asked.jws, &identity.key_thumbprint)? {
             return Err(LocalStateError::ChangedMeanwhile { directory: store.path().to_owned() });
         }
-        let times = of_mutant(store.times()?.observe(context.now()), &identity);
+        let times = identity.conduct.observed(store.times()?.observe(context.now()));
         Ok((Self { store, identity, times, server, outstanding, dropped, notes, key }, answer))
-    }
-
-    /// Two mutants do not keep what a retry needs.
-    fn forget_on_retry(&mut self) -> Result<(), LocalStateError> {
-        match self.identity.mutant {
-            Some(Mutant::MakesANewRequestOnRetry) => self.outstanding = None,
-            Some(Mutant::RegeneratesTheKeyPairOnRetry) => {
-                let event = self.event("mutant", Ending { outcome: "done", code: "mutant", message: "" });
-                self.key = self.store.begin_with_new_key(|_| event)?;
-                self.identity.key_thumbprint = self.key.thumbprint();
-                self.outstanding = None;
-            }
-            _ => {}
-        }
-        Ok(())
     }
 
     /// The outstanding request; a new one if there is none, durably stored before anyone sees it (P 12.1, 12.2).
     pub(super) fn request(&mut self) -> Result<&Outstanding, LocalStateError> {
-        if self.outstanding.is_none() {
+        let conduct = self.identity.conduct;
+        if self.outstanding.is_none() || !conduct.sends_again() {
             let request = self.new_request();
-            self.store.begin_request(&request, &self.times)?;
+            if conduct.stores_before_sending() {
+                self.store.begin_request(&request, &self.times)?;
+            }
             self.outstanding = Some(request);
         }
         Ok(self.outstanding.as_ref().expect("it is there, or was made above"))
     }
 
     fn new_request(&self) -> Outstanding {
-        let mutant = self.identity.mutant;
-        let sealing_key = match mutant {
-            Some(Mutant::ReusesTheOneTimeKey) => SealingKey::from_bytes(&[1; 48]).expect("it is below the order"),
-            _ => SealingKey::generate(),
-        };
+        let sealing_key = self.identity.conduct.sealing_key(SealingKey::generate());
         let mut bits = [0; 16];
-        if mutant != Some(Mutant::ReusesTheRequestId) {
-            getrandom::fill(&mut bits).expect("the operating system gives random numbers");
-        }
-        let last = self.server.last_receipt().filter(|_| mutant != Some(Mutant::ForgetsTheLastReceipt));
-        let id = RequestId::from_random(bits);
+        getrandom::fill(&mut bits).expect("the operating system gives random numbers");
+        let (last, id) = (self.server.last_receipt(), RequestId::from_random(bits));
         let request = new_request(&self.identity, last, &self.times, id, sealing_key.public_jwk());
         debug_assert_ne!(request.sealing_jwk, *self.key.public_jwk(), "P 5.3");
         let signed = Signed::<Request>::sign(&request, &self.key);
@@ -139,11 +113,7 @@ impl Session {
         };
         let (receipt, request) = (applied.receipt(), &outstanding.request);
         let clock_skew = skew(self.times.local_clock, request.made_at, receipt.main_server_time, just_now);
-        let stated_mark = match self.identity.mutant {
-            Some(Mutant::LowersTheMarkWithAnyReceipt) => self.times.effective(),
-            _ => request.high_water_mark,
-        };
-        let times = self.times.settle(stated_mark, receipt.main_server_time);
+        let times = self.identity.conduct.settle(self.times, request, receipt);
         let changes = self.changes(&applied);
         let notes = Notes { applied_at: self.times.local_clock, clock_skew, changes: changes.clone() };
         let message = format!(
@@ -160,6 +130,13 @@ impl Session {
         Ok((Self { server, times, notes: Some(notes), ..self }, changes))
     }
 
+    /// Notes that a synchronization failed, and what that means for the request.
+    pub(super) fn failed(&mut self, event: &'static str, code: &str, message: &str) -> Result<(), LocalStateError> {
+        let event = self.event(event, Ending { outcome: "failed", code, message });
+        let end = End { fate: self.identity.conduct.after_failure(code), cleared: None };
+        self.store.note(end, &self.times, &event)
+    }
+
     /// Notes a refusal of the outstanding request, and what it means for it (P 12.3 to 12.6).
     pub(super) fn refused(
         mut self,
@@ -168,20 +145,16 @@ impl Session {
         event: &'static str,
     ) -> Result<Self, LocalStateError> {
         let code = refusal.refusal.code;
-        let fate = match self.identity.mutant {
-            Some(Mutant::EndsTheRequestWithAnyRefusal) => Fate::Ends,
-            _ => fate(code, self.outstanding.as_ref().is_some_and(Outstanding::verifies)),
-        };
-        let cleared = code == solme_sync_protocol::RefusalCode::KeyPairCleared
-            && self.identity.mutant != Some(Mutant::GoesOnWhenCleared);
+        let copy_verifies = self.outstanding.as_ref().is_some_and(Outstanding::verifies);
+        let Consequence { fate, clears } = self.identity.conduct.after_refusal(&refusal.refusal, copy_verifies);
         let message = meaning(&refusal.refusal, carrier).message;
         let event = self.event(event, Ending { outcome: "refused", code: code.as_str(), message: &message });
-        let end = End { fate, cleared: cleared.then_some(&*refusal.jws) };
+        let end = End { fate, cleared: clears.then_some(&*refusal.jws) };
         self.store.note(end, &self.times, &event)?;
         if fate == Fate::Ends {
             self.outstanding = None;
         }
-        let server = if cleared { self.server.clear(refusal) } else { self.server };
+        let server = if clears { self.server.clear(refusal) } else { self.server };
         Ok(Self { server, ..self })
     }
 
@@ -209,14 +182,6 @@ impl Session {
 
     pub(super) fn event(&self, event: &'static str, ending: Ending<'_>) -> Event {
         new_event(self.times.local_clock, event, ending, &self.identity)
-    }
-}
-
-/// A mutant has no high-water mark.
-fn of_mutant(times: Times, identity: &Identity) -> Times {
-    match identity.mutant {
-        Some(Mutant::TrustsTheLocalClock) => Times::starting_at(times.local_clock),
-        _ => times,
     }
 }
 

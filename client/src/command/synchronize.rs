@@ -4,14 +4,13 @@ use solme_sync_protocol::limits;
 
 use super::Context;
 use super::answered::Outcome;
-use super::session::{Asked, Ending, Session};
+use super::session::{Asked, Session};
 use crate::core::{
-    Answered, Applied, Carrier, Changes, CheckedRefusal, Failure, Fate, changes_between, interpret_answer,
+    Answered, Applied, Carrier, Changes, CheckedRefusal, Failure, Role, changes_between, interpret_answer,
     interpret_payload,
 };
-use crate::mutant::Mutant;
 use crate::output::{Report, Trouble};
-use crate::store::{End, LocalStateError, Turn};
+use crate::store::{LocalStateError, Turn};
 use crate::transport::Transport;
 
 const EVENT: &str = "synchronize";
@@ -48,11 +47,7 @@ fn once_or_twice(
     let before = session.server.applied().map(|applied| applied.allocation().clone());
     let of_an_earlier_run = session.outstanding.is_some();
     session.request()?;
-    let (mut session, answer) = session.away(context, EVENT, |asked| exchange(asked, transport))?;
-    if session.identity.mutant == Some(Mutant::StoresBeforeVerifying) {
-        let event = session.event(EVENT, Ending { outcome: "done", code: "mutant", message: "" });
-        session.store.note(End { fate: Fate::Ends, cleared: None }, &session.times, &event)?;
-    }
+    let (session, answer) = session.away(context, EVENT, |asked| exchange(asked, transport))?;
     let Answer { end, retry_after } = answer;
     let session = match end {
         Ok(Exchanged::Accepted(applied)) => session.apply(applied, !of_an_earlier_run, EVENT)?.0,
@@ -63,7 +58,7 @@ fn once_or_twice(
         Some(applied) => changes_between(before.as_ref(), applied.allocation()),
         None => Changes::default(),
     };
-    if !of_an_earlier_run {
+    if !of_an_earlier_run || !session.identity.conduct.asks_once_more() {
         let outcome = synchronized(changes(&session));
         return Ok((session, outcome));
     }
@@ -91,7 +86,7 @@ fn once_more(
         }
         Err(failure) => {
             let message = failure.message();
-            session.note(EVENT, Ending { outcome: "failed", code: failure.code(), message: &message })?;
+            session.failed(EVENT, failure.code(), &message)?;
             let mut outcome = synchronized(changes(&session));
             outcome.notes.push(format!(
                 "this is the answer to an earlier request; a fresh one could not be made ({}): {message}",
@@ -130,9 +125,9 @@ fn ask_and_fetch(
     let Asked { identity, last, outstanding } = *asked;
     let mut not_found_at = String::new();
     // To a 404 the same request is sent again, once (P 13.5).
-    let tries = if identity.mutant == Some(Mutant::GivesUpAtA404) { 1 } else { 2 };
-    for _ in 0..tries {
-        let answer = transport.post_request(&outstanding.jws)?;
+    let conduct = identity.conduct;
+    for _ in 0..conduct.tries() {
+        let answer = conduct.answer(Role::Https, transport.post_request(&conduct.sends(&outstanding.jws))?);
         *retry_after = answer.retry_after();
         let receipt = match interpret_answer(&answer, outstanding, last, identity)? {
             Answered::Receipt(receipt) => receipt,
@@ -140,7 +135,7 @@ fn ask_and_fetch(
         };
         let size = receipt.payload_size();
         let at_most = usize::try_from(size).unwrap_or(usize::MAX).min(limits::PAYLOAD);
-        let answer = transport.get_payload(receipt.payload_name(), at_most)?;
+        let answer = conduct.answer(Role::Http, transport.get_payload(receipt.payload_name(), at_most)?);
         not_found_at.clone_from(&answer.at);
         if let Some(payload) = interpret_payload(answer, size)? {
             let applied = receipt.open(&payload, &outstanding.sealing_key).map_err(Failure::PayloadWrong)?;
@@ -169,7 +164,6 @@ fn failed(
     failure: &Failure,
     retry_after: Option<u64>,
 ) -> Result<(Session, Outcome), LocalStateError> {
-    let message = failure.message();
-    session.note(EVENT, Ending { outcome: "failed", code: failure.code(), message: &message })?;
+    session.failed(EVENT, failure.code(), &failure.message())?;
     Ok((session, Outcome { retry_after, ..Outcome::failed(failure) }))
 }

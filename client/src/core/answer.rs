@@ -1,25 +1,32 @@
 //! What an HTTP answer is (P 13.3 to 13.6): a receipt, a refusal, or not the main server's.
 
-use solme_sync_protocol::{Problem, Refusal, RefusalCode, limits};
+use solme_sync_protocol::{Problem, RefusalCode, limits};
 
 use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Via, Wrong};
 use super::{read_receipt, read_refusal, refused::remark};
-use crate::mutant::Mutant;
+use crate::conduct::Document;
 
 /// An HTTP answer, its body bounded by the transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HttpAnswer {
+pub struct HttpAnswer {
     /// Real host and port of who answered, and the proxy on the way there.
-    pub(crate) at: String,
-    pub(crate) status: u16,
-    pub(crate) content_type: Option<String>,
-    pub(crate) content_encoding: Option<String>,
-    pub(crate) location: Option<String>,
-    pub(crate) date: Option<String>,
-    pub(crate) retry_after: Option<String>,
-    pub(crate) body: Vec<u8>,
+    pub at: String,
+    /// Its status.
+    pub status: u16,
+    /// Its `Content-Type`.
+    pub content_type: Option<String>,
+    /// Its `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// Its `Location`.
+    pub location: Option<String>,
+    /// Its `Date`.
+    pub date: Option<String>,
+    /// Its `Retry-After`.
+    pub retry_after: Option<String>,
+    /// Its body, or the beginning of it.
+    pub body: Vec<u8>,
     /// The body was longer than asked for; `body` holds its beginning.
-    pub(crate) too_long: bool,
+    pub too_long: bool,
     /// The proxy that it came through.
     pub(crate) via: Option<Via>,
 }
@@ -75,36 +82,15 @@ fn is_in_the_catalogue(status: u16) -> bool {
 
 fn refusal_in(answer: &HttpAnswer, outstanding: &Outstanding, identity: &Identity) -> Result<Answered, Failure> {
     let trouble = |found| Failure::MainServerTrouble { role: Role::Https, at: answer.at.clone(), found };
-    let problem = Problem::parse(&answer.body)
+    let problem = Problem::parse(&identity.conduct.document(Document::Problem, &answer.body))
         .map_err(|error| trouble(format!("{} with an unreadable problem document: {error}", answer.status)))?;
     // An unsigned answer is never a refusal (P 8.2); it may come from anyone's mistake, and changes nothing.
-    if identity.mutant == Some(Mutant::AcceptsAnUnsignedRefusal)
-        && let (None, Some(refusal)) = (&problem.refusal, unsigned(&problem, outstanding, identity))
-    {
-        return Ok(Answered::Refusal(CheckedRefusal { jws: String::new(), refusal }));
-    }
-    let Some(jws) = problem.refusal else {
+    let Some(jws) = identity.conduct.refusal_in(&problem, &outstanding.jws, &identity.trust) else {
         let (code, detail) = (remark(&problem.code), remark(&problem.detail));
         return Err(trouble(format!("{} with an unsigned problem {code}: {detail}", answer.status)));
     };
     let given = read_refusal(&jws, identity).map_err(not_ours_or_wrong)?;
     given.refuses(Some(outstanding), identity).map(Answered::Refusal).map_err(not_ours_or_wrong)
-}
-
-/// The refusal that a problem document would be, had it been signed: only a mutant asks for it.
-fn unsigned(problem: &Problem, outstanding: &Outstanding, identity: &Identity) -> Option<Refusal> {
-    Some(Refusal {
-        version: solme_sync_protocol::VERSION,
-        main_server_id: identity.trust.main_server_id.clone(),
-        license_server_id: identity.license_server_id.clone(),
-        main_server_time: outstanding.request.made_at,
-        code: RefusalCode::ALL.iter().copied().find(|code| code.as_str() == problem.code)?,
-        reason: None,
-        key_thumbprint: identity.key_thumbprint,
-        request_digest: outstanding.digest,
-        text: problem.detail.clone(),
-        cure: String::new(),
-    })
 }
 
 fn not_ours_or_wrong(wrong: Wrong) -> Failure {

@@ -96,7 +96,7 @@ fn paired<V: Clone>(a: BTreeMap<String, V>, b: BTreeMap<String, V>) -> BTreeMap<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NUMBERS, allocation, license};
+    use crate::tests::world::{NUMBERS, allocation, license};
 
     #[test]
     fn each_change_is_shown_as_what_it_is() {

@@ -2,44 +2,59 @@
 //! was checked so far and gives back what may be used next.
 
 use solme_sync_protocol::{
-    Allocation, KeyThumbprint, LicenseServerId, MainServerHeader, MainServerId, Malformed, Message, NotVerified,
-    PayloadError, PayloadName, Receipt, Refusal, RequestId, RustCrypto, SealingKey, Signed, Unreadable, UtcTime,
-    sealing_info,
+    Allocation, Digest, KeyThumbprint, LicenseServerId, MainServerHeader, MainServerId, Malformed, Message,
+    NotVerified, PayloadError, PayloadName, PublicJwk, Receipt, Refusal, RequestId, SealingKey, Signature, Signed,
+    Unreadable, UtcTime, VerifyEs384, sealing_info,
 };
 
 use super::Outstanding;
 use super::state::{Applied, Identity, LastReceipt};
-use crate::mutant::Mutant;
+use crate::conduct::{Conduct, Document};
 
 /// Why a receipt or a refusal is not the one that is awaited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Wrong {
+#[allow(missing_docs)] // of the members: their names say all there is
+pub enum Wrong {
+    /// Not a JWS of this kind (P 4, 11.1).
     #[error("it cannot be read: {0}")]
     Unreadable(Unreadable),
+    /// Its signature is not that of a trusted key (P 11.1).
     #[error("{0}")]
     NotVerified(NotVerified),
+    /// Verified, and its content breaks P 6.1 or 8.1 (P 11.2).
     #[error("its content is wrong: {0}")]
     Content(PayloadError),
+    /// It comes from another main server (P 11.2).
     #[error("it comes from main server {found}, trusted is {trusted}")]
     OtherMainServer { found: MainServerId, trusted: MainServerId },
+    /// It is for another license server id (P 11.2).
     #[error("it is for license server id {found}, this one is {own}")]
     OtherLicenseServer { found: LicenseServerId, own: LicenseServerId },
+    /// It is for another key pair (P 11.3).
     #[error("it is for the key pair {found}, in use here is {own}")]
     OtherKeyPair { found: KeyThumbprint, own: KeyThumbprint },
+    /// It is the receipt that was applied last (P 11.11).
     #[error("it was applied before, it is synchronization number {sequence}")]
     AlreadyApplied { sequence: u64 },
+    /// It is older than the receipt that was applied last (P 11.11).
     #[error("it is older than what is here: it is synchronization number {found}, here is {newest}")]
     Older { found: u64, newest: u64 },
+    /// It answers another request (P 11.3). A refusal does not name it.
     #[error("it answers another request ({}) than the outstanding one", found.as_ref().map_or("unnamed", RequestId::as_str))]
     OtherRequest { found: Option<RequestId> },
+    /// No request is outstanding (P 11.3).
     #[error("no request is outstanding here, so no answer is awaited")]
     NothingAwaited,
+    /// It does not follow the last receipt (P 11.4).
     #[error("its sequence is {found}, awaited is {awaited}")]
     Sequence { found: u64, awaited: u64 },
+    /// It counts the key pairs of the id differently (P 11.4).
     #[error("its key generation is {found}, here is {own}")]
     KeyGeneration { found: u64, own: u64 },
+    /// Its allocation is older than the one here (P 11.4).
     #[error("its allocation revision is {found}, lower than {own} here")]
     AllocationRevision { found: u64, own: u64 },
+    /// Its deadline is not 366 days after its time (P 11.5).
     #[error("its synchronize_by is {found}, 366 days after its time is {awaited}")]
     SynchronizeBy { found: UtcTime, awaited: UtcTime },
 }
@@ -72,17 +87,24 @@ impl Wrong {
 
 /// Why a payload is not the one of its receipt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PayloadWrong {
+#[allow(missing_docs)] // of the members: their names say all there is
+pub enum PayloadWrong {
+    /// Its size is not that of the receipt (P 11.6).
     #[error("it has {found} bytes, the receipt says {awaited}")]
     Size { found: u64, awaited: u64 },
+    /// Its digest is not that of the receipt (P 11.6).
     #[error("its digest is not that of the receipt")]
     Digest,
+    /// It was sealed for another key, or damaged (P 11.7).
     #[error("it does not open with the one-time key of the request")]
     DoesNotOpen,
+    /// What is in it is not what the receipt names (P 11.7).
     #[error("the digest of the allocation is not that of the receipt")]
     AllocationDigest,
+    /// What is in it is not an allocation (P 7, 11.8).
     #[error("the allocation is not well formed: {0}")]
     Malformed(Malformed),
+    /// Its allocation has another revision than the receipt (P 11.8).
     #[error("the allocation has revision {found}, the receipt says {awaited}")]
     Revision { found: u64, awaited: u64 },
 }
@@ -106,7 +128,7 @@ pub(crate) struct GivenReceipt(LastReceipt);
 #[derive(Debug)]
 pub(crate) struct CheckedReceipt {
     last: LastReceipt,
-    mutant: Option<Mutant>,
+    conduct: &'static dyn Conduct,
 }
 
 /// A refusal of the outstanding request (P 11.10).
@@ -120,63 +142,75 @@ pub(crate) struct CheckedRefusal {
 
 /// Reads a receipt of the trusted main server for this license server id (P 11.1, 11.2).
 pub(crate) fn read_receipt(text: &str, identity: &Identity) -> Result<GivenReceipt, Wrong> {
-    let (jws, receipt) = read::<Receipt>(text, identity)?;
-    identity.passes(addressed(&receipt.main_server_id, &receipt.license_server_id, identity))?;
-    Ok(GivenReceipt(LastReceipt { jws, receipt }))
+    given_receipt(text, identity, Verifier { conduct: identity.conduct, again: false })
+}
+
+/// Reads a receipt that was applied in an earlier run, and checks that it still holds (P 11.12).
+pub(super) fn read_stored_receipt(text: &str, identity: &Identity) -> Result<LastReceipt, Wrong> {
+    given_receipt(text, identity, Verifier { conduct: identity.conduct, again: true })?.still_holds(identity)
+}
+
+fn given_receipt(text: &str, identity: &Identity, verifier: Verifier) -> Result<GivenReceipt, Wrong> {
+    let receipt = read::<Receipt>(text, identity, &verifier)?;
+    addressed(Document::Receipt, &receipt.main_server_id, &receipt.license_server_id, identity)?;
+    Ok(GivenReceipt(LastReceipt { jws: text.to_owned(), receipt }))
 }
 
 /// Reads a refusal of the trusted main server for this license server id (P 11.10).
 pub(crate) fn read_refusal(text: &str, identity: &Identity) -> Result<GivenRefusal, Wrong> {
-    let (jws, refusal) = read::<Refusal>(text, identity)?;
-    addressed(&refusal.main_server_id, &refusal.license_server_id, identity)?;
-    Ok(GivenRefusal(CheckedRefusal { jws, refusal }))
+    let refusal = read::<Refusal>(text, identity, &Verifier { conduct: identity.conduct, again: false })?;
+    addressed(Document::Refusal, &refusal.main_server_id, &refusal.license_server_id, identity)?;
+    Ok(GivenRefusal(CheckedRefusal { jws: text.to_owned(), refusal }))
 }
 
-fn read<M>(text: &str, identity: &Identity) -> Result<(String, M), Wrong>
+fn read<M>(text: &str, identity: &Identity, verifier: &Verifier) -> Result<M, Wrong>
 where
     M: Message<Issuer = MainServerId, Header = MainServerHeader>,
 {
-    let signed = Signed::<M>::parse(text).map_err(Wrong::Unreadable)?;
-    if identity.mutant == Some(Mutant::SkipsTheSignature) {
-        return unverified(text)
-            .map(|message| (text.to_owned(), message))
-            .ok_or(Wrong::Unreadable(Unreadable::NotCompactJws("its payload")));
-    }
+    let given = identity.conduct.message(text, &identity.trust);
+    let signed = Signed::<M>::parse(&given).map_err(Wrong::Unreadable)?;
     let claimed = signed.unverified_frame().issuer.clone();
     // A message of another main server fails on its key first; naming that server helps more than naming its key.
-    let verified = signed.verify(&RustCrypto, &identity.trust.signing_jwks).map_err(|error| match error {
+    let verified = signed.verify(verifier, &identity.trust.signing_jwks).map_err(|error| match error {
         NotVerified::UnknownKey(_) if claimed != identity.trust.main_server_id => {
             Wrong::OtherMainServer { found: claimed, trusted: identity.trust.main_server_id.clone() }
         }
         other => Wrong::NotVerified(other),
     })?;
-    let message = verified.read().map_err(Wrong::Content)?;
-    Ok((verified.signed().as_str().to_owned(), message))
+    verified.read().map_err(Wrong::Content)
 }
 
-/// The content of a message that nobody has verified: only a mutant asks for it.
-fn unverified<M: Message>(text: &str) -> Option<M> {
-    solme_sync_protocol::parse_json(&solme_sync_protocol::base64url::decode(text.split('.').nth(1)?).ok()?).ok()
+/// Verifies signatures as the License Server's conduct says.
+struct Verifier {
+    conduct: &'static dyn Conduct,
+    /// The message was verified before it was stored.
+    again: bool,
 }
 
-impl Identity {
-    /// What was checked. A mutant may let it pass all the same.
-    fn passes(&self, checked: Result<(), Wrong>) -> Result<(), Wrong> {
-        match (checked, self.mutant) {
-            (Err(wrong), Some(mutant)) if mutant.lets_pass(&wrong) => Ok(()),
-            (checked, _) => checked,
+impl VerifyEs384 for Verifier {
+    fn verify(&self, key: &PublicJwk, signing_input: &[u8], signature: &Signature) -> bool {
+        match self.again {
+            true => self.conduct.verifies_again(key, signing_input, signature),
+            false => self.conduct.verifies(key, signing_input, signature),
         }
     }
 }
 
-fn addressed(from: &MainServerId, to: &LicenseServerId, identity: &Identity) -> Result<(), Wrong> {
-    if *from != identity.trust.main_server_id {
-        return Err(Wrong::OtherMainServer { found: from.clone(), trusted: identity.trust.main_server_id.clone() });
+impl Identity {
+    /// Ends the checks of a message with what is wrong with it, where `holds` does not.
+    fn check(&self, document: Document, holds: bool, wrong: impl FnOnce() -> Wrong) -> Result<(), Wrong> {
+        if holds {
+            return Ok(());
+        }
+        let wrong = wrong();
+        if self.conduct.is_fatal(document, &wrong) { Err(wrong) } else { Ok(()) }
     }
-    if *to != identity.license_server_id {
-        return Err(Wrong::OtherLicenseServer { found: to.clone(), own: identity.license_server_id.clone() });
-    }
-    Ok(())
+}
+
+fn addressed(document: Document, from: &MainServerId, to: &LicenseServerId, own: &Identity) -> Result<(), Wrong> {
+    let (trusted, id) = (&own.trust.main_server_id, &own.license_server_id);
+    own.check(document, from == trusted, || Wrong::OtherMainServer { found: from.clone(), trusted: trusted.clone() })?;
+    own.check(document, to == id, || Wrong::OtherLicenseServer { found: to.clone(), own: id.clone() })
 }
 
 impl GivenReceipt {
@@ -187,68 +221,47 @@ impl GivenReceipt {
         last: Option<&LastReceipt>,
         identity: &Identity,
     ) -> Result<CheckedReceipt, Wrong> {
-        identity.passes(self.check(outstanding, last, identity))?;
-        Ok(CheckedReceipt { last: self.0, mutant: identity.mutant })
-    }
-
-    fn check(
-        &self,
-        outstanding: Option<&Outstanding>,
-        last: Option<&LastReceipt>,
-        identity: &Identity,
-    ) -> Result<(), Wrong> {
         let receipt = &self.0.receipt;
-        if receipt.key_thumbprint != identity.key_thumbprint {
-            return Err(Wrong::OtherKeyPair { found: receipt.key_thumbprint, own: identity.key_thumbprint });
-        }
+        let check = |holds, wrong: &dyn Fn() -> Wrong| identity.check(Document::Receipt, holds, wrong);
+        let (found, own) = (receipt.key_thumbprint, identity.key_thumbprint);
+        check(found == own, &|| Wrong::OtherKeyPair { found, own })?;
         if let Some(last) = last {
             let (found, newest) = (receipt.sequence, last.receipt.sequence);
-            if self.0.is_same_as(last) {
-                return Err(Wrong::AlreadyApplied { sequence: found });
-            }
-            if found < newest {
-                return Err(Wrong::Older { found, newest });
-            }
+            check(!self.0.is_same_as(last), &|| Wrong::AlreadyApplied { sequence: found })?;
+            check(found >= newest, &|| Wrong::Older { found, newest })?;
         }
-        let outstanding = outstanding.ok_or(Wrong::NothingAwaited)?;
-        if receipt.request_id != outstanding.request.request_id || receipt.request_digest != outstanding.digest {
-            return Err(Wrong::OtherRequest { found: Some(receipt.request_id.clone()) });
-        }
+        let request = outstanding.ok_or(Wrong::NothingAwaited)?;
+        let answers = receipt.request_id == request.request.request_id && receipt.request_digest == request.digest;
+        check(answers, &|| Wrong::OtherRequest { found: Some(receipt.request_id.clone()) })?;
         if let Some(last) = last {
-            follows(receipt, &last.receipt)?;
+            follows(receipt, &last.receipt, identity)?;
         }
-        deadline_fits(receipt)
+        deadline_fits(receipt, identity)?;
+        Ok(CheckedReceipt { last: self.0, conduct: identity.conduct })
     }
 
     /// Checks a receipt that was applied in an earlier run (P 11.12).
-    pub(super) fn still_holds(self, identity: &Identity) -> Result<LastReceipt, Wrong> {
-        let found = self.0.receipt.key_thumbprint;
-        if found != identity.key_thumbprint {
-            return Err(Wrong::OtherKeyPair { found, own: identity.key_thumbprint });
-        }
-        deadline_fits(&self.0.receipt)?;
+    fn still_holds(self, identity: &Identity) -> Result<LastReceipt, Wrong> {
+        let (found, own) = (self.0.receipt.key_thumbprint, identity.key_thumbprint);
+        identity.check(Document::Receipt, found == own, || Wrong::OtherKeyPair { found, own })?;
+        deadline_fits(&self.0.receipt, identity)?;
         Ok(self.0)
     }
 }
 
-fn follows(receipt: &Receipt, last: &Receipt) -> Result<(), Wrong> {
-    let awaited = last.sequence.saturating_add(1);
-    if receipt.sequence != awaited {
-        return Err(Wrong::Sequence { found: receipt.sequence, awaited });
-    }
-    if receipt.key_generation != last.key_generation {
-        return Err(Wrong::KeyGeneration { found: receipt.key_generation, own: last.key_generation });
-    }
-    if receipt.allocation_revision < last.allocation_revision {
-        let (found, own) = (receipt.allocation_revision, last.allocation_revision);
-        return Err(Wrong::AllocationRevision { found, own });
-    }
-    Ok(())
+fn follows(receipt: &Receipt, last: &Receipt, identity: &Identity) -> Result<(), Wrong> {
+    let check = |holds, wrong: Wrong| identity.check(Document::Receipt, holds, || wrong);
+    let (found, awaited) = (receipt.sequence, last.sequence.saturating_add(1));
+    check(found == awaited, Wrong::Sequence { found, awaited })?;
+    let (found, own) = (receipt.key_generation, last.key_generation);
+    check(found == own, Wrong::KeyGeneration { found, own })?;
+    let (found, own) = (receipt.allocation_revision, last.allocation_revision);
+    check(found >= own, Wrong::AllocationRevision { found, own })
 }
 
-fn deadline_fits(receipt: &Receipt) -> Result<(), Wrong> {
+fn deadline_fits(receipt: &Receipt, identity: &Identity) -> Result<(), Wrong> {
     let (found, awaited) = (receipt.synchronize_by, receipt.main_server_time.synchronize_by());
-    if found == awaited { Ok(()) } else { Err(Wrong::SynchronizeBy { found, awaited }) }
+    identity.check(Document::Receipt, found == awaited, || Wrong::SynchronizeBy { found, awaited })
 }
 
 impl CheckedReceipt {
@@ -265,10 +278,7 @@ impl CheckedReceipt {
     /// Opens the payload (P 11.6 to 11.8). Only what comes out may be applied.
     pub(crate) fn open(self, payload: &[u8], sealing_key: &SealingKey) -> Result<Applied, PayloadWrong> {
         let receipt = &self.last.receipt;
-        match (payload_fits(receipt, payload), self.mutant) {
-            (Err(wrong), Some(mutant)) if mutant.lets_open(&wrong) => {}
-            (checked, _) => checked?,
-        }
+        payload_fits(receipt, payload, self.conduct)?;
         let info = sealing_info(
             &receipt.main_server_id,
             &receipt.license_server_id,
@@ -276,26 +286,32 @@ impl CheckedReceipt {
             &receipt.sync_id,
         );
         let bytes = sealing_key.open(&info, payload).map_err(|_| PayloadWrong::DoesNotOpen)?;
-        Applied::new(self.last, bytes)
+        Applied::new(self.last, bytes, self.conduct)
     }
 }
 
-fn payload_fits(receipt: &Receipt, payload: &[u8]) -> Result<(), PayloadWrong> {
-    let found = payload.len() as u64;
-    if found != receipt.payload_size {
-        return Err(PayloadWrong::Size { found, awaited: receipt.payload_size });
-    }
-    if solme_sync_protocol::Digest::of(payload) == receipt.payload_digest { Ok(()) } else { Err(PayloadWrong::Digest) }
+fn check(conduct: &dyn Conduct, holds: bool, wrong: PayloadWrong) -> Result<(), PayloadWrong> {
+    if holds || !conduct.payload_is_fatal(&wrong) { Ok(()) } else { Err(wrong) }
+}
+
+fn payload_fits(receipt: &Receipt, payload: &[u8], conduct: &dyn Conduct) -> Result<(), PayloadWrong> {
+    let (found, awaited) = (payload.len() as u64, receipt.payload_size);
+    check(conduct, found == awaited, PayloadWrong::Size { found, awaited })?;
+    check(conduct, Digest::of(payload) == receipt.payload_digest, PayloadWrong::Digest)
 }
 
 /// The allocation of a receipt (P 11.7, 11.8).
-pub(super) fn read_allocation(receipt: &Receipt, bytes: &[u8]) -> Result<Allocation, PayloadWrong> {
-    if solme_sync_protocol::Digest::of(bytes) != receipt.allocation_digest {
-        return Err(PayloadWrong::AllocationDigest);
-    }
-    let allocation = Allocation::from_json(bytes).map_err(PayloadWrong::Malformed)?;
+pub(super) fn read_allocation(
+    receipt: &Receipt,
+    bytes: &[u8],
+    conduct: &dyn Conduct,
+) -> Result<Allocation, PayloadWrong> {
+    check(conduct, Digest::of(bytes) == receipt.allocation_digest, PayloadWrong::AllocationDigest)?;
+    let allocation = Allocation::from_json(&conduct.document(Document::Allocation, bytes));
+    let allocation = allocation.map_err(PayloadWrong::Malformed)?;
     let (found, awaited) = (allocation.revision, receipt.allocation_revision);
-    if found == awaited { Ok(allocation) } else { Err(PayloadWrong::Revision { found, awaited }) }
+    check(conduct, found == awaited, PayloadWrong::Revision { found, awaited })?;
+    Ok(allocation)
 }
 
 /// A refusal that the trusted main server gave to this license server id; which request it refuses is still open.
@@ -314,16 +330,12 @@ impl GivenRefusal {
         outstanding: Option<&Outstanding>,
         identity: &Identity,
     ) -> Result<CheckedRefusal, Wrong> {
-        identity.passes(self.check(outstanding, identity))?;
-        Ok(self.0)
-    }
-
-    fn check(&self, outstanding: Option<&Outstanding>, identity: &Identity) -> Result<(), Wrong> {
         let refusal = &self.0.refusal;
-        if refusal.key_thumbprint != identity.key_thumbprint {
-            return Err(Wrong::OtherKeyPair { found: refusal.key_thumbprint, own: identity.key_thumbprint });
-        }
-        let outstanding = outstanding.ok_or(Wrong::NothingAwaited)?;
-        if refusal.request_digest == outstanding.digest { Ok(()) } else { Err(Wrong::OtherRequest { found: None }) }
+        let (found, own) = (refusal.key_thumbprint, identity.key_thumbprint);
+        identity.check(Document::Refusal, found == own, || Wrong::OtherKeyPair { found, own })?;
+        let request = outstanding.ok_or(Wrong::NothingAwaited)?;
+        let refuses = refusal.request_digest == request.digest;
+        identity.check(Document::Refusal, refuses, || Wrong::OtherRequest { found: None })?;
+        Ok(self.0)
     }
 }

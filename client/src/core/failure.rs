@@ -8,7 +8,7 @@ use super::proxy_failure::ProxyFailure;
 
 /// The two ports of the main server (P 13.1). A simulator may listen elsewhere: messages also say where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     /// TLS: request and receipt.
     Https,
     /// Plain HTTP: the sealed payload.

@@ -19,7 +19,8 @@ pub(crate) struct Verdict {
 
 /// What decides whether a license may be issued. Only the first one is a yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Rule {
+#[allow(missing_docs)] // of the members: their names say all there is
+pub enum Rule {
     /// P 17.1 and 17.7 hold, for this number of the allocated licenses or for the one that was asked for.
     MayIssue { licenses: usize },
     /// P 17.1: no receipt was applied yet.
@@ -180,7 +181,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{MAIN_TIME, NUMBERS, World};
+    use crate::tests::world::{MAIN_TIME, NUMBERS, World};
 
     const DAY: u64 = 86_400;
 

@@ -15,19 +15,26 @@ mod refused;
 mod state;
 mod times;
 
-pub(crate) use answer::{Answered, HttpAnswer, MAX_ANSWER, interpret_answer, interpret_payload};
+pub use answer::HttpAnswer;
+pub(crate) use answer::{Answered, MAX_ANSWER, interpret_answer, interpret_payload};
 pub(crate) use automatic::{FIRST_WARNING, Mode, Schedule, TimeLeft, next_warning_at};
 pub(crate) use changes::{Changes, changes_between};
-pub(crate) use check::{CheckedReceipt, CheckedRefusal, PayloadWrong, Wrong, read_receipt, read_refusal};
+pub(crate) use check::{CheckedReceipt, CheckedRefusal, read_receipt, read_refusal};
+pub use check::{PayloadWrong, Wrong};
 pub(crate) use doctor::{
     Check, Finding, Found, Network, PortAnswer, interpret_health, interpret_no_payload, no_network,
 };
-pub(crate) use failure::{Failure, PortFault, Role};
+pub use failure::Role;
+pub(crate) use failure::{Failure, PortFault};
 pub(crate) use file_failure::FileFailure;
-pub(crate) use issue::{Rule, may_issue};
-pub(crate) use outstanding::{Fate, Outstanding, RequestDamaged, fate, new_request};
+pub use issue::Rule;
+pub(crate) use issue::may_issue;
+pub use outstanding::{Consequence, Fate};
+pub(crate) use outstanding::{Outstanding, RequestDamaged, new_request};
 pub(crate) use proxy::{ProxyWord, Via};
 pub(crate) use proxy_failure::ProxyFailure;
 pub(crate) use refused::{Carrier, Meaning, cure_of, meaning};
+pub use state::Tampering;
 pub(crate) use state::{Applied, Identity, LastReceipt, LocalServer, Stored};
-pub(crate) use times::{ClockWrong, SKEW_WORTH_SAYING, Times, in_words, skew};
+pub use times::{ClockWrong, Times};
+pub(crate) use times::{SKEW_WORTH_SAYING, in_words, skew};

@@ -32,9 +32,18 @@ pub(crate) enum RequestDamaged {
     SealingKey,
 }
 
-/// What a refusal means for the outstanding request (P 12.3).
+/// What a refusal does to the local server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub struct Consequence {
+    /// What becomes of the outstanding request (P 12.3, 12.4).
+    pub fate: Fate,
+    /// Whether the key pair counts as cleared from now on (P 12.6).
+    pub clears: bool,
+}
+
+/// What an answer means for the outstanding request (P 12.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
     /// It is sent again next time.
     Stays,
     /// The next synchronization makes a new one.
@@ -86,12 +95,15 @@ pub(crate) fn new_request(
     }
 }
 
-/// Whether a refusal ends the request (P 12.3, 12.4).
-pub(crate) const fn fate(code: RefusalCode, stored_copy_verifies: bool) -> Fate {
-    match code {
-        RefusalCode::InvalidSignature if !stored_copy_verifies => Fate::Ends,
-        other if other.ends_request() => Fate::Ends,
-        _ => Fate::Stays,
+impl Consequence {
+    /// What a refusal with this code does.
+    pub const fn of(code: RefusalCode, stored_copy_verifies: bool) -> Self {
+        let fate = match code {
+            RefusalCode::InvalidSignature if !stored_copy_verifies => Fate::Ends,
+            other if other.ends_request() => Fate::Ends,
+            _ => Fate::Stays,
+        };
+        Self { fate, clears: matches!(code, RefusalCode::KeyPairCleared) }
     }
 }
 
@@ -103,9 +115,9 @@ mod tests {
     fn a_request_ends_with_the_refusals_that_the_catalogue_marks_and_no_other() {
         for code in RefusalCode::ALL {
             let ends = matches!(code, RefusalCode::UnsupportedVersion | RefusalCode::InvalidRequest);
-            assert_eq!(fate(*code, true) == Fate::Ends, ends, "{code}");
+            assert_eq!(Consequence::of(*code, true).fate == Fate::Ends, ends, "{code}");
             let ends = ends || *code == RefusalCode::InvalidSignature;
-            assert_eq!(fate(*code, false) == Fate::Ends, ends, "{code}, the stored copy is damaged");
+            assert_eq!(Consequence::of(*code, false).fate == Fate::Ends, ends, "{code}, the stored copy is damaged");
         }
     }
 }

@@ -131,7 +131,7 @@ impl Via {
 mod tests {
     use super::*;
     use crate::core::Failure;
-    use crate::testing::http;
+    use crate::tests::world::http;
 
     fn via(role: Role, logs_in: bool) -> Via {
         Via {

@@ -137,7 +137,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::testing::refusal;
+    use crate::tests::world::refusal;
 
     #[test]
     fn one_code_has_one_cause_and_each_carrier_has_a_next_step() {

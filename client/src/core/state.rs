@@ -2,9 +2,9 @@
 
 use solme_sync_protocol::{Allocation, KeyThumbprint, LicenseServerId, Receipt, Refusal, TrustFile};
 
-use super::check::{PayloadWrong, Wrong, read_allocation, read_receipt, read_refusal};
+use super::check::{PayloadWrong, Wrong, read_allocation, read_refusal, read_stored_receipt};
 use super::{CheckedRefusal, Times};
-use crate::mutant::Mutant;
+use crate::conduct::Conduct;
 
 /// Who the local server is, and whom it trusts.
 #[derive(Debug, Clone)]
@@ -15,8 +15,8 @@ pub(crate) struct Identity {
     pub(crate) trust: TrustFile,
     /// The thumbprint of its key pair.
     pub(crate) key_thumbprint: KeyThumbprint,
-    /// The bug that it has on purpose; none in an ordinary run.
-    pub(crate) mutant: Option<Mutant>,
+    /// How it behaves.
+    pub(crate) conduct: &'static dyn Conduct,
 }
 
 /// A receipt that was applied, with the JWS that proves it.
@@ -45,8 +45,12 @@ pub(crate) struct Applied {
 }
 
 impl Applied {
-    pub(super) fn new(last: LastReceipt, allocation_bytes: Vec<u8>) -> Result<Self, PayloadWrong> {
-        let allocation = read_allocation(&last.receipt, &allocation_bytes)?;
+    pub(super) fn new(
+        last: LastReceipt,
+        allocation_bytes: Vec<u8>,
+        conduct: &dyn Conduct,
+    ) -> Result<Self, PayloadWrong> {
+        let allocation = read_allocation(&last.receipt, &allocation_bytes, conduct)?;
         Ok(Self { last, allocation, allocation_bytes })
     }
 
@@ -106,13 +110,18 @@ pub(crate) struct Tampered {
 
 /// What was found not to verify at the start (P 11.12).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Tampering {
+#[allow(missing_docs)] // of the members: their names say all there is
+pub enum Tampering {
+    /// The stored receipt.
     #[error("the stored receipt does not verify ({}): {wrong}", .wrong.clause())]
     Receipt { wrong: Wrong },
+    /// The stored allocation.
     #[error("the stored allocation is not that of the receipt ({}): {wrong}", .wrong.clause())]
     Allocation { wrong: PayloadWrong },
+    /// The history knows a newer receipt.
     #[error("the stored receipt is not the newest one that was applied (P 11.12)")]
     NotTheNewest,
+    /// The mark is earlier than the receipt allows (P 17.5).
     #[error("the stored high-water mark is earlier than the receipt (P 17.5)")]
     HighWaterMark,
 }
@@ -222,28 +231,26 @@ impl Synchronized {
 }
 
 fn verify_stored(stored: &Stored, identity: &Identity, times: &Times) -> Result<Option<Applied>, Tampering> {
-    let Some((jws, bytes)) = &stored.applied else {
-        return if stored.evidence.is_some() { Err(Tampering::NotTheNewest) } else { Ok(None) };
+    let check = |holds, found: Tampering| match holds || !identity.conduct.tampering_is_fatal(&found) {
+        true => Ok(()),
+        false => Err(found),
     };
-    let last = read_receipt(jws, identity)
-        .and_then(|given| given.still_holds(identity))
-        .map_err(|wrong| Tampering::Receipt { wrong })?;
-    if stored.evidence.as_ref() != Some(jws) {
-        return Err(Tampering::NotTheNewest);
-    }
-    let applied = Applied::new(last, bytes.clone()).map_err(|wrong| Tampering::Allocation { wrong })?;
+    let Some((jws, bytes)) = &stored.applied else {
+        return check(stored.evidence.is_none(), Tampering::NotTheNewest).map(|()| None);
+    };
+    let last = read_stored_receipt(jws, identity).map_err(|wrong| Tampering::Receipt { wrong })?;
+    check(stored.evidence.as_ref() == Some(jws), Tampering::NotTheNewest)?;
+    let applied = Applied::new(last, bytes.clone(), identity.conduct);
+    let applied = applied.map_err(|wrong| Tampering::Allocation { wrong })?;
     // A receipt leaves the mark at its own time or later, so an earlier one was written by someone else.
-    if times.high_water_mark < applied.receipt().main_server_time {
-        return Err(Tampering::HighWaterMark);
-    }
+    check(times.high_water_mark >= applied.receipt().main_server_time, Tampering::HighWaterMark)?;
     Ok(Some(applied))
 }
 
 /// The receipt stands in two places, so that one of them may be damaged. The newer of those that verify is the one.
 fn newest_provable(stored: &Stored, identity: &Identity) -> Option<LastReceipt> {
     let places = [stored.applied.as_ref().map(|(jws, _)| jws), stored.evidence.as_ref()];
-    let provable =
-        places.into_iter().flatten().filter_map(|jws| read_receipt(jws, identity).ok()?.still_holds(identity).ok());
+    let provable = places.into_iter().flatten().filter_map(|jws| read_stored_receipt(jws, identity).ok());
     provable.max_by_key(|last| last.receipt.sequence)
 }
 
@@ -251,8 +258,9 @@ fn newest_provable(stored: &Stored, identity: &Identity) -> Option<LastReceipt> 
 mod tests {
     use solme_sync_protocol::RefusalCode;
 
+    use super::super::read_receipt;
     use super::*;
-    use crate::testing::{MAIN_TIME, World, allocation};
+    use crate::tests::world::{MAIN_TIME, World, allocation};
 
     /// An answer to a request of this world.
     fn applied(world: &World) -> Applied {

@@ -10,33 +10,33 @@ pub(crate) const SKEW_WORTH_SAYING: u64 = 300;
 
 /// What a local server knows about time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Times {
+pub struct Times {
     /// The latest time seen, from the local clock or from a receipt (P 17.3).
-    pub(crate) high_water_mark: UtcTime,
+    pub high_water_mark: UtcTime,
     /// The local clock when it was last looked at.
-    pub(crate) local_clock: UtcTime,
+    pub local_clock: UtcTime,
     /// Seconds by which the local clock was set back since the last synchronization, in sum (P 17.4).
-    pub(crate) set_back: u64,
+    pub set_back: u64,
 }
 
 /// The local clock is behind the mark by more than P 17.4 allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClockWrong {
+pub struct ClockWrong {
     /// Seconds from the local clock to the mark.
-    pub(crate) behind: u64,
+    pub behind: u64,
     /// Seconds that the local clock was set back since the last synchronization.
-    pub(crate) set_back: u64,
+    pub set_back: u64,
 }
 
 impl Times {
     /// The times of a local server that has seen nothing but this clock.
-    pub(crate) const fn starting_at(clock: UtcTime) -> Self {
+    pub const fn starting_at(clock: UtcTime) -> Self {
         Self { high_water_mark: clock, local_clock: clock, set_back: 0 }
     }
 
     /// The local clock shows `clock`.
     #[must_use]
-    pub(crate) fn observe(self, clock: UtcTime) -> Self {
+    pub fn observe(self, clock: UtcTime) -> Self {
         Self {
             high_water_mark: self.high_water_mark.max(clock),
             local_clock: clock,
@@ -47,14 +47,14 @@ impl Times {
     /// A receipt of `main_server_time` was applied. The request that it answers stated `stated_mark` (P 17.5): only a
     /// mark that was too high when the request was made is lowered, so that holding an old receipt back buys nothing.
     #[must_use]
-    pub(crate) fn settle(self, stated_mark: UtcTime, main_server_time: UtcTime) -> Self {
+    pub fn settle(self, stated_mark: UtcTime, main_server_time: UtcTime) -> Self {
         let lowers = stated_mark > main_server_time;
         let high_water_mark = if lowers { main_server_time } else { self.high_water_mark.max(main_server_time) };
         Self { high_water_mark, set_back: 0, ..self }
     }
 
     /// The effective time (P 17.2).
-    pub(crate) fn effective(&self) -> UtcTime {
+    pub fn effective(&self) -> UtcTime {
         self.high_water_mark.max(self.local_clock)
     }
 

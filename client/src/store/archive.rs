@@ -12,6 +12,7 @@ use super::automatic::write_schedule;
 use super::file::{Readers, create_private, sync_directory_of, write_atomically};
 use super::history::record;
 use super::{Event, LocalStateError, Store};
+use crate::conduct::Held;
 use crate::core::Schedule;
 
 impl Store {
@@ -35,9 +36,16 @@ impl Store {
         self.write_next_key(&key)?;
         let thumbprint = key.thumbprint().to_string();
         let mode = self.schedule()?.mode;
+        let ending = self.directory.conduct().ends_with_key_pair();
         self.change("new key pair recorded", |db| {
             db.execute("UPDATE setup SET key_thumbprint = ?", [&thumbprint])?;
-            db.execute_batch("DELETE FROM applied; DELETE FROM outstanding; DELETE FROM cleared;")?;
+            for held in ending {
+                db.execute_batch(match held {
+                    Held::Applied => "DELETE FROM applied",
+                    Held::Outstanding => "DELETE FROM outstanding",
+                    Held::Cleared => "DELETE FROM cleared",
+                })?;
+            }
             write_schedule(db, &Schedule { mode, ..Schedule::NEW })?;
             record(db, &event, None)
         })?;

@@ -13,6 +13,7 @@ use solme_sync_protocol::UtcTime;
 
 use super::file::sync_directory_of;
 use super::{DurableSteps, LocalStateError};
+use crate::conduct::Conduct;
 
 /// Where a state is, and how it is used.
 pub(crate) struct Place {
@@ -22,6 +23,8 @@ pub(crate) struct Place {
     pub(crate) steps: DurableSteps,
     /// How long to wait for another process.
     pub(crate) patience: Duration,
+    /// How its owner behaves.
+    pub(crate) conduct: &'static dyn Conduct,
 }
 
 impl Place {
@@ -115,13 +118,17 @@ pub(super) struct StateDirectory {
     path: PathBuf,
     _lock: File,
     steps: DurableSteps,
+    conduct: &'static dyn Conduct,
 }
 
 impl StateDirectory {
     /// Locks a state directory that exists.
     pub(super) fn lock(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
         match lock(place, "lock", verb, place.patience)? {
-            Ok(lock) => Ok(Self { path: place.path.clone(), _lock: lock, steps: place.steps.clone() }),
+            Ok(lock) => {
+                let (path, steps) = (place.path.clone(), place.steps.clone());
+                Ok(Self { path, _lock: lock, steps, conduct: place.conduct })
+            }
             Err(holder) => Err(LocalStateError::InUse { directory: place.path.clone(), holder }),
         }
     }
@@ -141,6 +148,10 @@ impl StateDirectory {
 
     pub(super) const fn steps(&self) -> &DurableSteps {
         &self.steps
+    }
+
+    pub(super) const fn conduct(&self) -> &'static dyn Conduct {
+        self.conduct
     }
 
     pub(super) fn database_file(&self) -> PathBuf {

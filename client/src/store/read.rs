@@ -39,7 +39,7 @@ impl Store {
             license_server_id: id.parse::<LicenseServerId>().map_err(damaged)?,
             trust: TrustFile::parse(&trust).map_err(damaged)?,
             key_thumbprint: thumbprint.parse::<KeyThumbprint>().map_err(damaged)?,
-            mutant: None,
+            conduct: self.directory.conduct(),
         })
     }
 
@@ -47,7 +47,7 @@ impl Store {
     pub(crate) fn load(&self, clock: UtcTime) -> Result<Loaded, LocalStateError> {
         let identity = self.identity()?;
         let key = self.load_key(&identity.key_thumbprint)?;
-        let times = self.times()?.observe(clock);
+        let times = identity.conduct.observed(self.times()?.observe(clock));
         let applied = self.applied()?;
         let stored = Stored {
             applied: applied.as_ref().map(|(receipt, allocation, _)| (receipt.clone(), allocation.clone())),

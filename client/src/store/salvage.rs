@@ -52,7 +52,8 @@ impl Wreck {
         let key = SigningKey::generate();
         store.write_next_key(&key)?;
         let Setup { license_server_id, trust } = setup;
-        let identity = Identity { license_server_id, trust, key_thumbprint: key.thumbprint(), mutant: None };
+        let identity =
+            Identity { license_server_id, trust, key_thumbprint: key.thumbprint(), conduct: store.directory.conduct() };
         Ok((store, identity, archive))
     }
 }

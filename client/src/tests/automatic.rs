@@ -10,7 +10,7 @@ use solme_sync_protocol::UtcTime;
 use super::Environment;
 use crate::core::{Failure, HttpAnswer};
 use crate::output::Exit;
-use crate::testing::{MAIN_TIME, http};
+use crate::tests::world::{MAIN_TIME, http};
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;

@@ -100,7 +100,7 @@ fn between_any_two_steps_the_state_is_the_old_one_or_the_new_one() {
     for number in 1..20 {
         for moment in [Moment::Before, Moment::After] {
             let local = Environment::synchronized();
-            local.main().allocation = crate::testing::allocation(2, &[2]);
+            local.main().allocation = crate::tests::world::allocation(2, &[2]);
             let seams = local.seams().on_durable_step(move |step: DurableStep| {
                 if (step.number, step.moment) == (number, moment) {
                     std::panic::resume_unwind(Box::new("crash"));

@@ -5,7 +5,7 @@ use solme_sync_protocol::{RefusalCode, SYNCHRONIZE_WITHIN, UtcTime};
 
 use super::Environment;
 use crate::output::Exit;
-use crate::testing::MAIN_TIME;
+use crate::tests::world::MAIN_TIME;
 
 const DAY: u64 = 86_400;
 

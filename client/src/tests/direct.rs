@@ -7,7 +7,7 @@ use super::Environment;
 use super::environment::content;
 use crate::core::{Failure, Role};
 use crate::output::Exit;
-use crate::testing::{MAIN_TIME, NUMBERS, allocation, http};
+use crate::tests::world::{MAIN_TIME, NUMBERS, allocation, http};
 
 const DAY: u64 = 86_400;
 

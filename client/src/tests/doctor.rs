@@ -6,7 +6,7 @@ use solme_sync_protocol::RefusalCode;
 use super::Environment;
 use super::environment::Answer;
 use crate::output::Exit;
-use crate::testing::{MAIN_TIME, http};
+use crate::tests::world::{MAIN_TIME, http};
 
 const NAMES: [&str; 11] = [
     "state",

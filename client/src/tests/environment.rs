@@ -17,7 +17,7 @@ use crate::core::{Failure, HttpAnswer, Role};
 use crate::output::{BAD, Exit, GOOD, NAME, WARN, json_line};
 use crate::run::execute;
 use crate::seams::Seams;
-use crate::testing::{MAIN_TIME, MainServer, allocation, http};
+use crate::tests::world::{MAIN_TIME, MainServer, allocation, http};
 use crate::transport::Transport;
 
 /// What a command answered.

@@ -6,7 +6,7 @@ use solme_sync_protocol::{RefusalCode, SyncFile};
 use super::Environment;
 use super::environment::copy_directory;
 use crate::output::Exit;
-use crate::testing::{NUMBERS, allocation};
+use crate::tests::world::{NUMBERS, allocation};
 
 #[test]
 fn a_server_that_never_had_a_network_synchronizes_by_file() {

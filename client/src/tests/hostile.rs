@@ -11,7 +11,7 @@ use super::Environment;
 use super::environment::Answer;
 use crate::core::{Failure, PortFault, ProxyFailure, Role};
 use crate::output::Exit;
-use crate::testing::http;
+use crate::tests::world::http;
 
 /// Clears the screen, rings, begins a line, turns the reading order around, hides.
 const HOSTILE: &str =

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Environment;
 use crate::output::Exit;
 use crate::seams::{DurableStep, Moment};
-use crate::testing::{MAIN_TIME, MainServer, NUMBERS};
+use crate::tests::world::{MAIN_TIME, MainServer, NUMBERS};
 
 #[test]
 fn init_again_never_replaces_the_key_pair() {

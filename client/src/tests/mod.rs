@@ -9,5 +9,6 @@ mod environment;
 mod file;
 mod hostile;
 mod local_state;
+pub(crate) mod world;
 
 pub(crate) use environment::Environment;

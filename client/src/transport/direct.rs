@@ -19,6 +19,7 @@ use super::proxy::{ProxyKind, ProxySettings};
 use super::route::{ProxyRoute, bare_host};
 use super::tls::{Presented, configuration};
 use super::{NetworkSettings, TimeLimits, Transport};
+use crate::conduct::Conduct;
 use crate::core::{Failure, HttpAnswer, MAX_ANSWER, Role, Via};
 use crate::stop::Stop;
 
@@ -28,8 +29,7 @@ pub(crate) struct DirectTransport {
     tls: ClientConfig,
     presented: Presented,
     limits: TimeLimits,
-    /// Never, but for a mutant (P 13.5).
-    follows_redirects: bool,
+    conduct: &'static dyn Conduct,
     stop: Stop,
     https: Port,
     http: Port,
@@ -62,25 +62,20 @@ impl DirectTransport {
     ///
     /// # Errors
     /// [`Failure::TlsFailed`] if its CA certificate cannot be used, [`Failure::Proxy`] if the system's proxy cannot.
-    pub(crate) fn new(trust: &TrustFile, settings: &NetworkSettings) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        trust: &TrustFile,
+        settings: &NetworkSettings,
+        conduct: &'static dyn Conduct,
+    ) -> Result<Self, Failure> {
         let failed = |detail| Failure::TlsFailed { at: trust.https.clone(), detail };
-        let (tls, presented) = configuration(trust)
+        let (tls, presented) = configuration(trust, conduct)
             .map_err(|error| failed(format!("the CA certificate of the trust file cannot be used: {error}")))?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failed(format!("this computer gives no network: {error}")))?;
         let https = Port::new(Role::Https, &trust.https, &settings.proxy)?;
         let http = Port::new(Role::Http, &trust.http, &settings.proxy)?;
         let limits = settings.limits;
-        Ok(Self {
-            runtime: Some(runtime),
-            tls,
-            presented,
-            limits,
-            follows_redirects: false,
-            stop: Stop::NEVER,
-            https,
-            http,
-        })
+        Ok(Self { runtime: Some(runtime), tls, presented, limits, conduct, stop: Stop::NEVER, https, http })
     }
 
     const fn port(&self, role: Role) -> &Port {
@@ -93,12 +88,6 @@ impl DirectTransport {
     /// Gives up what is under way when it is told to stop.
     pub(crate) fn until(mut self, stop: Stop) -> Self {
         self.stop = stop;
-        self
-    }
-
-    /// The bug of [`crate::Mutant::FollowsRedirects`].
-    pub(crate) fn following_redirects(mut self) -> Self {
-        self.follows_redirects = true;
         self
     }
 
@@ -157,7 +146,7 @@ impl DirectTransport {
             .tls_backend_preconfigured(self.tls.clone())
             .no_proxy()
             .http1_only()
-            .redirect(if self.follows_redirects { Policy::default() } else { Policy::none() })
+            .redirect(if self.conduct.follows_redirects() { Policy::default() } else { Policy::none() })
             .referer(false)
             .retry(reqwest::retry::never())
             .tcp_nodelay(true)

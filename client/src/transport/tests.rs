@@ -12,7 +12,7 @@ use solme_sync_protocol::{PayloadName, TrustFile};
 
 use super::{DirectTransport, NetworkSettings, ProxySettings, TimeLimits, Transport as _};
 use crate::core::{Failure, PortFault, Role};
-use crate::testing::MainServer;
+use crate::tests::world::MainServer;
 
 /// A CA that can be told by its name.
 struct Ca {
@@ -86,7 +86,8 @@ fn nowhere() -> SocketAddr {
 
 fn transport(trust: &TrustFile) -> DirectTransport {
     let limits = TimeLimits { connect: Duration::from_millis(500), total: Duration::from_secs(5) };
-    DirectTransport::new(trust, &NetworkSettings { limits, proxy: ProxySettings::none() }).unwrap()
+    let settings = NetworkSettings { limits, proxy: ProxySettings::none() };
+    DirectTransport::new(trust, &settings, &crate::conduct::Standard).unwrap()
 }
 
 fn post(https: SocketAddr, ca: &Ca) -> Result<(u16, Vec<u8>), Failure> {

@@ -13,7 +13,9 @@ use solme_sync_protocol::{
 use super::{Mutant, mutant};
 
 pub(super) const MUTANTS: &[Mutant] = &[
-    mutant("sequence-skips", "6.3", || Arc::new(Writes(|receipt| receipt.sequence = 2 * receipt.sequence - 1))),
+    mutant("counts-every-other-sequence", "6.3", || {
+        Arc::new(Writes(|receipt| receipt.sequence = 2 * receipt.sequence - 1))
+    }),
     mutant("generation-not-raised", "16.3", || Arc::new(Writes(|receipt| receipt.key_generation = 1))),
     mutant("deadline-of-365-days", "6.2", || {
         Arc::new(Writes(|receipt| receipt.synchronize_by = receipt.main_server_time.plus(365 * 86_400)))

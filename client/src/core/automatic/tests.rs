@@ -9,7 +9,7 @@ const START: UtcTime = UtcTime::from_secs(1_800_000_000);
 const YEAR: u64 = 366 * DAY;
 
 fn key() -> KeyThumbprint {
-    crate::testing::World::new().identity.key_thumbprint
+    crate::tests::world::World::new().identity.key_thumbprint
 }
 
 fn daily() -> Schedule {

@@ -1,0 +1,39 @@
+//! Bugs in what is kept: the outstanding request, the cleared key pair, the times.
+
+use license_server::testing::{Consequence, Fate, Times};
+use solme_sync_protocol::{Receipt, Refusal, Request};
+
+use super::mutants;
+
+mutants! {
+    /// P 11.9: ends the outstanding request in its store whatever the answer to it is worth.
+    StoresBeforeVerifying = "stores-before-verifying" {
+        fn after_failure(&self, _: &str) -> Fate { Fate::Ends }
+    }
+    /// P 11.11: the second import of a response is a failure.
+    FailsTheSecondImport = "fails-the-second-import" {
+        fn takes_again(&self) -> bool { false }
+    }
+    /// P 12.3: every refusal ends the request.
+    EndsTheRequestWithAnyRefusal = "ends-the-request-with-any-refusal" {
+        fn after_refusal(&self, refusal: &Refusal, copy_verifies: bool) -> Consequence {
+            Consequence { fate: Fate::Ends, ..Consequence::of(refusal.code, copy_verifies) }
+        }
+    }
+    /// P 12.6: a cleared key pair changes nothing.
+    GoesOnWhenCleared = "goes-on-when-cleared" {
+        fn after_refusal(&self, refusal: &Refusal, copy_verifies: bool) -> Consequence {
+            Consequence { clears: false, ..Consequence::of(refusal.code, copy_verifies) }
+        }
+    }
+    /// P 17.2: has no high-water mark, the local clock is the time.
+    TrustsTheLocalClock = "trusts-the-local-clock" {
+        fn observed(&self, times: Times) -> Times { Times::starting_at(times.local_clock) }
+    }
+    /// P 17.5: every receipt lowers the mark.
+    LowersTheMarkWithAnyReceipt = "lowers-the-mark-with-any-receipt" {
+        fn settle(&self, times: Times, _: &Request, receipt: &Receipt) -> Times {
+            times.settle(times.effective(), receipt.main_server_time)
+        }
+    }
+}
