@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use crate::mail::ReceivedMail;
 use crate::mail::hand_on::MailServer;
 use crate::main_server::{
-    By, JournalEntry, MainServer, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile,
-    TraceEntry,
+    By, ClearOrder, JournalEntry, MainServer, NewLicense, NumberedClearRequest, NumberedMail, OperatorError,
+    ResponseFile, TraceEntry,
 };
 use crate::quirks::{Fault, FaultError, FaultReport, hostile};
 use crate::registry::{ClearOutcome, LicenseChange, Record};
@@ -299,7 +299,7 @@ impl MockSolme {
         self.main_server.remove_license(id, number, &By::default())
     }
 
-    /// Clears the key pair in use, or the one named.
+    /// Clears the key pair in use, or the one named. Cautions are overridden, which the audit says.
     ///
     /// # Errors
     /// [`OperatorError::UnknownId`], [`OperatorError::Clear`].
@@ -309,7 +309,8 @@ impl MockSolme {
         thumbprint: Option<KeyThumbprint>,
         reserve_for: Option<KeyThumbprint>,
     ) -> Result<ClearOutcome, OperatorError> {
-        self.main_server.clear_key_pair(id, thumbprint, reserve_for, &By::default())
+        let order = ClearOrder { thumbprint, reserve_for, even_so: true };
+        self.main_server.clear_key_pair(id, order, &overriding())
     }
 
     /// Processes a request file into a response file.
@@ -346,7 +347,7 @@ impl MockSolme {
         even_so: bool,
         reserve: bool,
     ) -> Result<NumberedClearRequest, OperatorError> {
-        self.main_server.approve_clear_request(number, even_so, reserve, &By::default())
+        self.main_server.approve_clear_request(number, even_so, reserve, &overriding())
     }
 
     /// The newest mails in the outbox, in the order in which they were written.
@@ -405,6 +406,11 @@ impl MockSolme {
     pub fn audit(&self) -> Result<Vec<AuditEntry>, OperatorError> {
         Ok(self.main_server.audit(None, None, ALL)?)
     }
+}
+
+/// Whoever holds a [`MockSolme`] has decided already.
+fn overriding() -> By {
+    By { reason: "by the program that holds this simulator".to_owned(), ..By::default() }
 }
 
 /// More than a test has.

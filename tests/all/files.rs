@@ -55,7 +55,7 @@ async fn the_whole_key_pair_story_runs_by_file_alone() {
     let request = export(&stage, &thief, "thief").await;
     assert_eq!(import(&thief, &process(&stage, &request).await).await, refused("key-pair-in-use"));
 
-    stage.admin(["key-pair", "clear", "SITE-1"]).await;
+    stage.admin(["key-pair", "clear", "SITE-1", "--even-so", "--reason", "asked by the customer"]).await;
     let request = export(&stage, &first, "after the clear").await;
     assert_eq!(import(&first, &process(&stage, &request).await).await, refused("key-pair-cleared"));
     assert_eq!(may_issue(&first).await, Err("cleared".to_owned()));

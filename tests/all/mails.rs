@@ -56,7 +56,7 @@ async fn a_mail_becomes_a_clear_request_and_approving_it_frees_the_id() {
     let careless = stage.main_server.admin(["clear-requests", "approve", &id]).await.unwrap();
     assert_ne!(careless.exit, 0, "the sender is no contact, and the bound server synchronized today: {careless:?}");
     assert_eq!(synchronize(&reinstalled).await, refused("key-pair-in-use"));
-    stage.admin(["clear-requests", "approve", &id, "--even-so"]).await;
+    stage.admin(["clear-requests", "approve", &id, "--even-so", "--reason", "called back"]).await;
     assert_eq!(synchronize(&reinstalled).await, synchronized());
     assert_eq!(clear_requests(&stage).await[0]["state"], "approved");
     assert!(!stage.admin(["outbox", "list"]).await.json.as_array().expect("a list").is_empty(), "it was answered");
@@ -77,12 +77,16 @@ async fn two_mails_for_one_clear_free_the_id_once_and_never_kill_the_new_key_pai
     assert_eq!(requests.len(), 2);
     let (first, second) = (id_of(&requests[0]), id_of(&requests[1]));
 
-    stage.admin(["clear-requests", "approve", &first, "--even-so"]).await;
+    stage.admin(["clear-requests", "approve", &first, "--even-so", "--reason", "called back"]).await;
     let after = stage.set_up("after", "SITE-1").await;
     assert_eq!(synchronize(&after).await, synchronized());
     let new = thumbprint(&after).await;
 
-    let closed = stage.main_server.admin(["clear-requests", "approve", &second, "--even-so"]).await.unwrap();
+    let closed = stage
+        .main_server
+        .admin(["clear-requests", "approve", &second, "--even-so", "--reason", "called back"])
+        .await
+        .unwrap();
     assert_eq!(closed.text("state"), "already-done", "{closed:?}");
     assert_eq!(stage.admin(["key-pair", "show", "SITE-1"]).await.text("key_thumbprint"), new);
     assert_eq!(synchronize(&after).await, synchronized());
@@ -102,7 +106,9 @@ async fn a_server_that_asks_for_itself_may_have_the_id_reserved_against_whoever_
 
     let requests = clear_requests(&stage).await;
     assert_eq!(requests.len(), 1, "{requests:?}");
-    stage.admin(["clear-requests", "approve", &id_of(&requests[0]), "--even-so", "--reserve"]).await;
+    stage
+        .admin(["clear-requests", "approve", &id_of(&requests[0]), "--even-so", "--reason", "called back", "--reserve"])
+        .await;
     assert_eq!(synchronize(&thief).await, refused("key-pair-in-use"));
     assert_eq!(synchronize(&reinstalled).await, synchronized());
 }

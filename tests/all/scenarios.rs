@@ -72,7 +72,7 @@ const STEPS: &[(&str, &str)] = &[
     ("arm", "quirk = \"drop-reply\"\nnext = 1"),
     ("disarm", ""),
     ("days-pass", "days = 1"),
-    ("clear-key-pair", "id = \"SITE-2\"\nreason = \"by telephone\""),
+    ("clear-key-pair", "id = \"SITE-2\"\neven_so = true\nreason = \"by telephone\""),
 ];
 
 #[tokio::test]

@@ -81,7 +81,7 @@ async fn second_server_with_the_same_id_is_refused_until_the_key_pair_is_cleared
     assert_eq!(synchronize(&second).await, refused("key-pair-in-use"));
     assert_eq!(may_issue(&second).await, Err("unsynchronized".to_owned()));
 
-    stage.admin(["key-pair", "clear", "SITE-1", "--reason", "asked by the customer"]).await;
+    stage.admin(["key-pair", "clear", "SITE-1", "--even-so", "--reason", "asked by the customer"]).await;
     assert_eq!(synchronize(&second).await, synchronized());
     assert_eq!(done(&second, ["status"]).await.json["key_generation"], 2);
     assert_eq!(synchronize(&first).await, refused("key-pair-cleared"));
@@ -97,7 +97,7 @@ async fn a_cleared_server_goes_on_with_a_new_key_pair_and_never_with_the_old_one
     let server = stage.set_up("server", "SITE-1").await;
     assert_eq!(synchronize(&server).await, synchronized());
     let old = done(&server, ["status"]).await.text("key_thumbprint");
-    stage.admin(["key-pair", "clear", "SITE-1"]).await;
+    stage.admin(["key-pair", "clear", "SITE-1", "--even-so", "--reason", "asked by the customer"]).await;
     assert_eq!(may_issue(&server).await, Ok(()), "the old server is not told (P 16.5)");
     assert_eq!(synchronize(&server).await, refused("key-pair-cleared"));
 

@@ -58,7 +58,7 @@ class Story:
             return answer.read()
 
     def clear(self, thumbprint: str) -> None:
-        body = json.dumps({"thumbprint": thumbprint, "reason": "the peer's story"}).encode()
+        body = json.dumps({"thumbprint": thumbprint, "even_so": True, "reason": "the peer's story"}).encode()
         self.admin(f"/ids/{self.id}/key-pair/clear", body)
 
     def state(self, name: str) -> Path:

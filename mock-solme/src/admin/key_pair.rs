@@ -9,6 +9,7 @@ use super::Admin;
 use super::extract::{Json, Name, Path, Reason, by};
 use super::view::{ClearView, KeyPairView};
 use crate::http::problem::ProblemResponse;
+use crate::main_server::ClearOrder;
 
 pub(super) async fn show(
     State(admin): State<Admin>,
@@ -24,6 +25,9 @@ pub(super) struct Clear {
     /// The key pair to clear; without it the one in use.
     thumbprint: Option<KeyThumbprint>,
     reserve_for: Option<KeyThumbprint>,
+    /// In spite of every caution, for `reason`.
+    #[serde(default)]
+    even_so: bool,
     operator: Option<Name>,
     reason: Option<Reason>,
 }
@@ -33,9 +37,10 @@ pub(super) async fn clear(
     Path(id): Path<LicenseServerId>,
     Json(clear): Json<Clear>,
 ) -> Result<Out<ClearView>, ProblemResponse> {
-    let Clear { thumbprint, reserve_for, operator, reason } = clear;
+    let Clear { thumbprint, reserve_for, even_so, operator, reason } = clear;
+    let order = ClearOrder { thumbprint, reserve_for, even_so };
     let by = by(operator, reason);
-    let outcome = admin.act(move |main_server| main_server.clear_key_pair(&id, thumbprint, reserve_for, &by)).await?;
+    let outcome = admin.act(move |main_server| main_server.clear_key_pair(&id, order, &by)).await?;
     Ok(Out(outcome.into()))
 }
 

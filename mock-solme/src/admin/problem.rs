@@ -83,8 +83,11 @@ fn approve(error: &ApproveError) -> (StatusCode, &'static str, &'static str) {
         ApproveError::NeedsEvenSo(_) => (
             StatusCode::CONFLICT,
             "needs-even-so",
-            "Make sure that the customer wants it; then approve it with --even-so.",
+            "Make sure that the customer wants it; then add --even-so and --reason TEXT. Both are kept in the audit.",
         ),
+        ApproveError::EvenSoWithoutReason => {
+            (StatusCode::CONFLICT, "needs-reason", "Add --reason TEXT: who confirmed it, and how.")
+        }
         ApproveError::NothingToReserveFor => {
             (StatusCode::CONFLICT, "no-new-key-pair-named", "Approve it without --reserve.")
         }

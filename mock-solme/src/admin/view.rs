@@ -166,6 +166,8 @@ pub(super) struct ClearRequestView {
     received_at: UtcTime,
     state: &'static str,
     cautions: Vec<Caution>,
+    /// In spite of which it was approved.
+    overridden: Vec<Caution>,
     #[serde(with = "crate::rfc3339::option")]
     last_synchronized_at: Option<UtcTime>,
     #[serde(with = "crate::rfc3339::option")]
@@ -178,9 +180,11 @@ impl From<NumberedClearRequest> for ClearRequestView {
     fn from(numbered: NumberedClearRequest) -> Self {
         let NumberedClearRequest { id, request, cautions, last_synchronized_at } = numbered;
         let state = request.state.as_str();
-        let (decided_at, decided_by, reason) = match request.state {
-            ClearRequestState::Open => (None, None, None),
-            ClearRequestState::Closed { at, by, reason, .. } => (Some(at), Some(by), Some(reason)),
+        let (decided_at, decided_by, reason, overridden) = match request.state {
+            ClearRequestState::Open => (None, None, None, Vec::new()),
+            ClearRequestState::Closed { at, by, reason, overridden, .. } => {
+                (Some(at), Some(by), Some(reason), overridden)
+            }
         };
         Self {
             id,
@@ -192,6 +196,7 @@ impl From<NumberedClearRequest> for ClearRequestView {
             received_at: request.received_at,
             state,
             cautions,
+            overridden,
             last_synchronized_at,
             decided_at,
             decided_by,

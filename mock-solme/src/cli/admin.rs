@@ -286,10 +286,11 @@ fn terms(number: Option<Value>, terms: Terms, by: &str) -> Value {
 fn key_pair(verb: KeyPair, by: &str) -> Call {
     match verb {
         KeyPair::Show { id } => Call::new(Method::GET, ["ids", id.as_str(), "key-pair"], render::key_pair),
-        KeyPair::Clear { id, thumbprint, reason, reserve_for } => {
+        KeyPair::Clear { id, thumbprint, even_so, reason, reserve_for } => {
             Call::new(Method::POST, ["ids", id.as_str(), "key-pair", "clear"], render::cleared).json(object([
                 ("thumbprint", thumbprint.map(|thumbprint| json!(thumbprint))),
                 ("reserve_for", reserve_for.map(|thumbprint| json!(thumbprint))),
+                ("even_so", Some(json!(even_so))),
                 ("operator", Some(json!(by))),
                 ("reason", reason.map(Value::from)),
             ]))

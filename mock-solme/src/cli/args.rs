@@ -282,12 +282,15 @@ pub(super) enum KeyPair {
     /// Show the key pair in use, and those that were cleared
     Show { id: LicenseServerId },
     /// Clear the key pair in use, so that another one can bind the id
-    #[command(after_help = "Example: mock-solme key-pair clear SITE-1 --reason \"server was reinstalled\"")]
+    #[command(after_help = "Example: mock-solme key-pair clear SITE-1 --even-so --reason \"reinstalled; called back\"")]
     Clear {
         id: LicenseServerId,
         /// Only if this one is in use
         #[arg(long, allow_hyphen_values = true)]
         thumbprint: Option<KeyThumbprint>,
+        /// Even if it has synchronized within the last 30 days
+        #[arg(long, requires = "reason")]
+        even_so: bool,
         /// Why, for the audit
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -314,8 +317,8 @@ pub(super) enum ClearRequests {
     #[command(after_help = "Example: mock-solme clear-requests approve 1 --even-so --reason \"called back\"")]
     Approve {
         number: u64,
-        /// Although there are reasons to look twice
-        #[arg(long)]
+        /// Approve despite the cautions
+        #[arg(long, requires = "reason")]
         even_so: bool,
         /// Reserve the id for the new key pair that the mail names
         #[arg(long)]

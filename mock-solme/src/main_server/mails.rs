@@ -7,13 +7,13 @@ use rusqlite::Connection;
 use serde::Serialize;
 use solme_sync_protocol::{LicenseServerId, UtcTime, base64url};
 
-use super::operator::{Note, load};
+use super::operator::{Note, in_spite_of, load};
 use super::{By, MainServer, OperatorError};
 use crate::crypto;
 use crate::mail::answers::{Addressing, Answer, OutboxMail, compose};
 use crate::mail::reading::ReadMail;
 use crate::mail::{Address, MessageId, ReceivedMail};
-use crate::registry::{self, Caution, ClearOutcome, ClearRequest, Judgement, Record};
+use crate::registry::{self, Caution, ClearOutcome, ClearRequest, ClearRequestState, Judgement, Record};
 use crate::store::audit::AuditAction;
 use crate::store::outbox::StoredMail;
 use crate::store::{StoreError, audit, clear_requests, outbox, records};
@@ -130,7 +130,12 @@ impl MainServer {
         let id = &before.license_server_id;
         let (closed, outcome) = registry::approve(&request, &before, judgement)?;
         clear_requests::update(store, number, &closed)?;
-        let detail = format!("clear request {number}");
+        let detail = match &closed.state {
+            ClearRequestState::Closed { overridden, .. } if !overridden.is_empty() => {
+                format!("clear request {number}; {}", in_spite_of(overridden))
+            }
+            _ => format!("clear request {number}"),
+        };
         let note = |action| Note::of_key_pair(action, request.thumbprint, &detail).entry(id, by, judgement.now);
         let mut after = before.clone();
         match &outcome {
@@ -294,7 +299,7 @@ fn request_and_record(store: &Connection, number: u64) -> Result<(ClearRequest, 
 }
 
 fn numbered(id: u64, request: ClearRequest, record: &Record, now: UtcTime) -> NumberedClearRequest {
-    let open = request.state == registry::ClearRequestState::Open;
+    let open = request.state == ClearRequestState::Open;
     let cautions = if open { registry::cautions(&request, record, now) } else { Vec::new() };
     let last_synchronized_at = record.key_pair_in_use.as_ref().map(|in_use| in_use.last_synchronized_at);
     NumberedClearRequest { id, request, cautions, last_synchronized_at }

@@ -8,7 +8,7 @@ use crate::crypto::CryptoError;
 use crate::mail::Address;
 use crate::mail::answers::NotComposed;
 use crate::registry::{
-    self, ApproveError, Clear, ClearError, ClearOutcome, Disabled, LicenseError, Record, ReserveError,
+    self, ApproveError, Caution, Clear, ClearError, ClearOutcome, Disabled, LicenseError, Record, ReserveError,
 };
 use crate::store::audit::{AuditAction, AuditEntry, NewAuditEntry};
 use crate::store::records::DamagedRecord;
@@ -87,6 +87,22 @@ impl From<CryptoError> for OperatorError {
     fn from(error: CryptoError) -> Self {
         Self::Random(error.to_string())
     }
+}
+
+/// A clear without a mail, by telephone for example.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClearOrder {
+    /// Only this key pair; without it the one in use.
+    pub(crate) thumbprint: Option<KeyThumbprint>,
+    /// The only key pair that may bind the id next.
+    pub(crate) reserve_for: Option<KeyThumbprint>,
+    /// In spite of every caution.
+    pub(crate) even_so: bool,
+}
+
+/// What the audit says of cautions that were overridden; nothing of none.
+pub(super) fn in_spite_of(overridden: &[Caution]) -> String {
+    if overridden.is_empty() { String::new() } else { format!("overridden: {}", registry::describe(overridden)) }
 }
 
 /// What the audit says of a change.
@@ -202,23 +218,26 @@ impl MainServer {
         })
     }
 
-    /// Clears the key pair in use (P 16), or the one named.
+    /// Clears the key pair in use (P 16), or the one named. One that has synchronized recently takes an override.
     pub(crate) fn clear_key_pair(
         &self,
         id: &LicenseServerId,
-        thumbprint: Option<KeyThumbprint>,
-        reserve_for: Option<KeyThumbprint>,
+        order: ClearOrder,
         by: &By,
     ) -> Result<ClearOutcome, OperatorError> {
         let now = self.now();
+        let ClearOrder { thumbprint, reserve_for, even_so } = order;
         let (operator, reason) = (by.operator.clone(), by.reason.clone());
         let clear = Clear { thumbprint, by: operator, reason, reserve_for, now };
         self.store.write("clear a key pair", |store| {
             let before = load(store, id)?;
+            let cautions = registry::cautions_of_clear(&before, &clear);
+            let overridden = registry::overridden(cautions, even_so, &clear.reason)?;
             let outcome = self.settings.conduct.clear(&before, &clear)?;
             if let ClearOutcome::Cleared { record, cleared } = &outcome {
                 records::save(store, Some(&before), record)?;
-                let note = Note::of_key_pair(AuditAction::KeyPairCleared, Some(cleared.thumbprint), "");
+                let note =
+                    Note::of_key_pair(AuditAction::KeyPairCleared, Some(cleared.thumbprint), &in_spite_of(&overridden));
                 audit::append(store, &note.entry(id, by, now))?;
             }
             Ok(outcome)

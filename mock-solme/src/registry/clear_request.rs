@@ -45,6 +45,9 @@ pub enum ClearRequestState {
         by: String,
         /// Why.
         reason: String,
+        /// The cautions in spite of which it was approved.
+        #[serde(default)]
+        overridden: Vec<Caution>,
     },
 }
 
@@ -73,7 +76,7 @@ impl ClearRequestState {
 }
 
 /// A reason to look twice before approving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "caution")]
 pub enum Caution {
     /// The sender is not among the contacts registered for the id.
@@ -93,7 +96,7 @@ pub struct Judgement {
     pub by: String,
     /// Why, for the audit.
     pub reason: String,
-    /// Approve in spite of every [`Caution`].
+    /// Approve in spite of every [`Caution`]. That takes a reason.
     pub even_so: bool,
     /// Reserve the id for the new key pair that the mail names (P 16.6).
     pub reserve: bool,
@@ -101,7 +104,7 @@ pub struct Judgement {
     pub now: UtcTime,
 }
 
-/// Why a clear request cannot be decided so.
+/// Why a key pair is not cleared so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApproveError {
     /// It was decided before.
@@ -110,6 +113,9 @@ pub enum ApproveError {
     /// There are reasons to look twice.
     #[error("{}", describe(.0))]
     NeedsEvenSo(Vec<Caution>),
+    /// Cautions are overridden only for a reason, which is kept.
+    #[error("cautions are to be overridden, and no reason is given")]
+    EvenSoWithoutReason,
     /// `reserve` was asked for, and the mail names no new key pair.
     #[error("the mail names no new key pair to reserve the license server id for")]
     NothingToReserveFor,
@@ -148,13 +154,32 @@ pub fn cautions(request: &ClearRequest, record: &Record, now: UtcTime) -> Vec<Ca
     if !record.is_contact(&request.sender) {
         cautions.push(Caution::SenderIsNoContact);
     }
-    if let Some(in_use) = &record.key_pair_in_use
-        && Some(in_use.thumbprint) == request.thumbprint
-        && now.since(in_use.last_synchronized_at) < RECENT
-    {
-        cautions.push(Caution::SynchronizedRecently { last_synchronized_at: in_use.last_synchronized_at });
-    }
+    cautions.extend(request.thumbprint.and_then(|thumbprint| alive(record, thumbprint, now)));
     cautions
+}
+
+/// The reasons to look twice before the key pair in use, or the one named, is cleared without a mail.
+pub fn cautions_of_clear(record: &Record, clear: &Clear) -> Vec<Caution> {
+    let thumbprint = clear.thumbprint.or(record.bound_thumbprint());
+    thumbprint.and_then(|thumbprint| alive(record, thumbprint, clear.now)).into_iter().collect()
+}
+
+fn alive(record: &Record, thumbprint: KeyThumbprint, now: UtcTime) -> Option<Caution> {
+    let in_use = record.key_pair_in_use.as_ref().filter(|in_use| in_use.thumbprint == thumbprint)?;
+    let last_synchronized_at = in_use.last_synchronized_at;
+    (now.since(last_synchronized_at) < RECENT).then_some(Caution::SynchronizedRecently { last_synchronized_at })
+}
+
+/// The cautions that an operator overrides, to be kept; none where there are none.
+///
+/// # Errors
+/// [`ApproveError::NeedsEvenSo`], [`ApproveError::EvenSoWithoutReason`].
+pub fn overridden(cautions: Vec<Caution>, even_so: bool, reason: &str) -> Result<Vec<Caution>, ApproveError> {
+    match even_so {
+        false if !cautions.is_empty() => Err(ApproveError::NeedsEvenSo(cautions)),
+        true if reason.trim().is_empty() => Err(ApproveError::EvenSoWithoutReason),
+        _ => Ok(cautions),
+    }
 }
 
 /// Approves: clears the remembered key pair and no other one; otherwise the request is closed as already done.
@@ -169,12 +194,11 @@ pub fn approve(
     must_be_open(request)?;
     let in_use = record.bound_thumbprint();
     if request.thumbprint.is_none() || request.thumbprint != in_use {
-        return Ok((close(request, ClosedAs::AlreadyDone, judgement), ClearOutcome::AlreadyDone { in_use }));
+        let closed = close(request, ClosedAs::AlreadyDone, judgement, Vec::new());
+        return Ok((closed, ClearOutcome::AlreadyDone { in_use }));
     }
     let cautions = cautions(request, record, judgement.now);
-    if !cautions.is_empty() && !judgement.even_so {
-        return Err(ApproveError::NeedsEvenSo(cautions));
-    }
+    let overridden = overridden(cautions, judgement.even_so, &judgement.reason)?;
     if judgement.reserve && request.new_thumbprint.is_none() {
         return Err(ApproveError::NothingToReserveFor);
     }
@@ -186,7 +210,7 @@ pub fn approve(
         now: judgement.now,
     };
     let outcome = clear_key_pair(record, &clear)?;
-    Ok((close(request, ClosedAs::Approved, judgement), outcome))
+    Ok((close(request, ClosedAs::Approved, judgement, overridden), outcome))
 }
 
 /// Rejects: the key pair stays in use.
@@ -195,7 +219,7 @@ pub fn approve(
 /// [`ApproveError::Closed`].
 pub fn reject(request: &ClearRequest, judgement: &Judgement) -> Result<ClearRequest, ApproveError> {
     must_be_open(request)?;
-    Ok(close(request, ClosedAs::Rejected, judgement))
+    Ok(close(request, ClosedAs::Rejected, judgement, Vec::new()))
 }
 
 fn must_be_open(request: &ClearRequest) -> Result<(), ApproveError> {
@@ -205,12 +229,13 @@ fn must_be_open(request: &ClearRequest) -> Result<(), ApproveError> {
     }
 }
 
-fn close(request: &ClearRequest, closed_as: ClosedAs, judgement: &Judgement) -> ClearRequest {
+fn close(request: &ClearRequest, closed_as: ClosedAs, judgement: &Judgement, overridden: Vec<Caution>) -> ClearRequest {
     let Judgement { by, reason, now, .. } = judgement.clone();
-    ClearRequest { state: ClearRequestState::Closed { closed_as, at: now, by, reason }, ..request.clone() }
+    ClearRequest { state: ClearRequestState::Closed { closed_as, at: now, by, reason, overridden }, ..request.clone() }
 }
 
-fn describe(cautions: &[Caution]) -> String {
+/// The cautions in words.
+pub fn describe(cautions: &[Caution]) -> String {
     let each = cautions.iter().map(|caution| match caution {
         Caution::SenderIsNoContact => "the sender is not among the contacts of the id".to_owned(),
         Caution::SynchronizedRecently { last_synchronized_at } => {
@@ -282,7 +307,11 @@ mod tests {
         let needs = Err(ApproveError::NeedsEvenSo(vec![Caution::SenderIsNoContact]));
         assert_eq!(approve(&request, &main_server.record, &judgement()), needs);
         let even_so = Judgement { even_so: true, ..judgement() };
-        assert!(approve(&request, &main_server.record, &even_so).is_ok());
+        let without = Judgement { reason: " ".to_owned(), ..even_so.clone() };
+        assert_eq!(approve(&request, &main_server.record, &without), Err(ApproveError::EvenSoWithoutReason));
+        let (closed, _) = approve(&request, &main_server.record, &even_so).unwrap();
+        let ClearRequestState::Closed { overridden, .. } = closed.state else { panic!("{:?}", closed.state) };
+        assert_eq!(overridden, [Caution::SenderIsNoContact]);
     }
 
     #[test]

@@ -178,8 +178,7 @@ async fn a_key_pair_is_shown_cleared_and_the_id_reserved() {
     let reserved = json!(new.key.thumbprint());
     let other = json!({ "thumbprint": reserved });
     assert_eq!(done(&mock, Method::POST, &format!("{path}/clear"), other).await["outcome"], "already-done");
-    let clear =
-        json!({ "thumbprint": thumbprint, "reserve_for": reserved, "operator": "olle", "reason": "reinstalled" });
+    let clear = json!({ "thumbprint": thumbprint, "reserve_for": reserved, "operator": "olle", "reason": "reinstalled", "even_so": true });
     let cleared = done(&mock, Method::POST, &format!("{path}/clear"), clear).await;
     assert_eq!((&cleared["outcome"], &cleared["key_generation"]), (&json!("cleared"), &json!(2)));
 
@@ -192,6 +191,55 @@ async fn a_key_pair_is_shown_cleared_and_the_id_reserved() {
     assert_eq!(shown["cleared"][0]["reason"], "reinstalled");
     let (status, problem) = call(&mock, Method::POST, &format!("{path}/reserve"), json!({ "reserve_for": null })).await;
     assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("key-pair-in-use")));
+}
+
+#[tokio::test]
+async fn a_clear_by_telephone_of_a_server_that_synchronized_recently_is_an_override_and_leaves_a_trace() {
+    let mock = MockSolme::start();
+    LicenseServer::new(&mock).synchronize().await.unwrap();
+    let path = "/ids/DEMO-4711/key-pair/clear";
+    for (body, code) in [
+        (json!({ "reason": "called" }), "needs-even-so"),
+        (json!({ "even_so": true }), "needs-reason"),
+        (json!({ "even_so": true, "reason": "  " }), "needs-reason"),
+    ] {
+        let (status, problem) = call(&mock, Method::POST, path, body).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!(code)));
+    }
+    assert!(mock.record(mock.demo_id()).unwrap().bound_thumbprint().is_some());
+    let why = json!({ "even_so": true, "operator": "olle", "reason": "called back" });
+    assert_eq!(done(&mock, Method::POST, path, why).await["outcome"], "cleared");
+    let audit = done(&mock, Method::GET, "/audit?limit=1", json!({})).await;
+    assert_eq!((&audit[0]["operator"], &audit[0]["reason"]), (&json!("olle"), &json!("called back")));
+    let detail = audit[0]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("overridden: the key pair in use synchronized recently, at 2"), "{detail}");
+
+    LicenseServer::new(&mock).synchronize().await.unwrap();
+    mock.advance_clock(31 * 86_400).unwrap();
+    assert_eq!(done(&mock, Method::POST, path, json!({})).await["outcome"], "cleared", "long silent: no caution");
+    let audit = done(&mock, Method::GET, "/audit?limit=1", json!({})).await;
+    assert_eq!(audit[0]["detail"], "");
+}
+
+#[tokio::test]
+async fn an_approval_in_spite_of_cautions_keeps_them_with_who_and_why() {
+    let mock = MockSolme::start();
+    LicenseServer::new(&mock).synchronize().await.unwrap();
+    mock.receive_mail(&crate::mail::mail("stranger@elsewhere.example", "License server id: DEMO-4711")).unwrap();
+    let (status, problem) = call(&mock, Method::POST, "/clear-requests/1/approve", json!({ "even_so": true })).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("needs-reason")));
+    let why = json!({ "even_so": true, "operator": "olle", "reason": "called back" });
+    let closed = done(&mock, Method::POST, "/clear-requests/1/approve", why).await;
+    let overridden: Vec<_> = closed["overridden"].as_array().unwrap().iter().map(|c| &c["caution"]).collect();
+    assert_eq!(overridden, ["sender-is-no-contact", "synchronized-recently"]);
+    assert_eq!(done(&mock, Method::GET, "/clear-requests/1", json!({})).await["overridden"], closed["overridden"]);
+    let audit = done(&mock, Method::GET, "/audit", json!({})).await;
+    for action in ["clear-request-approved", "key-pair-cleared"] {
+        let row = audit.as_array().unwrap().iter().find(|row| row["action"] == action).unwrap();
+        assert_eq!((&row["operator"], &row["reason"]), (&json!("olle"), &json!("called back")));
+        let detail = row["detail"].as_str().unwrap();
+        assert!(detail.contains("the sender is not among the contacts") && detail.contains("recently"), "{detail}");
+    }
 }
 
 #[tokio::test]

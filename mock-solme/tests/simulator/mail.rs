@@ -12,7 +12,7 @@ use crate::license_server::LicenseServer;
 
 const CONTACT: &str = "it@customer.example";
 
-fn mail(from: &str, text: &str) -> ReceivedMail {
+pub(crate) fn mail(from: &str, text: &str) -> ReceivedMail {
     let raw = format!("From: {from}\r\nTo: licensing@solme.se\r\nSubject: Clear\r\n\r\n{text}\r\n").into_bytes();
     let envelope_to = vec!["licensing@solme.se".to_owned()];
     ReceivedMail { envelope_from: Some(from.to_owned()), envelope_to, raw }

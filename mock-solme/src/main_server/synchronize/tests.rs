@@ -81,7 +81,13 @@ fn a_clear_between_plan_and_commit_is_not_undone() {
     };
     let next = request(&main_server, &id, &key, Some(receipt));
     let plan = planned(&main_server, &next);
-    main_server.clear_key_pair(&id, None, None, &By::default()).unwrap();
+    main_server
+        .clear_key_pair(
+            &id,
+            crate::main_server::ClearOrder { even_so: true, ..Default::default() },
+            &By { reason: "test".to_owned(), ..By::default() },
+        )
+        .unwrap();
     assert!(!committed(&main_server, &next, &plan));
     let Ok(Outcome::Refused(refused)) = main_server.decide_and_carry_out(&next, Carrier::Https) else { panic!() };
     assert_eq!(refused.clause, "9.6");
