@@ -142,7 +142,7 @@ pub trait Conduct: Debug + Send + Sync {
 
     /// The times after a receipt that answers `request` (P 17.5).
     fn settle(&self, times: Times, request: &Request, receipt: &Receipt) -> Times {
-        times.settle(request.high_water_mark, receipt.main_server_time)
+        times.settle(request.made_at, request.high_water_mark, receipt.main_server_time)
     }
 
     // The network.

@@ -21,7 +21,8 @@ CODES = ENDS | set("""invalid-signature unknown-license-server-id rate-limited l
 JOSE, PROBLEM, OCTETS = "application/jose", "application/problem+json", "application/octet-stream"
 KINDS = {("443", True): JOSE, ("443", False): PROBLEM, ("8080", True): OCTETS}  # P 13.3, 13.4: by status 200 or not
 REFUSED, FAILED, FILE, STATE, NO = 10, 11, 12, 13, 14  # exit codes, beside 0 done
-FRESH = {"outstanding": None, "receipt": None, "allocation": '{"licenses":[]}', "cleared": False, "mark": 0}
+FRESH = {"outstanding": None, "receipt": None, "allocation": '{"licenses":[]}', "cleared": False, "mark": 0,
+         "clock": 0, "advanced": 0}  # fmt: skip
 
 
 class Failed(Exception):
@@ -76,7 +77,8 @@ class Peer:
         require(kept or path.exists(), f"no state in {path.parent}: run init", "not-initialized", STATE)
         self.path, self.kept, self.clock = path, kept or json.loads(path.read_text()), int(time.time())
         self.now, self.behind = max(self.kept["mark"], self.clock), self.kept["mark"] - self.clock > 86_400  # P 17.2, 17.4
-        self.save(mark=self.now)  # P 17.3
+        advanced = self.kept["advanced"] + max(0, self.clock - self.kept["clock"])
+        self.save(mark=self.now, clock=self.clock, advanced=advanced)  # P 17.3, 17.5
         self.trust, self.key = self.kept["trust"], jwk.JWK(**self.kept["key"])
         self.keys = {key.thumbprint(): key for key in (jwk.JWK(**one) for one in self.trust["signing_jwks"])}
         self.last, self.licenses, self.tampered = {}, {}, False
@@ -120,7 +122,7 @@ class Peer:
             header = {"alg": "ES384", "typ": "solme-sync-request+jwt", "jwk": self.key.export_public(as_dict=True)}
             token = jws.JWS(json.dumps(claims))
             token.add_signature(self.key, protected=json.dumps(header))
-            self.save(outstanding=claims | {"jws": token.serialize(True), "sealing": sealing.export(as_dict=True)})
+            self.save(advanced=0, outstanding=claims | {"jws": token.serialize(True), "sealing": sealing.export(as_dict=True)})
         return self.kept["outstanding"]["jws"]
 
     def receive(self, text: str, payload: bytes | None = None) -> None:
@@ -141,7 +143,9 @@ class Peer:
         info = b"".join(len(field).to_bytes(2, "big") + field.encode() for field in fields)  # P 7.4
         clear = SUITE.decrypt(payload, jwk.JWK(**asked["sealing"]).get_op_key("unwrapKey"), info)
         same(claims, allocation_digest=digest(clear), allocation_revision=check_allocation(clear)["revision"])
-        mark = claims["iat"] if asked["high_water_mark"] > claims["iat"] else max(claims["iat"], self.now)  # P 17.5
+        iat, mark = claims["iat"], max(claims["iat"], self.now)
+        if asked["high_water_mark"] > iat:  # P 17.5
+            mark = min(mark, max(iat, min(iat, asked["iat"]) + self.kept["advanced"]))
         self.save(receipt=text, allocation=clear.decode(), outstanding=None, mark=mark)
 
     def refused(self, text: str) -> None:

@@ -76,6 +76,7 @@ impl Session {
     pub(super) fn request(&mut self) -> Result<&Outstanding, LocalStateError> {
         let conduct = self.identity.conduct;
         if self.outstanding.is_none() || !conduct.sends_again() {
+            self.times = self.times.asking();
             let request = self.new_request();
             if conduct.stores_before_sending() {
                 self.store.begin_request(&request, &self.times)?;

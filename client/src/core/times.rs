@@ -17,6 +17,8 @@ pub struct Times {
     pub local_clock: UtcTime,
     /// Seconds by which the local clock was set back since the last synchronization, in sum (P 17.4).
     pub set_back: u64,
+    /// Seconds by which the local clock has advanced since the newest request was made, in sum (P 17.5).
+    pub advanced: u64,
 }
 
 /// The local clock is behind the mark by more than P 17.4 allows.
@@ -31,7 +33,7 @@ pub struct ClockWrong {
 impl Times {
     /// The times of a local server that has seen nothing but this clock.
     pub const fn starting_at(clock: UtcTime) -> Self {
-        Self { high_water_mark: clock, local_clock: clock, set_back: 0 }
+        Self { high_water_mark: clock, local_clock: clock, set_back: 0, advanced: 0 }
     }
 
     /// The local clock shows `clock`.
@@ -40,16 +42,26 @@ impl Times {
         Self {
             high_water_mark: self.high_water_mark.max(clock),
             local_clock: clock,
-            set_back: self.set_back.saturating_add(self.local_clock.since(clock)),
+            // What a receipt has shown to be too fast may be set right (P 17.5).
+            set_back: self.set_back.saturating_add(self.local_clock.min(self.high_water_mark).since(clock)),
+            advanced: self.advanced.saturating_add(clock.since(self.local_clock)),
         }
     }
 
-    /// A receipt of `main_server_time` was applied. The request that it answers stated `stated_mark` (P 17.5): only a
-    /// mark that was too high when the request was made is lowered, so that holding an old receipt back buys nothing.
+    /// A new request was made.
     #[must_use]
-    pub fn settle(self, stated_mark: UtcTime, main_server_time: UtcTime) -> Self {
-        let lowers = stated_mark > main_server_time;
-        let high_water_mark = if lowers { main_server_time } else { self.high_water_mark.max(main_server_time) };
+    pub(crate) const fn asking(self) -> Self {
+        Self { advanced: 0, ..self }
+    }
+
+    /// A receipt of `main_server_time` was applied. The request that it answers was made at `made_at` by the local
+    /// clock, and stated `stated_mark` (P 17.5): a mark that was too high when the request was made is lowered, but not
+    /// below what has passed since, so that holding a response back buys nothing.
+    #[must_use]
+    pub fn settle(self, made_at: UtcTime, stated_mark: UtcTime, main_server_time: UtcTime) -> Self {
+        let mark = self.high_water_mark.max(main_server_time);
+        let passed = made_at.min(main_server_time).plus(self.advanced).max(main_server_time);
+        let high_water_mark = if stated_mark > main_server_time { mark.min(passed) } else { mark };
         Self { high_water_mark, set_back: 0, ..self }
     }
 
@@ -129,10 +141,30 @@ mod tests {
     #[test]
     fn a_receipt_lowers_the_mark_only_if_the_request_stated_a_later_one() {
         let fast = seen(&[400 * DAY as i64]);
-        assert_eq!(fast.settle(fast.high_water_mark, START).high_water_mark, START);
-        assert_eq!(fast.settle(START, START), Times { set_back: 0, ..fast }, "held back since START");
+        assert_eq!(fast.asking().settle(START, fast.high_water_mark, START).high_water_mark, START);
+        assert_eq!(fast.settle(START, fast.high_water_mark, START), Times { set_back: 0, ..fast }, "it ran on since");
+        assert_eq!(fast.settle(START, START, START), Times { set_back: 0, ..fast }, "held back since START");
         let later = START.plus(500 * DAY);
-        assert_eq!(fast.settle(START, later).high_water_mark, later);
+        assert_eq!(fast.settle(START, START, later).high_water_mark, later);
+    }
+
+    #[test]
+    fn a_clock_that_was_fast_can_be_set_right_whenever_and_however_long_the_answer_takes() {
+        const YEARS: i64 = 800 * DAY as i64;
+        for (carried, imported) in [(2, 0), (5 * DAY, 0), (0, 5 * DAY), (3 * DAY, 3 * DAY)] {
+            let asked = seen(&[YEARS, 0]).asking();
+            let (answered, now) = (START.plus(carried), START.plus(carried + imported));
+            let times = asked.observe(now).settle(START, asked.high_water_mark, answered);
+            assert_eq!((times.effective(), times.check_clock()), (now, Ok(())), "set right before the request");
+        }
+        for carried in [0, 2, DAY] {
+            let asked = seen(&[YEARS]).asking();
+            let now = START.plus(carried);
+            let fast = asked.observe(now.offset(YEARS));
+            let times = fast.settle(asked.local_clock, asked.high_water_mark, now).observe(now);
+            assert_eq!(times.check_clock(), Ok(()), "set right after a response that took {carried} s");
+            assert!(times.effective() <= now.plus(carried));
+        }
     }
 
     #[test]
@@ -150,6 +182,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
         /// However the clock is moved, the time that passes while it counts as right is used up, but for 24 hours.
         #[test]
         fn setting_the_clock_back_gains_24_hours_at_most(steps in prop::collection::vec(-3 * DAY as i64..3 * DAY as i64, 1..60)) {
@@ -176,7 +210,93 @@ mod tests {
             let [stated, made, imported] = [stated, stated + made, stated + imported].map(|seconds| START.plus(seconds));
             let times = Times::starting_at(stated).observe(imported);
             let times = times.observe(times.local_clock.offset(-set_back.cast_signed()));
-            prop_assert!(times.settle(stated, made).effective() >= times.effective());
+            prop_assert!(times.settle(stated, stated, made).effective() >= times.effective());
+        }
+
+        /// Whenever the response is imported, and however the clock goes: from the request on, licenses can be issued
+        /// for 366 days, but for 24 hours before the import and 24 hours after it. More only if the request was
+        /// answered later than the latest time that it knew of, and by no more than that.
+        #[test]
+        fn a_response_held_back_gives_no_more_than_366_days(life in life()) {
+            life.live()?;
+        }
+    }
+
+    /// Seconds that pass, and by how much the clock is set after that.
+    type Moves = Vec<(u64, i64)>;
+
+    fn moves(most: usize) -> impl Strategy<Value = Moves> {
+        let span = || prop_oneof![0..10u64, 0..2 * DAY, 0..400 * DAY];
+        let step = prop_oneof![3 => Just(0), 2 => (span(), any::<bool>()).prop_map(|(s, back)| {
+            if back { -s.cast_signed() } else { s.cast_signed() }
+        })];
+        prop::collection::vec((span(), step), 0..most)
+    }
+
+    /// A local server whose clock is set at will, and whose response is held back.
+    #[derive(Debug)]
+    struct Life {
+        before: Moves,
+        until_answered: Moves,
+        held_back: Moves,
+        after: Moves,
+    }
+
+    fn life() -> impl Strategy<Value = Life> {
+        let answered_at_once = prop_oneof![2 => Just(Moves::new()), 1 => moves(3)];
+        (moves(4), answered_at_once, moves(4), moves(6)).prop_map(|(before, until_answered, held_back, after)| Life {
+            before,
+            until_answered,
+            held_back,
+            after,
+        })
+    }
+
+    impl Life {
+        fn live(&self) -> Result<(), TestCaseError> {
+            let mut world = World { now: START, times: Times::starting_at(START), deadline: START, used: 0 };
+            world.passes(&self.before);
+            world.times = world.times.asking();
+            let asked = world.times;
+            // The latest that a receipt of before can have.
+            world.deadline = world.now.synchronize_by();
+            world.used = 0;
+            world.passes(&self.until_answered);
+            let answered = world.now;
+            world.passes(&self.held_back);
+            world.times = world.times.settle(asked.local_clock, asked.high_water_mark, answered);
+            world.deadline = answered.synchronize_by();
+            let bound = 366 * DAY + 2 * TOLERANCE + answered.since(asked.high_water_mark);
+            for moved in std::iter::once((0, 0)).chain(self.after.iter().copied()) {
+                world.passes(&[moved]);
+                let left = if world.issues() { world.deadline.since(world.times.effective()) } else { 0 };
+                prop_assert!(world.used + left <= bound, "{} s used, {left} s left, at most {bound} s", world.used);
+            }
+            Ok(())
+        }
+    }
+
+    struct World {
+        now: UtcTime,
+        times: Times,
+        deadline: UtcTime,
+        /// Seconds in which licenses could be issued.
+        used: u64,
+    }
+
+    impl World {
+        fn issues(&self) -> bool {
+            self.times.check_clock().is_ok() && self.times.effective() < self.deadline
+        }
+
+        fn passes(&mut self, moves: &[(u64, i64)]) {
+            for (seconds, step) in moves {
+                let issued = self.issues();
+                self.now = self.now.plus(*seconds);
+                self.times = self.times.observe(self.times.local_clock.plus(*seconds));
+                self.used += if issued && self.issues() { *seconds } else { 0 };
+                self.times = self.times.observe(self.times.local_clock.offset(*step));
+            }
         }
     }
 }

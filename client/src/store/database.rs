@@ -23,7 +23,8 @@ CREATE TABLE times (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     high_water_mark INTEGER NOT NULL,
     local_clock INTEGER NOT NULL,
-    set_back INTEGER NOT NULL
+    set_back INTEGER NOT NULL,
+    advanced INTEGER NOT NULL
 ) STRICT;
 -- The private half of the sealing key is here only while the request is outstanding (P 3.4).
 CREATE TABLE outstanding (

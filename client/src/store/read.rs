@@ -65,9 +65,15 @@ impl Store {
     }
 
     pub(crate) fn times(&self) -> Result<Times, LocalStateError> {
-        let times = self.db.query_row("SELECT high_water_mark, local_clock, set_back FROM times", [], |row| {
-            Ok(Times { high_water_mark: time(row, 0)?, local_clock: time(row, 1)?, set_back: unsigned(row, 2)? })
-        })?;
+        let times =
+            self.db.query_row("SELECT high_water_mark, local_clock, set_back, advanced FROM times", [], |row| {
+                Ok(Times {
+                    high_water_mark: time(row, 0)?,
+                    local_clock: time(row, 1)?,
+                    set_back: unsigned(row, 2)?,
+                    advanced: unsigned(row, 3)?,
+                })
+            })?;
         Ok(times)
     }
 

@@ -136,8 +136,13 @@ fn truncate_log(db: &Connection) -> Result<(), rusqlite::Error> {
 
 fn write_times(db: &Connection, times: &Times) -> Result<(), rusqlite::Error> {
     db.execute(
-        "INSERT OR REPLACE INTO times VALUES (1, ?, ?, ?)",
-        params![signed(times.high_water_mark.as_secs()), signed(times.local_clock.as_secs()), signed(times.set_back)],
+        "INSERT OR REPLACE INTO times VALUES (1, ?, ?, ?, ?)",
+        params![
+            signed(times.high_water_mark.as_secs()),
+            signed(times.local_clock.as_secs()),
+            signed(times.set_back),
+            signed(times.advanced)
+        ],
     )?;
     Ok(())
 }

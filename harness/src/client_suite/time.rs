@@ -37,6 +37,8 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("17.5", "a-synchronization-sets-a-fast-clock-straight", |s| Box::pin(fast_clock(s))),
         must("17.5", "a-file-sets-a-fast-clock-straight", |s| Box::pin(fast_clock_by_file(s))),
         must("17.5", "a-receipt-that-was-held-back-lowers-nothing", |s| Box::pin(held_back(s))),
+        must("17.5", "a-clock-set-back-before-a-held-back-response-gains-nothing", |s| Box::pin(exploited(s, true))),
+        must("17.5", "a-clock-set-back-after-a-held-back-response-gains-nothing", |s| Box::pin(exploited(s, false))),
         must("17.5", "a-later-receipt-raises-the-mark", |s| Box::pin(raised(s))),
         must("17.6", "days-left-are-rounded-up", |s| Box::pin(days_left(s))),
         must("17.7", "a-license-is-not-issued-before-it-is-valid", |s| Box::pin(not_yet_valid(s))),
@@ -218,6 +220,25 @@ async fn held_back(stage: &Stage) -> Outcome {
     server.import(&response).await?.expect_synchronized()?;
     server.set_clock(0).await?;
     server.does_not_issue().await
+}
+
+/// The clock is a little fast, so that the request states a mark later than the receipt; 300 days then pass before the
+/// response is imported. The clock is set back by them, before that or after it.
+async fn exploited(stage: &Stage, before: bool) -> Outcome {
+    const PASSED: i64 = 300 * DAY;
+    let server = stage.server("a").await?;
+    server.set_clock(SOON).await?;
+    let response = stage.process(&server.export("a").await?)?;
+    for offset in [Some(PASSED), before.then_some(SOON)].into_iter().flatten() {
+        server.set_clock(offset).await?;
+        server.status().await?;
+    }
+    server.import(&response).await?.expect_synchronized()?;
+    server.set_clock(SOON).await?;
+    server.does_not_issue().await?;
+    server.set_clock(PASSED).await?;
+    Finding::unless_equal(&Some(66), &server.status().await?.days_left)?;
+    server.issues().await
 }
 
 async fn raised(stage: &Stage) -> Outcome {

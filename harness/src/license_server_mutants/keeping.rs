@@ -33,7 +33,14 @@ mutants! {
     /// P 17.5: every receipt lowers the mark.
     LowersTheMarkWithAnyReceipt = "lowers-the-mark-with-any-receipt" {
         fn settle(&self, times: Times, _: &Request, receipt: &Receipt) -> Times {
-            times.settle(times.effective(), receipt.main_server_time)
+            Times { high_water_mark: receipt.main_server_time, set_back: 0, ..times }
+        }
+    }
+    /// P 17.5: lowers the mark to the receipt, whatever has passed since the request was made.
+    ForgetsWhatHasPassed = "forgets-what-has-passed" {
+        fn settle(&self, times: Times, request: &Request, receipt: &Receipt) -> Times {
+            let times = Times { advanced: 0, ..times };
+            times.settle(request.made_at, request.high_water_mark, receipt.main_server_time)
         }
     }
 }

@@ -212,7 +212,7 @@ impl Life {
             if self.is_open(second) {
                 told.synchronizations += 1;
                 told.chances.extend(open_since.take().map(|(began, longest)| (second - began, longest)));
-                times = times.settle(times.high_water_mark, START.plus(second));
+                times = times.asking().settle(times.local_clock, times.high_water_mark, START.plus(second));
                 by = Some(START.plus(second).synchronize_by());
                 schedule = schedule.succeeded(times.local_clock);
             } else {
