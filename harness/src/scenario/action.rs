@@ -185,7 +185,7 @@ actions! {
 
     Mail, "mail", World, &["from", "subject"], &["automatic"], &["reply"],
         "A mail arrives at licensing@solme.se; its text is its subject.";
-    DaysPass, "days-pass", World, &["days"], NOTHING, &["now", "utc"],
+    DaysPass, "days-pass", World, &["days"], NOTHING, &["now"],
         "Time passes at the main server and at every License Server.";
 }
 
