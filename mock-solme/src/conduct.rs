@@ -1,6 +1,7 @@
 //! What the main server does where the protocol asks something of it, one method for each decision.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use solme_sync_protocol::{
     FileError, NotVerified, PayloadName, ProblemCode, PublicJwk, Receipt, Refusal, Request, SignEs384, Signed,
@@ -72,7 +73,7 @@ pub trait Conduct: Debug + Send + Sync {
     }
 
     /// The payload that is served under a name (P 13.4), if one is stored.
-    fn payload(&self, _: &PayloadName, stored: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    fn payload(&self, _: &PayloadName, stored: Option<Arc<[u8]>>) -> Option<Arc<[u8]>> {
         stored
     }
 

@@ -270,7 +270,7 @@ impl Conduct for DropsPayload {
         Ok(outcome)
     }
 
-    fn payload(&self, name: &PayloadName, stored: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    fn payload(&self, name: &PayloadName, stored: Option<Arc<[u8]>>) -> Option<Arc<[u8]>> {
         stored.filter(|_| !self.dropped.has(name))
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Extension, OriginalUri, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
@@ -52,9 +53,9 @@ async fn payload(
     }
 }
 
-fn found(payload: Option<Vec<u8>>) -> Response {
+fn found(payload: Option<Arc<[u8]>>) -> Response {
     let Some(payload) = payload else { return no_such_payload().into_response() };
-    ([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))], payload).into_response()
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))], Bytes::from_owner(payload)).into_response()
 }
 
 fn no_such_payload() -> ProblemResponse {

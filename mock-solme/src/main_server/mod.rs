@@ -13,12 +13,13 @@ mod quirks;
 mod rate_limit;
 mod synchronize;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
-use solme_sync_protocol::{MainServerId, SignEs384 as _, TrustFile, UtcTime};
+use solme_sync_protocol::{MainServerId, PayloadName, SignEs384 as _, TrustFile, UtcTime};
 
 pub use files::ResponseFile;
 pub use journal::{Carrier, JournalEntry, TraceEntry};
@@ -77,6 +78,8 @@ pub(crate) struct MainServer {
     rate_limits: Option<rate_limit::RateLimits>,
     quirks: quirks::Quirks,
     forged_payloads: dishonest::ForgedPayloads,
+    /// Payloads that somebody is getting: however many do, there is one copy.
+    payloads_on_the_way: Mutex<HashMap<PayloadName, Weak<[u8]>>>,
     /// Holds the lock of the data directory.
     _lock: Option<File>,
 }
@@ -160,6 +163,7 @@ impl MainServer {
             rate_limits: settings.rate_limit.map(rate_limit::RateLimits::new),
             quirks: quirks::Quirks::new(settings.seed, settings.faults.clone())?,
             forged_payloads: dishonest::ForgedPayloads::default(),
+            payloads_on_the_way: Mutex::default(),
             settings,
             _lock: lock,
         })

@@ -1,5 +1,7 @@
 //! One request, one answer (P 9), whatever carries them.
 
+use std::sync::{Arc, PoisonError, Weak};
+
 use rusqlite::Connection;
 use solme_sync_protocol::{
     Digest, Health, LicenseServerId, MainServerId, Message, PayloadName, Problem, ProblemCode, PublicJwk, Receipt,
@@ -246,13 +248,27 @@ impl MainServer {
         Outgoing { answer: Some(health), quirk }
     }
 
+    /// The payload of this name; one copy for all who are getting it now.
+    fn stored_payload(&self, name: &PayloadName) -> Result<Option<(LicenseServerId, Arc<[u8]>)>, StoreError> {
+        self.store.read(|store| {
+            let mut on_the_way = self.payloads_on_the_way.lock().unwrap_or_else(PoisonError::into_inner);
+            let shared = || on_the_way.get(name).and_then(Weak::upgrade);
+            let found = answers::payload(store, name, shared)?;
+            if let Some((_, payload)) = &found {
+                on_the_way.retain(|_, payload| payload.strong_count() > 0);
+                on_the_way.insert(name.clone(), Arc::downgrade(payload));
+            }
+            Ok(found)
+        })
+    }
+
     /// The payload of this name, for the 8080 role (P 13.4).
     pub(crate) fn payload(
         &self,
         name: &PayloadName,
         judgements: Vec<String>,
-    ) -> Result<Outgoing<Option<Vec<u8>>>, StoreError> {
-        let stored = self.store.read(|store| answers::payload(store, name))?;
+    ) -> Result<Outgoing<Option<Arc<[u8]>>>, StoreError> {
+        let stored = self.stored_payload(name)?;
         let found = stored.or_else(|| self.forged_payloads.get(name));
         let mut exchange = Exchange::new(Carrier::Http, name.as_str().as_bytes(), judgements);
         exchange.license_server_id = found.as_ref().map(|(id, _)| id.clone());

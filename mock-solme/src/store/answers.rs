@@ -1,6 +1,8 @@
 //! Accepted requests, kept for ever, and the payload of each id's newest answer.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
 use solme_sync_protocol::{Digest, LicenseServerId, PayloadName, RequestId};
 
 use super::StoreError;
@@ -36,15 +38,22 @@ pub(crate) fn save(
     Ok(())
 }
 
-/// The payload of this name, if it is the newest of its id, and whose it is.
+/// The payload of this name, if it is the newest of its id, and whose it is. `shared` may have it in memory already.
 pub(crate) fn payload(
     connection: &Connection,
     name: &PayloadName,
-) -> Result<Option<(LicenseServerId, Vec<u8>)>, StoreError> {
+    shared: impl FnOnce() -> Option<Arc<[u8]>>,
+) -> Result<Option<(LicenseServerId, Arc<[u8]>)>, StoreError> {
     let sql = "SELECT license_server_id, payload FROM payload WHERE name = ?1";
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
-    let found = connection.prepare_cached(sql)?.query_row([name.as_str()], row).optional()?;
-    found.map(|(id, payload)| Ok((id.parse().map_err(StoreError::damaged)?, payload))).transpose()
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([name.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let id = row.get::<_, String>(0)?.parse().map_err(StoreError::damaged)?;
+    let payload = match shared() {
+        Some(payload) => payload,
+        None => row.get_ref(1)?.as_blob().map_err(StoreError::damaged)?.into(),
+    };
+    Ok(Some((id, payload)))
 }
 
 /// The payload of the newest answer for the id.

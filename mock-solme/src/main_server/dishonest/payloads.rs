@@ -1,7 +1,7 @@
 //! Payloads that belong to forged receipts. They have names of their own, so that the honest payload keeps its own.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use solme_sync_protocol::{LicenseServerId, PayloadName};
 
@@ -18,7 +18,7 @@ pub(in crate::main_server) struct ForgedPayloads {
 
 #[derive(Default)]
 struct Inner {
-    payloads: VecDeque<(PayloadName, LicenseServerId, Vec<u8>)>,
+    payloads: VecDeque<(PayloadName, LicenseServerId, Arc<[u8]>)>,
     bytes: usize,
 }
 
@@ -26,17 +26,17 @@ impl ForgedPayloads {
     pub(super) fn keep(&self, name: PayloadName, id: LicenseServerId, payload: Vec<u8>) {
         let mut inner = self.lock();
         inner.bytes += payload.len();
-        inner.payloads.push_back((name, id, payload));
+        inner.payloads.push_back((name, id, payload.into()));
         while inner.bytes > BYTES || inner.payloads.len() > PAYLOADS {
             let Some((_, _, oldest)) = inner.payloads.pop_front() else { break };
             inner.bytes -= oldest.len();
         }
     }
 
-    pub(in crate::main_server) fn get(&self, name: &PayloadName) -> Option<(LicenseServerId, Vec<u8>)> {
+    pub(in crate::main_server) fn get(&self, name: &PayloadName) -> Option<(LicenseServerId, Arc<[u8]>)> {
         let inner = self.lock();
         let found = inner.payloads.iter().find(|(kept, ..)| kept == name);
-        found.map(|(_, id, payload)| (id.clone(), payload.clone()))
+        found.map(|(_, id, payload)| (id.clone(), Arc::clone(payload)))
     }
 
     pub(in crate::main_server) fn clear(&self) {

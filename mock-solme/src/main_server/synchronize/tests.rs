@@ -124,3 +124,20 @@ fn a_store_that_fails_answers_temporarily_unavailable_and_has_changed_nothing() 
     let answer = main_server.answer(text, Carrier::Https, Vec::new()).answer;
     assert!(matches!(answer, Some(Answer::Accepted { .. })));
 }
+
+#[test]
+fn two_who_are_getting_a_payload_share_one_copy_and_a_newer_one_takes_its_name_away() {
+    let (main_server, id) = main_server();
+    let key = SigningKey::generate();
+    let first = request(&main_server, &id, &key, None);
+    let plan = planned(&main_server, &first);
+    assert!(committed(&main_server, &first, &plan));
+    let get = || main_server.payload(&plan.fresh.payload_name, Vec::new()).unwrap().answer.unwrap();
+    let (one, other) = (get().unwrap(), get().unwrap());
+    assert!(Arc::ptr_eq(&one, &other));
+    assert_eq!(&one[..], plan.payload);
+    let next = request(&main_server, &id, &key, Some(plan.receipt.as_str().to_owned()));
+    assert!(committed(&main_server, &next, &planned(&main_server, &next)));
+    assert_eq!(get(), None);
+    drop((one, other));
+}
