@@ -12,6 +12,7 @@ mod admin;
 mod cli;
 mod clock;
 mod conduct;
+mod connections;
 mod crypto;
 mod demo;
 mod http;

@@ -6,20 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum_server::accept::NoDelayAcceptor;
+use axum_server::Handle;
+use axum_server::accept::DefaultAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use axum_server::{Handle, Server};
 use serde::Serialize;
 use solme_sync_protocol::{LicenseServerId, MainServerId, TrustFile};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::admin::{self, Access, Admin};
+use crate::connections::{Client, Listener, Pool, Port, http as bounded};
 use crate::crypto::{self, CryptoError};
 use crate::http::quirky::Door;
 use crate::http::{https_role, payload_role};
 use crate::identity::{IdentityError, write_durably};
+use crate::mail::LICENSING;
 use crate::mail::hand_on::{MailServer, NotHandedOn};
-use crate::mail::smtp::{self, Smtp, Temporary};
+use crate::mail::smtp::{Smtp, Temporary};
 use crate::main_server::{MainServer, OpenError, OperatorError, Settings};
 use crate::quirks::{Operation, Quirk};
 use crate::seams::DurableSteps;
@@ -27,8 +29,6 @@ use crate::seams::DurableSteps;
 const TRUST_FILE: &str = "trust.json";
 /// How long exchanges that are under way may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_millis(500);
-/// How long a client may take to send the head of a request.
-const HEADER: Duration = Duration::from_secs(30);
 
 /// Why the simulator did not get ready.
 #[derive(Debug, thiserror::Error)]
@@ -225,7 +225,7 @@ fn write_trust_file(
 
 /// The servers of a main server, within a tokio runtime.
 pub(crate) struct Running {
-    handles: Vec<Handle<SocketAddr>>,
+    handles: Vec<Handle<Client>>,
     servers: JoinSet<io::Result<()>>,
     smtp: Smtp,
     _temporary: Option<tempfile::TempDir>,
@@ -243,34 +243,28 @@ impl Opened {
             handles[handles.len() - 1].clone()
         };
 
+        let pool = Pool::new();
         let host = listeners.https.local_addr()?.ip();
         let door = tls_door(tls, host, &main_server);
-        let https = axum_server::from_tcp(listeners.https)?.acceptor(door).handle(handle());
-        servers.spawn(bounded(https).serve(https_role::router(Arc::clone(&main_server)).into_make_service()));
+        let https = bounded(Listener::new(listeners.https, Port::Https, &pool)?).acceptor(door).handle(handle());
+        servers.spawn(https.serve(https_role::router(Arc::clone(&main_server)).into_make_service()));
 
-        let door = Door::new(Operation::Payload, Arc::clone(&main_server), NoDelayAcceptor::new(), |_| None);
-        let http = axum_server::from_tcp(listeners.http)?.acceptor(door).handle(handle());
-        servers.spawn(bounded(http).serve(payload_role::router(Arc::clone(&main_server)).into_make_service()));
+        let door = Door::new(Operation::Payload, Arc::clone(&main_server), DefaultAcceptor::new(), |_| None);
+        let http = bounded(Listener::new(listeners.http, Port::Http, &pool)?).acceptor(door).handle(handle());
+        servers.spawn(http.serve(payload_role::router(Arc::clone(&main_server)).into_make_service()));
 
-        let admin_api = axum_server::from_tcp(listeners.admin)?.acceptor(NoDelayAcceptor::new()).handle(handle());
-        servers.spawn(bounded(admin_api).serve(admin::router(admin).into_make_service()));
-        let smtp = serve_mail(listeners.smtp, main_server)?;
+        let admin_api = bounded(Listener::new(listeners.admin, Port::Admin, &pool)?).handle(handle());
+        servers.spawn(admin_api.serve(admin::router(admin).into_make_service()));
+        let smtp = serve_mail(Listener::new(listeners.smtp, Port::Smtp, &pool)?, main_server);
         Ok(Running { handles, servers, smtp, _temporary })
     }
 }
 
-/// HTTP/1.1 (P 13.2, 13.4), and no client holds a connection for ever without asking for anything.
-fn bounded<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
-    let mut server = server.http1_only();
-    server.http_builder().http1().header_read_timeout(HEADER);
-    server
-}
-
-type Tls = RustlsAcceptor<NoDelayAcceptor>;
+type Tls = RustlsAcceptor<DefaultAcceptor>;
 
 /// The door of the 443 role, and its other certificates.
 fn tls_door(tls: Arc<rustls::ServerConfig>, host: IpAddr, main_server: &Arc<MainServer>) -> Door<Tls> {
-    let acceptor = |config| RustlsAcceptor::new(RustlsConfig::from_config(config)).acceptor(NoDelayAcceptor::new());
+    let acceptor = |config| RustlsAcceptor::new(RustlsConfig::from_config(config)).acceptor(DefaultAcceptor::new());
     let certifier = Arc::clone(main_server);
     Door::new(Operation::Synchronize, Arc::clone(main_server), acceptor(tls), move |quirk: Quirk| {
         let config = certifier.dishonest_tls(quirk, host)?;
@@ -279,9 +273,7 @@ fn tls_door(tls: Arc<rustls::ServerConfig>, host: IpAddr, main_server: &Arc<Main
     })
 }
 
-fn serve_mail(listener: TcpListener, main_server: Arc<MainServer>) -> Result<Smtp, StartError> {
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+fn serve_mail(listener: Listener, main_server: Arc<MainServer>) -> Smtp {
     let sink = move |mail| {
         let main_server = Arc::clone(&main_server);
         async move {
@@ -289,7 +281,7 @@ fn serve_mail(listener: TcpListener, main_server: Arc<MainServer>) -> Result<Smt
             taken.map_err(|error| Temporary(error.to_string()))?.map_err(|error| Temporary(error.to_string()))
         }
     };
-    Ok(Smtp::start(listener, smtp::Settings::default(), sink)?)
+    Smtp::start(listener, LICENSING, sink)
 }
 
 impl Running {

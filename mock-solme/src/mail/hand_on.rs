@@ -175,14 +175,16 @@ impl fmt::Debug for MailServer {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::sync::{Arc, Mutex};
 
     use solme_sync_protocol::UtcTime;
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::connections::{Listener, Pool, Port};
     use crate::mail::answers::{Addressing, Answer, compose};
-    use crate::mail::smtp::{Settings, Smtp, Temporary};
+    use crate::mail::smtp::{Smtp, Temporary};
 
     fn mail(to: &str) -> OutboxMail {
         let addressing = Addressing {
@@ -194,29 +196,28 @@ mod tests {
         compose(&Answer::Acknowledged, &addressing).unwrap()
     }
 
-    /// A server for anna that fails or not, and what it has taken.
-    async fn server(fails: bool) -> (Smtp, Arc<Mutex<Vec<crate::mail::ReceivedMail>>>) {
+    /// A server for anna that fails or not, its address, and what it has taken.
+    fn server(fails: bool) -> (Smtp, SocketAddr, Arc<Mutex<Vec<crate::mail::ReceivedMail>>>) {
         let taken = Arc::<Mutex<Vec<_>>>::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = Settings { recipients: vec!["anna@customer.example".to_owned()], ..Settings::default() };
-        let kept = Arc::clone(&taken);
-        let smtp = Smtp::start(listener, settings, move |mail| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = Listener::new(listener, Port::Smtp, &Pool::new()).unwrap();
+        let (kept, address) = (Arc::clone(&taken), listener.local_addr());
+        let smtp = Smtp::start(listener, "anna@customer.example", move |mail| {
             kept.lock().unwrap().push(mail);
             std::future::ready(if fails { Err(Temporary("full".to_owned())) } else { Ok(()) })
-        })
-        .unwrap();
-        (smtp, taken)
+        });
+        (smtp, address, taken)
     }
 
-    fn at(smtp: &Smtp) -> MailServer {
-        MailServer::at(&format!("smtp://{}", smtp.local_addr())).unwrap()
+    fn at(address: SocketAddr) -> MailServer {
+        MailServer::at(&format!("smtp://{address}")).unwrap()
     }
 
     #[tokio::test]
     async fn a_mail_is_handed_on_with_the_null_sender_and_as_it_was_composed() {
-        let (smtp, taken) = server(false).await;
+        let (_smtp, address, taken) = server(false);
         let mail = mail("anna@customer.example");
-        at(&smtp).hand_on(&mail).await.unwrap();
+        at(address).hand_on(&mail).await.unwrap();
         let taken = taken.lock().unwrap();
         assert_eq!(taken.len(), 1);
         assert_eq!(taken[0].envelope_from, None);
@@ -226,10 +227,10 @@ mod tests {
 
     #[tokio::test]
     async fn each_failure_has_its_own_name() {
-        let (smtp, _taken) = server(true).await;
-        let later = at(&smtp).hand_on(&mail("anna@customer.example")).await.unwrap_err();
+        let (_smtp, address, _taken) = server(true);
+        let later = at(address).hand_on(&mail("anna@customer.example")).await.unwrap_err();
         assert!(matches!(later, NotHandedOn::RefusedForNow { .. }) && later.is_transient(), "{later}");
-        let never = at(&smtp).hand_on(&mail("eve@customer.example")).await.unwrap_err();
+        let never = at(address).hand_on(&mail("eve@customer.example")).await.unwrap_err();
         assert!(matches!(never, NotHandedOn::Refused { .. }) && !never.is_transient(), "{never}");
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -247,8 +248,8 @@ mod tests {
 
     #[tokio::test]
     async fn tls_with_a_server_that_speaks_none_is_a_tls_failure() {
-        let (smtp, _taken) = server(false).await;
-        let server = MailServer::at(&format!("smtps://localhost:{}", smtp.local_addr().port())).unwrap();
+        let (_smtp, address, _taken) = server(false);
+        let server = MailServer::at(&format!("smtps://localhost:{}", address.port())).unwrap();
         let error = server.hand_on(&mail("anna@customer.example")).await.unwrap_err();
         assert!(matches!(error, NotHandedOn::Tls { .. } | NotHandedOn::NotReached { .. }), "{error:?}");
     }

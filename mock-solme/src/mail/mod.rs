@@ -10,7 +10,7 @@
 pub mod answers;
 pub mod hand_on;
 pub mod reading;
-pub mod smtp;
+pub(crate) mod smtp;
 
 use std::fmt;
 use std::str::FromStr;

@@ -37,7 +37,10 @@ impl LicenseServer {
     }
 
     pub(crate) fn with_id(mock: &MockSolme, id: &LicenseServerId) -> Self {
-        let trust = mock.trust().clone();
+        Self::trusting(mock.trust().clone(), id)
+    }
+
+    pub(crate) fn trusting(trust: TrustFile, id: &LicenseServerId) -> Self {
         let ca = Certificate::from_pem(trust.ca_certificate.as_bytes()).unwrap();
         let client = Client::builder().no_proxy().tls_certs_only([ca]).build().unwrap();
         Self { key: SigningKey::generate(), last_receipt: None, id: id.clone(), trust, client }
@@ -46,6 +49,11 @@ impl LicenseServer {
     /// The same License Server, its addresses updated by the trust file of a restarted main server.
     pub(crate) fn moved_to(self, mock: &MockSolme) -> Self {
         Self { key: self.key, last_receipt: self.last_receipt, ..Self::with_id(mock, &self.id) }
+    }
+
+    /// The same License Server on new connections.
+    pub(crate) fn reconnected(self) -> Self {
+        Self { key: self.key, last_receipt: self.last_receipt, ..Self::trusting(self.trust, &self.id) }
     }
 
     fn content(&self, sealing_jwk: PublicJwk) -> Request {

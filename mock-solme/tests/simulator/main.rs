@@ -6,6 +6,9 @@ mod bad_input;
 mod damaged;
 mod durable;
 mod files;
+#[cfg(target_os = "linux")]
+mod floods;
+mod large_bodies;
 mod license_server;
 mod mail;
 mod program;

@@ -12,7 +12,29 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut process = program(args).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(program(args))
+    }
+
+    /// With so many descriptors and no more.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn with_descriptors(descriptors: u32, args: &[&str]) -> Self {
+        let program = program(args);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")]);
+        shell.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null()).env_remove("RUST_LOG");
+        Self::run(shell)
+    }
+
+    /// Its greatest resident memory so far, in KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         Self { process, ready: serde_json::from_str(&line).unwrap() }
@@ -30,7 +52,7 @@ impl Served {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    fn text(&self, member: &str) -> &str {
+    pub(crate) fn text(&self, member: &str) -> &str {
         self.ready[member].as_str().unwrap()
     }
 }

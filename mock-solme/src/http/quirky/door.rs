@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use axum_server::accept::Accept;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
 use tower_http::add_extension::AddExtension;
 
 use super::wire::{Wire, WireControl};
+use crate::connections::Connection;
 use crate::main_server::MainServer;
 use crate::quirks::{Operation, Quirk};
 
@@ -43,16 +43,16 @@ type Accepting<A, S> = Pin<
     Box<
         dyn Future<
                 Output = io::Result<(
-                    Wire<<A as Accept<TcpStream, S>>::Stream>,
-                    AddExtension<<A as Accept<TcpStream, S>>::Service, WireControl>,
+                    Wire<<A as Accept<Connection, S>>::Stream>,
+                    AddExtension<<A as Accept<Connection, S>>::Service, WireControl>,
                 )>,
             > + Send,
     >,
 >;
 
-impl<A, S> Accept<TcpStream, S> for Door<A>
+impl<A, S> Accept<Connection, S> for Door<A>
 where
-    A: Accept<TcpStream, S> + Clone + Send + 'static,
+    A: Accept<Connection, S> + Clone + Send + 'static,
     A::Stream: Send,
     A::Service: Send,
     A::Future: Send,
@@ -62,7 +62,7 @@ where
     type Service = AddExtension<A::Service, WireControl>;
     type Future = Accepting<A, S>;
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+    fn accept(&self, stream: Connection, service: S) -> Self::Future {
         let quirk = self.main_server.connection_quirk(self.operation).map(|fired| fired.quirk);
         let acceptor = quirk.and_then(|quirk| (self.instead)(quirk)).unwrap_or_else(|| self.honest.clone());
         Box::pin(async move {
@@ -79,7 +79,7 @@ where
 }
 
 /// The connection ends with RST instead of FIN when it is dropped.
-fn reset(stream: &TcpStream) -> io::Error {
+fn reset(stream: &Connection) -> io::Error {
     match stream.set_zero_linger() {
         Ok(()) => io::Error::new(ErrorKind::ConnectionReset, "a quirk has reset the connection"),
         Err(error) => error,
@@ -87,7 +87,7 @@ fn reset(stream: &TcpStream) -> io::Error {
 }
 
 /// Swallows whatever comes, until the client has enough of it.
-async fn hold(mut stream: TcpStream) -> io::Error {
+async fn hold(mut stream: Connection) -> io::Error {
     let mut swallowed = [0; 1024];
     while matches!(stream.read(&mut swallowed).await, Ok(1..)) {}
     io::Error::new(ErrorKind::TimedOut, "a quirk has swallowed the connection")

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::dialogue::{Dialogue, Step, answer};
 use super::lines::Lines;
-use super::slots::Slot;
-use super::{Settings, Temporary};
+use super::{DELIVERY, IDLE, LINE_BYTES, MAIL, Temporary};
 use crate::mail::ReceivedMail;
 
 /// How a connection came to its end.
@@ -29,19 +28,13 @@ pub(super) enum End {
     Idle,
     /// A mail that never ended.
     MailTooSlow,
-    /// The slot went to a newcomer.
-    SlotLost,
     /// The listener is shutting down.
     ShutDown,
 }
 
-/// After the last answer, what a client still sends is read and thrown away for this long. A socket that is closed
-/// with unread bytes is reset, and the reset takes the answer with it.
-const LINGER: Duration = Duration::from_secs(2);
-
 /// What all connections of a listener share.
 pub(super) struct Shared<D> {
-    pub(super) settings: Arc<Settings>,
+    pub(super) recipient: &'static str,
     pub(super) sink: D,
     pub(super) shut_down: watch::Receiver<bool>,
 }
@@ -51,7 +44,6 @@ pub(super) struct Connection<S, D> {
     stream: S,
     shared: Arc<Shared<D>>,
     shut_down: watch::Receiver<bool>,
-    slot: Slot,
     lines: Lines,
     dialogue: Dialogue,
     /// When the client's present silence is too long.
@@ -66,15 +58,13 @@ where
     D: Fn(ReceivedMail) -> F,
     F: Future<Output = Result<(), Temporary>>,
 {
-    pub(super) fn new(stream: S, client: IpAddr, shared: Arc<Shared<D>>, slot: Slot) -> Self {
-        let settings = Arc::clone(&shared.settings);
+    pub(super) fn new(stream: S, client: IpAddr, shared: Arc<Shared<D>>) -> Self {
         Self {
             stream,
-            slot,
             shut_down: shared.shut_down.clone(),
-            lines: Lines::new(settings.limits.line_bytes),
-            silent_until: Instant::now() + settings.limits.idle,
-            dialogue: Dialogue::new(client, settings),
+            lines: Lines::new(LINE_BYTES),
+            silent_until: Instant::now() + IDLE,
+            dialogue: Dialogue::new(client, shared.recipient),
             mail_until: None,
             shared,
         }
@@ -85,8 +75,9 @@ where
         match self.talk().await {
             Ok(never) => match never {},
             Err((end, last_answer)) => {
-                if !last_answer.is_empty() && self.write(&last_answer).await.is_ok() && end != End::SlotLost {
-                    self.linger().await;
+                if !last_answer.is_empty() && self.write(&last_answer).await.is_ok() {
+                    // It lingers: whether the client reads the answer is its own affair.
+                    let _ = self.stream.shutdown().await;
                 }
                 end
             }
@@ -117,12 +108,9 @@ where
 
     /// A whole line has come in: the silence begins anew, and a mail gets its deadline once.
     fn heard(&mut self) {
-        self.slot.heard();
-        let limits = &self.shared.settings.limits;
         let now = Instant::now();
-        self.silent_until = now + limits.idle;
-        self.mail_until =
-            if self.dialogue.in_mail() { Some(self.mail_until.unwrap_or(now + limits.mail)) } else { None };
+        self.silent_until = now + IDLE;
+        self.mail_until = if self.dialogue.in_mail() { Some(self.mail_until.unwrap_or(now + MAIL)) } else { None };
     }
 
     async fn read(&mut self) -> Result<(), (End, Vec<u8>)> {
@@ -132,12 +120,8 @@ where
         }
         let until = self.mail_until.map_or(self.silent_until, |until| until.min(self.silent_until));
         let count = tokio::select! {
-            // First of all the lost slot, or a client that trickles would stay on beyond the count of slots. Then bytes
-            // that are there already: they count before any other reason to stop.
+            // Bytes that are there already count before any reason to stop.
             biased;
-            () = self.slot.lost() => {
-                return Err((End::SlotLost, answer(421, "Others are waiting and you were silent; connect again")));
-            }
             read = self.stream.read(self.lines.room()) => read.unwrap_or(0),
             _ = self.shut_down.wait_for(|down| *down), if !self.dialogue.in_mail() => {
                 return Err((End::ShutDown, answer(421, "Shutting down; connect again later")));
@@ -156,8 +140,7 @@ where
 
     /// The sink first, then the answer: what has been answered with 250 is stored.
     async fn deliver(&mut self, mail: ReceivedMail) -> Result<(), (End, Vec<u8>)> {
-        self.slot.busy();
-        let delivery = timeout(self.shared.settings.limits.delivery, (self.shared.sink)(mail)).await;
+        let delivery = timeout(DELIVERY, (self.shared.sink)(mail)).await;
         let stored = match delivery {
             Ok(Ok(())) => true,
             Ok(Err(Temporary(reason))) => {
@@ -175,28 +158,9 @@ where
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), (End, Vec<u8>)> {
-        let gone = || (End::ClientGone, Vec::new());
-        let idle = self.shared.settings.limits.idle;
-        tokio::select! {
-            biased;
-            written = timeout(idle, self.stream.write_all(bytes)) => match written {
-                Ok(Ok(())) => Ok(()),
-                _ => Err(gone()),
-            },
-            () = self.slot.lost() => Err(gone()),
-        }
-    }
-
-    async fn linger(&mut self) {
-        if self.stream.shutdown().await.is_err() {
-            return;
-        }
-        let Self { stream, slot, .. } = self;
-        let mut scrap = [0; 1024];
-        let drain = async { while matches!(stream.read(&mut scrap).await, Ok(1..)) {} };
-        tokio::select! {
-            _ = timeout(LINGER, drain) => {}
-            () = slot.lost() => {}
+        match timeout(IDLE, self.stream.write_all(bytes)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err((End::ClientGone, Vec::new())),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mailin::{Action, Handler, Response, Session, SessionBuilder};
 
-use super::{Limits, Settings};
+use super::{COMMANDS, DISCARDED_BYTES, ERRORS, MESSAGE_BYTES, NAME, RECIPIENTS};
 use crate::mail::ReceivedMail;
 
 /// What is to be done after a line.
@@ -32,7 +32,6 @@ pub(super) enum Step {
 pub(super) struct Dialogue {
     session: Session<Desk>,
     mail: Arc<Mutex<Mail>>,
-    settings: Arc<Settings>,
     commands: usize,
     errors: usize,
 }
@@ -64,16 +63,15 @@ enum Stage {
 }
 
 impl Dialogue {
-    pub(super) fn new(client: IpAddr, settings: Arc<Settings>) -> Self {
+    pub(super) fn new(client: IpAddr, recipient: &'static str) -> Self {
         let mail = Arc::<Mutex<Mail>>::default();
-        let desk = Desk { mail: Arc::clone(&mail), settings: Arc::clone(&settings) };
-        let session = SessionBuilder::new(settings.name.clone()).build(client, desk);
-        Self { session, mail, settings, commands: 0, errors: 0 }
+        let desk = Desk { mail: Arc::clone(&mail), recipient };
+        Self { session: SessionBuilder::new(NAME).build(client, desk), mail, commands: 0, errors: 0 }
     }
 
     /// The first line of the dialogue.
     pub(super) fn greeting(&self) -> Vec<u8> {
-        answer(220, &format!("{} ESMTP simulator of Solme's main license server", self.settings.name))
+        answer(220, &format!("{NAME} ESMTP simulator of Solme's main license server"))
     }
 
     /// Takes one line, CR LF included.
@@ -82,13 +80,13 @@ impl Dialogue {
             return self.text_line(line);
         }
         self.commands += 1;
-        if self.commands > self.settings.limits.commands {
+        if self.commands > COMMANDS {
             return Step::Close(answer(421, "Too many commands; connect again"));
         }
         match self.command(line) {
             Step::Answer(text) if is_error(&text) => {
                 self.errors += 1;
-                if self.errors > self.settings.limits.errors {
+                if self.errors > ERRORS {
                     Step::Close(answer(421, "Too many errors; connect again"))
                 } else {
                     Step::Answer(text)
@@ -120,7 +118,7 @@ impl Dialogue {
     fn command(&mut self, line: &[u8]) -> Step {
         let verb = line.get(..4).map(<[u8]>::to_ascii_uppercase).unwrap_or_default();
         let response = if verb == b"MAIL" {
-            match mail_line(line, &self.settings.limits) {
+            match mail_line(line) {
                 Ok(MailLine { line, null_sender }) => {
                     self.mail().null_sender = null_sender;
                     self.session.process(&line)
@@ -135,7 +133,7 @@ impl Dialogue {
         }
         match &verb[..] {
             b"RSET" => *self.mail() = Mail::default(),
-            b"EHLO" => return Step::Answer(self.extensions()),
+            b"EHLO" => return Step::Answer(extensions()),
             _ => {}
         }
         step(&response)
@@ -143,26 +141,20 @@ impl Dialogue {
 
     fn text_line(&mut self, line: &[u8]) -> Step {
         self.session.process(line);
-        let limits = self.settings.limits;
         let mut mail = self.mail();
-        let too_great = mail.taken > limits.message_bytes;
+        let too_great = mail.taken > MESSAGE_BYTES;
         if mail.stage == Stage::Ended {
             let Mail { envelope_from, envelope_to, raw, .. } = std::mem::take(&mut *mail);
             return if too_great {
-                Step::Answer(too_great_answer(limits.message_bytes))
+                Step::Answer(too_great_answer())
             } else {
                 Step::Deliver(ReceivedMail { envelope_from, envelope_to, raw })
             };
         }
-        if too_great && mail.taken - limits.message_bytes > limits.discarded_bytes {
-            return Step::Close(too_great_answer(limits.message_bytes));
+        if too_great && mail.taken - MESSAGE_BYTES > DISCARDED_BYTES {
+            return Step::Close(too_great_answer());
         }
         Step::Continue
-    }
-
-    fn extensions(&self) -> Vec<u8> {
-        let Settings { name, limits, .. } = &*self.settings;
-        format!("250-{name}\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 SIZE {}\r\n", limits.message_bytes).into_bytes()
     }
 
     fn mail(&self) -> MutexGuard<'_, Mail> {
@@ -173,13 +165,13 @@ impl Dialogue {
 /// `mailin`'s half of the mail under way: it owns its handler and gives no way to it, so the two share.
 struct Desk {
     mail: Arc<Mutex<Mail>>,
-    settings: Arc<Settings>,
+    recipient: &'static str,
 }
 
 impl Handler for Desk {
     fn helo(&mut self, _client: IpAddr, _domain: &str) -> Response {
         *lock(&self.mail) = Mail::default();
-        Response::custom(250, self.settings.name.clone())
+        Response::custom(250, NAME.to_owned())
     }
 
     fn mail(&mut self, _client: IpAddr, _domain: &str, from: &str) -> Response {
@@ -191,13 +183,13 @@ impl Handler for Desk {
 
     fn rcpt(&mut self, to: &str) -> Response {
         let mut mail = lock(&self.mail);
-        if !self.settings.recipients.iter().any(|known| known.eq_ignore_ascii_case(to)) {
+        if !self.recipient.eq_ignore_ascii_case(to) {
             return Response::custom(
                 550,
                 "No such mailbox here, and no relaying; write to licensing@solme.se".to_owned(),
             );
         }
-        if mail.envelope_to.len() >= self.settings.limits.recipients {
+        if mail.envelope_to.len() >= RECIPIENTS {
             return Response::custom(452, "Too many recipients".to_owned());
         }
         mail.envelope_to.push(to.to_owned());
@@ -210,7 +202,7 @@ impl Handler for Desk {
     }
 
     fn data(&mut self, line: &[u8]) -> std::io::Result<()> {
-        lock(&self.mail).take_line(line, self.settings.limits.message_bytes);
+        lock(&self.mail).take_line(line);
         Ok(())
     }
 
@@ -221,16 +213,16 @@ impl Handler for Desk {
 }
 
 impl Mail {
-    fn take_line(&mut self, line: &[u8], limit: usize) {
+    fn take_line(&mut self, line: &[u8]) {
         self.taken = self.taken.saturating_add(line.len());
-        if self.taken > limit {
+        if self.taken > MESSAGE_BYTES {
             // A mail that will be refused is not worth its memory.
             self.raw = Vec::new();
             return;
         }
         if self.raw.capacity() < self.taken {
             // Doubling, but never beyond the limit: the limit is what a mail takes, not half of it.
-            let room = (2 * self.taken).min(limit) - self.raw.len();
+            let room = (2 * self.taken).min(MESSAGE_BYTES) - self.raw.len();
             self.raw.reserve_exact(room);
         }
         self.raw.extend_from_slice(line);
@@ -249,7 +241,7 @@ struct MailLine {
 /// # Errors
 /// The answer: 552 for a declared size beyond the limit (RFC 1870), 501 for one that is no number, 555 for a
 /// parameter that was not offered (RFC 5321 section 4.1.1.11).
-fn mail_line(line: &[u8], limits: &Limits) -> Result<MailLine, Vec<u8>> {
+fn mail_line(line: &[u8]) -> Result<MailLine, Vec<u8>> {
     let as_it_is = || MailLine { line: line.to_vec(), null_sender: false };
     let Some(text) = std::str::from_utf8(line).ok().and_then(|text| text.strip_suffix("\r\n")) else {
         return Ok(as_it_is());
@@ -262,7 +254,7 @@ fn mail_line(line: &[u8], limits: &Limits) -> Result<MailLine, Vec<u8>> {
     for parameter in parameters.split(' ').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if name.eq_ignore_ascii_case("SIZE") {
-            declared_size(value, limits.message_bytes)?;
+            declared_size(value)?;
         } else if name.eq_ignore_ascii_case("BODY") {
             rewritten.push(' ');
             rewritten.push_str(parameter);
@@ -274,20 +266,24 @@ fn mail_line(line: &[u8], limits: &Limits) -> Result<MailLine, Vec<u8>> {
     Ok(MailLine { line: rewritten.into_bytes(), null_sender })
 }
 
-fn declared_size(value: &str, limit: usize) -> Result<(), Vec<u8>> {
+fn declared_size(value: &str) -> Result<(), Vec<u8>> {
     let digits = !value.is_empty() && value.len() <= 20 && value.bytes().all(|b| b.is_ascii_digit());
     if !digits {
         return Err(answer(501, "SIZE is a number of bytes"));
     }
     // Twenty digits may exceed 64 bits: that is too great in any case.
     match value.parse::<u64>() {
-        Ok(size) if size <= limit as u64 => Ok(()),
-        _ => Err(too_great_answer(limit)),
+        Ok(size) if size <= MESSAGE_BYTES as u64 => Ok(()),
+        _ => Err(too_great_answer()),
     }
 }
 
-fn too_great_answer(limit: usize) -> Vec<u8> {
-    answer(552, &format!("The mail is too great: at most {limit} bytes; send the license server id alone"))
+fn extensions() -> Vec<u8> {
+    format!("250-{NAME}\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 SIZE {MESSAGE_BYTES}\r\n").into_bytes()
+}
+
+fn too_great_answer() -> Vec<u8> {
+    answer(552, &format!("The mail is too great: at most {MESSAGE_BYTES} bytes; send the license server id alone"))
 }
 
 pub(super) fn answer(code: u16, text: &str) -> Vec<u8> {

@@ -5,103 +5,86 @@
 //! interface, and a client that wants more than to leave a mail for these recipients is refused.
 //!
 //! `lines` cuts the stream, `dialogue` is the state machine (the one of `mailin`, with what it lacks), `connection`
-//! gives every wait an end, and `slots` keeps silent clients from holding the door shut. Invariants: no buffer grows
-//! beyond [`Limits`]; a mail ends at CR LF . CR LF and nowhere else; nothing is answered with 250 that the sink has not
-//! taken. No trace header is added: a mail is kept as it came.
+//! gives every wait an end. Who may be connected, and who has to go for a newcomer, is one matter for all listeners
+//! ([`crate::connections`]). Invariants: no buffer grows beyond the limits below; a mail ends at CR LF . CR LF and
+//! nowhere else; nothing is answered with 250 that the sink has not taken. No trace header is added: a mail is kept as
+//! it came.
+//!
+//! Memory: a connection holds at most one line and one mail, [`MESSAGE_BYTES`]; there are at most 64 of them.
 
 mod connection;
 mod dialogue;
-mod limits;
 mod lines;
-mod slots;
 #[cfg(test)]
 mod tests;
 
 use std::future::Future;
-use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use self::connection::{Connection, Shared};
-use self::slots::{Slot, Slots};
-use super::{LICENSING, ReceivedMail};
+use super::ReceivedMail;
+use crate::connections::Listener;
 
-pub use limits::Limits;
-
-/// How the listener presents itself and what it takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Its name in the greeting. Default `mock-solme.invalid`: no name of a real host.
-    pub name: String,
-    /// The recipients it takes, compared without regard to case; others get 550. Default licensing@solme.se.
-    pub recipients: Vec<String>,
-    /// What one client, and all of them together, may take.
-    pub limits: Limits,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            name: "mock-solme.invalid".to_owned(),
-            recipients: vec![LICENSING.to_owned()],
-            limits: Limits::default(),
-        }
-    }
-}
+/// Its name in the greeting: no name of a real host.
+const NAME: &str = "mock-solme.invalid";
+/// Bytes of one mail, announced as SIZE (RFC 1870). A greater one gets 552; what exceeds is not kept.
+const MESSAGE_BYTES: usize = 1 << 20;
+/// Bytes of a mail that is already too great that are read and thrown away before the connection is cut. A client
+/// that ends its mail within them reads an orderly 552.
+const DISCARDED_BYTES: usize = 128 << 20;
+/// Bytes of one line with its CR LF: the whole read buffer of a connection. A longer one gets 500 and ends the
+/// connection. Four times what RFC 5321 section 4.5.3.1.6 allows.
+const LINE_BYTES: usize = 4096;
+/// Commands of one connection, the lines of mails not counted; then 421.
+const COMMANDS: usize = 1000;
+/// Commands of one connection answered with an error; then 421.
+const ERRORS: usize = 10;
+/// Recipients of one mail; a further one gets 452 (RFC 5321 section 4.5.3.1.10).
+const RECIPIENTS: usize = 10;
+/// The wait for a whole line, and for a client to take an answer; then 421.
+const IDLE: Duration = Duration::from_secs(60);
+/// From MAIL FROM to the end of the mail, however busily it trickles; then 421.
+const MAIL: Duration = Duration::from_secs(300);
+/// The wait for the sink; then 451.
+const DELIVERY: Duration = Duration::from_secs(30);
+/// The wait at shutdown for mails that are under way.
+const SHUT_DOWN: Duration = Duration::from_secs(5);
 
 /// The sink could not take a mail now, and why (for the log; the client reads only 451).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Temporary(pub String);
+pub(crate) struct Temporary(pub(crate) String);
 
 /// A running listener; dropping it ends it and all its connections at once.
 #[derive(Debug)]
-pub struct Smtp {
-    local_addr: SocketAddr,
+pub(crate) struct Smtp {
     shut_down: watch::Sender<bool>,
     task: JoinHandle<()>,
-    slots: Arc<Slots>,
 }
 
 impl Smtp {
-    /// Starts to serve `listener`, within the current tokio runtime.
+    /// Takes mails for `recipient`, compared without regard to case, within the current tokio runtime; any other one
+    /// gets 550.
     ///
     /// `sink` must have stored a mail when it says `Ok`. It may get one mail twice: a client whose connection broke
-    /// before it read 250 sends again. A sink that takes longer than [`Limits::delivery`] is dropped where it stands.
-    ///
-    /// # Errors
-    /// The listener has no local address.
-    pub fn start<D, F>(listener: TcpListener, settings: Settings, sink: D) -> io::Result<Self>
+    /// before it read 250 sends again. A sink that takes longer than 30 s is dropped where it stands.
+    pub(crate) fn start<D, F>(listener: Listener, recipient: &'static str, sink: D) -> Self
     where
         D: Fn(ReceivedMail) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Temporary>> + Send + 'static,
     {
-        let local_addr = listener.local_addr()?;
         let (shut_down, told) = watch::channel(false);
-        let slots = Slots::new(settings.limits.connections);
-        let shared = Shared { settings: Arc::new(settings), sink, shut_down: told };
-        let task = tokio::spawn(serve(listener, Arc::new(shared), Arc::clone(&slots)));
-        Ok(Self { local_addr, shut_down, task, slots })
+        let shared = Shared { recipient, sink, shut_down: told };
+        let task = tokio::spawn(serve(listener, Arc::new(shared)));
+        Self { shut_down, task }
     }
 
-    /// Where it listens.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
-    }
-
-    /// Connections now open.
-    pub fn connections(&self) -> usize {
-        self.slots.held()
-    }
-
-    /// Takes no new connection, tells idle clients 421, and lets mails that are under way end within
-    /// [`Limits::shut_down`].
-    pub async fn shut_down(mut self) {
+    /// Takes no new connection, tells idle clients 421, and lets mails that are under way end within 5 s.
+    pub(crate) async fn shut_down(mut self) {
         self.shut_down.send_replace(true);
         // The task ends by itself; it fails only by a panic, which has been reported where it happened.
         let _ = (&mut self.task).await;
@@ -115,7 +98,7 @@ impl Drop for Smtp {
     }
 }
 
-async fn serve<D, F>(listener: TcpListener, shared: Arc<Shared<D>>, slots: Arc<Slots>)
+async fn serve<D, F>(listener: Listener, shared: Arc<Shared<D>>)
 where
     D: Fn(ReceivedMail) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Temporary>> + Send + 'static,
@@ -125,16 +108,17 @@ where
     loop {
         let accepted = tokio::select! {
             _ = shut_down.wait_for(|down| *down) => break,
-            Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
+        while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, client)) => match slots.take() {
-                Some(slot) => {
-                    connections.spawn(converse(stream, client, Arc::clone(&shared), slot));
-                }
-                None => refuse(stream),
-            },
+            Ok((stream, client)) => {
+                let shared = Arc::clone(&shared);
+                connections.spawn(async move {
+                    let end = Connection::new(stream, client.ip(), shared).run().await;
+                    tracing::debug!(%client, ?end, "mail connection ended");
+                });
+            }
             Err(error) => {
                 tracing::warn!(%error, "a mail connection could not be accepted");
                 // Out of descriptors, most likely: what helps is that others end theirs.
@@ -144,26 +128,5 @@ where
     }
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(shared.settings.limits.shut_down, all_ended).await;
-}
-
-async fn converse<D, F>(stream: TcpStream, client: SocketAddr, shared: Arc<Shared<D>>, slot: Slot)
-where
-    D: Fn(ReceivedMail) -> F,
-    F: Future<Output = Result<(), Temporary>>,
-{
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%client, %error, "TCP_NODELAY could not be set");
-    }
-    let end = Connection::new(stream, client.ip(), shared, slot).run().await;
-    tracing::debug!(%client, ?end, "mail connection ended");
-}
-
-/// 421 to a client for which there is no slot, without waiting for it.
-fn refuse(stream: TcpStream) {
-    // tokio has not yet heard that the socket takes bytes; the socket itself knows. Whether the client reads the
-    // answer is its own affair.
-    if let Ok(stream) = stream.into_std() {
-        let _ = (&stream).write(b"421 Too many connections; connect again later\r\n");
-    }
+    let _ = tokio::time::timeout(SHUT_DOWN, all_ended).await;
 }

@@ -8,9 +8,13 @@ use tokio::io::AsyncReadExt as _;
 use super::super::dialogue::{Dialogue, Step};
 use super::*;
 
-fn dialogue(limits: Limits) -> Dialogue {
-    let settings = Settings { limits, ..Settings::default() };
-    Dialogue::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Arc::new(settings))
+fn dialogue() -> Dialogue {
+    Dialogue::new(IpAddr::V4(Ipv4Addr::LOCALHOST), LICENSING)
+}
+
+/// A line of 1 KiB.
+fn line() -> Vec<u8> {
+    [&[b'a'; 1022][..], b"\r\n"].concat()
 }
 
 fn start_text(dialogue: &mut Dialogue) {
@@ -28,20 +32,19 @@ fn code(step: &Step) -> &str {
 
 #[test]
 fn a_mail_never_holds_more_than_the_limit_and_one_byte_too_many_is_552() {
-    let limits = Limits { message_bytes: 10_000, ..Limits::default() };
-    let line = [&[b'a'; 98][..], b"\r\n"].concat();
-    for (lines, code_at_the_end) in [(100, ""), (101, "552"), (5000, "552")] {
-        let mut dialogue = dialogue(limits);
+    let (line, most) = (line(), MESSAGE_BYTES / 1024);
+    for (lines, code_at_the_end) in [(most, ""), (most + 1, "552"), (5 * most, "552")] {
+        let mut dialogue = dialogue();
         start_text(&mut dialogue);
         for _ in 0..lines {
             assert_eq!(dialogue.line(&line), Step::Continue);
-            assert!(dialogue.buffered() <= limits.message_bytes, "{} bytes held", dialogue.buffered());
+            assert!(dialogue.buffered() <= MESSAGE_BYTES, "{} bytes held", dialogue.buffered());
         }
         let end = dialogue.line(b".\r\n");
         assert_eq!(code(&end), code_at_the_end);
         assert_eq!(dialogue.buffered(), 0);
         if let Step::Deliver(mail) = end {
-            assert_eq!(mail.raw.len(), limits.message_bytes);
+            assert_eq!(mail.raw.len(), MESSAGE_BYTES);
         }
         start_text(&mut dialogue);
     }
@@ -49,27 +52,26 @@ fn a_mail_never_holds_more_than_the_limit_and_one_byte_too_many_is_552() {
 
 #[test]
 fn a_mail_that_goes_on_after_it_is_too_great_is_cut_off() {
-    let limits = Limits { message_bytes: 1000, discarded_bytes: 5000, ..Limits::default() };
-    let mut dialogue = dialogue(limits);
+    let (mut dialogue, line) = (dialogue(), line());
     start_text(&mut dialogue);
-    let line = [&[b'a'; 98][..], b"\r\n"].concat();
-    let steps = (0..2000).map(|_| dialogue.line(&line)).position(|step| matches!(step, Step::Close(_)));
-    assert_eq!(steps, Some(60));
+    let most = (MESSAGE_BYTES + DISCARDED_BYTES) / line.len();
+    let steps = (0..2 * most).map(|_| dialogue.line(&line)).position(|step| matches!(step, Step::Close(_)));
+    assert_eq!(steps, Some(most));
 }
 
 #[test]
 fn a_size_that_is_declared_too_great_is_refused_before_the_mail() {
-    let mut dialogue = dialogue(Limits { message_bytes: 1000, ..Limits::default() });
+    let mut dialogue = dialogue();
     dialogue.line(b"EHLO c\r\n");
     for (parameters, expected) in [
-        ("SIZE=1001", "552"),
+        ("SIZE=1048577", "552"),
         ("SIZE=99999999999999999999", "552"),
-        ("BODY=8BITMIME size=1001", "552"),
+        ("BODY=8BITMIME size=1048577", "552"),
         ("SIZE=", "501"),
         ("SIZE=+1", "501"),
         ("SIZE=1 AUTH=<>", "555"),
         ("BODY=BINARYMIME", "500"),
-        ("SIZE=1000 BODY=7BIT", "250"),
+        ("SIZE=1048576 BODY=7BIT", "250"),
     ] {
         let step = dialogue.line(format!("MAIL FROM:<a@b.example> {parameters}\r\n").as_bytes());
         assert_eq!(code(&step), expected, "{parameters}");
@@ -80,7 +82,7 @@ fn a_size_that_is_declared_too_great_is_refused_before_the_mail() {
 #[test]
 fn a_mail_given_up_by_rset_or_a_new_hello_is_not_under_way_any_more() {
     for gives_up in ["RSET", "rset", "EHLO c", "HELO c"] {
-        let mut dialogue = dialogue(Limits::default());
+        let mut dialogue = dialogue();
         dialogue.line(b"EHLO c\r\n");
         dialogue.line(b"MAIL FROM:<a@b.example>\r\n");
         assert!(dialogue.in_mail());
@@ -91,27 +93,28 @@ fn a_mail_given_up_by_rset_or_a_new_hello_is_not_under_way_any_more() {
 
 #[test]
 fn recipients_commands_and_errors_are_counted() {
-    let mut many = dialogue(Limits { recipients: 2, ..Limits::default() });
+    let mut many = dialogue();
     many.line(b"EHLO c\r\n");
     many.line(b"MAIL FROM:<a@b.example>\r\n");
-    let codes: Vec<String> = (0..3).map(|_| code(&many.line(b"RCPT TO:<licensing@solme.se>\r\n")).to_owned()).collect();
-    assert_eq!(codes, ["250", "250", "452"]);
+    let codes: Vec<String> =
+        (0..=RECIPIENTS).map(|_| code(&many.line(b"RCPT TO:<licensing@solme.se>\r\n")).to_owned()).collect();
+    assert_eq!((codes[RECIPIENTS - 1].as_str(), codes[RECIPIENTS].as_str()), ("250", "452"));
 
-    let mut flood = dialogue(Limits { commands: 50, ..Limits::default() });
+    let mut flood = dialogue();
     let served = (0..2000).map(|_| flood.line(b"NOOP\r\n")).position(|step| matches!(step, Step::Close(_)));
-    assert_eq!(served, Some(50));
+    assert_eq!(served, Some(COMMANDS));
 
-    let mut wrong = dialogue(Limits { errors: 5, ..Limits::default() });
+    let mut wrong = dialogue();
     let served = (0..2000).map(|_| wrong.line(b"HELP\0ME\n\r\n")).position(|step| matches!(step, Step::Close(_)));
-    assert_eq!(served, Some(5));
+    assert_eq!(served, Some(ERRORS));
 }
 
 #[tokio::test]
 async fn fifty_megabytes_get_552_and_the_connection_lives_on() {
-    let desk = Desk::open(Limits::default()).await;
+    let desk = Desk::open();
     let mut client = desk.connect().await;
     client.begin_text().await;
-    let chunk = [&[b'a'; 1022][..], b"\r\n"].concat().repeat(1024);
+    let chunk = line().repeat(1024);
     for _ in 0..50 {
         client.send(&chunk).await;
     }
@@ -123,7 +126,7 @@ async fn fifty_megabytes_get_552_and_the_connection_lives_on() {
 
 #[tokio::test]
 async fn a_line_without_end_gets_500_in_a_command_and_in_a_mail() {
-    let desk = Desk::open(Limits::default()).await;
+    let desk = Desk::open();
     for in_a_mail in [false, true] {
         let mut client = desk.connect().await;
         if in_a_mail {
@@ -148,58 +151,35 @@ async fn a_line_without_end_gets_500_in_a_command_and_in_a_mail() {
 
 #[tokio::test]
 async fn an_lf_alone_ends_no_command_and_is_told_so_at_once() {
-    let desk = Desk::open(Limits::default()).await;
+    let desk = Desk::open();
     let mut client = desk.connect().await;
     client.send("EHLO c\n").await;
     assert_eq!(client.codes_to_the_end().await, [220, 500]);
 }
 
 #[tokio::test]
-async fn a_thousand_idle_connections_keep_nobody_out() {
-    let desk = Desk::open(Limits::default()).await;
+async fn three_hundred_idle_connections_keep_nobody_out() {
+    let desk = Desk::open();
     let mut idle = Vec::new();
     let mut evicted = 0;
-    for count in 0..1000 {
+    for count in 0..300 {
         let mut client = desk.connect().await;
         assert_eq!(client.code().await, 220);
         idle.push(client);
-        assert!(desk.smtp.connections() <= Limits::default().connections);
-        // A test may not hold a thousand descriptors everywhere: the oldest, told 421 long ago, let go of theirs.
-        if idle.len() > 200 {
+        assert!(desk.open.pool.held(Port::Smtp) <= 64);
+        // The oldest, told 421 long ago, let go of their descriptors.
+        if idle.len() > 100 {
             assert_eq!(idle.remove(0).codes_to_the_end().await, [421]);
             evicted += 1;
         }
-        if count % 100 == 0 {
+        if count % 50 == 0 {
             let mut honest = desk.connect().await;
             honest.begin_text().await;
             honest.send("Subject: x\r\n\r\nid DEMO-4711\r\n.\r\nQUIT\r\n").await;
             assert_eq!(honest.codes_to_the_end().await, [250, 221]);
         }
     }
-    assert_eq!((desk.mails().len(), evicted), (10, 800));
-}
-
-#[tokio::test]
-async fn when_all_clients_wait_for_us_a_further_one_gets_421_at_once() {
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let (entered, mut has_entered) = tokio::sync::mpsc::unbounded_channel();
-    let waiting = Arc::clone(&gate);
-    let smtp = open(Limits { connections: 1, ..Limits::default() }, move |_| {
-        let (gate, entered) = (Arc::clone(&waiting), entered.clone());
-        async move {
-            entered.send(()).unwrap();
-            gate.acquire().await.unwrap().forget();
-            Ok(())
-        }
-    })
-    .await;
-    let mut client = connect(&smtp).await;
-    client.begin_text().await;
-    client.send("x\r\n.\r\n").await;
-    has_entered.recv().await.unwrap();
-    assert_eq!(connect(&smtp).await.codes_to_the_end().await, [421]);
-    gate.add_permits(1);
-    assert_eq!(client.code().await, 250);
+    assert_eq!((desk.mails().len(), evicted), (6, 200));
 }
 
 #[tokio::test]
@@ -218,7 +198,7 @@ async fn whatever_stands_for_the_end_of_a_mail_exactly_one_mail_results() {
         "\r\n. \r\n",
     ];
     for end in ends {
-        let desk = Desk::open(Limits::default()).await;
+        let desk = Desk::open();
         let mut client = desk.connect().await;
         client.begin_text().await;
         client.send(format!("honest{end}{smuggled}\r\n.\r\nQUIT\r\n")).await;
@@ -262,7 +242,7 @@ proptest! {
     fn whatever_bytes_come_the_connection_comes_to_its_end(pieces in pieces()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let ended = runtime.block_on(async {
-            let desk = Desk::open(Limits { line_bytes: 256, ..Limits::default() }).await;
+            let desk = Desk::open();
             let (mut answers, mut bytes) = desk.connect().await.stream.into_inner().into_split();
             let write = async {
                 for piece in &pieces {

@@ -8,7 +8,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_mail_of_a_real_mail_library_arrives_byte_for_byte() {
-    let desk = Desk::open(Limits::default()).await;
+    let desk = Desk::open();
     let mail = Message::builder()
         .from("Anna Ångström <anna@customer.example>".parse().unwrap())
         .to("licensing@solme.se".parse().unwrap())
@@ -16,9 +16,8 @@ async fn a_mail_of_a_real_mail_library_arrives_byte_for_byte() {
         .header(ContentType::TEXT_PLAIN)
         .body("Hello,\r\n.\r\n..\r\nplease clear DEMO-4711\r\n".to_owned())
         .unwrap();
-    let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
-        .port(desk.smtp.local_addr().port())
-        .build();
+    let transport =
+        AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1").port(desk.open.address.port()).build();
     transport.send(mail.clone()).await.unwrap();
 
     let mails = desk.mails();
@@ -32,7 +31,7 @@ async fn a_mail_of_a_real_mail_library_arrives_byte_for_byte() {
 
 #[tokio::test]
 async fn only_the_licensing_desk_is_a_recipient() {
-    let desk = Desk::open(Limits::default()).await;
+    let desk = Desk::open();
     let mut client = desk.connect().await;
     let codes = client
         .talk(&[
@@ -50,18 +49,18 @@ async fn only_the_licensing_desk_is_a_recipient() {
 
 #[tokio::test]
 async fn the_limits_are_announced_and_neither_auth_nor_starttls_is_offered() {
-    let desk = Desk::open(Limits { message_bytes: 4711, ..Limits::default() }).await;
+    let desk = Desk::open();
     let mut client = desk.connect().await;
     client.answer().await;
     client.send("EHLO client.example\r\n").await;
     let extensions = client.answer().await;
-    assert_eq!(extensions, "250-mock-solme.invalid\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 SIZE 4711\r\n");
+    assert_eq!(extensions, "250-mock-solme.invalid\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 SIZE 1048576\r\n");
     assert_eq!(client.talk(&["STARTTLS", "AUTH PLAIN AGEAYg=="]).await, [503, 503]);
 }
 
 #[tokio::test]
 async fn a_mail_from_the_null_sender_has_no_envelope_sender() {
-    let desk = Desk::open(Limits::default()).await;
+    let desk = Desk::open();
     let mut client = desk.connect().await;
     client.send("EHLO c\r\nMAIL FROM:<> SIZE=10 BODY=8BITMIME\r\nRCPT TO:<licensing@solme.se>\r\nDATA\r\n").await;
     client
@@ -74,7 +73,7 @@ async fn a_mail_from_the_null_sender_has_no_envelope_sender() {
 
 #[tokio::test]
 async fn pipelined_commands_are_answered_in_order_and_rset_forgets_the_envelope() {
-    let desk = Desk::open(Limits::default()).await;
+    let desk = Desk::open();
     let mut client = desk.connect().await;
     client
         .send(concat!(
@@ -95,13 +94,12 @@ async fn pipelined_commands_are_answered_in_order_and_rset_forgets_the_envelope(
 async fn a_mail_that_the_sink_cannot_store_gets_451_and_the_next_try_is_stored_once() {
     let taken = Taken::default();
     let (keep, failures) = (keep(&taken), Semaphore::new(1));
-    let smtp = open(Limits::default(), move |mail| {
+    let desk = open(move |mail| {
         let fails = failures.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok();
         let stored = (!fails).then(|| keep(mail));
         async move { stored.ok_or(Temporary("the disk is full".to_owned()))?.await }
-    })
-    .await;
-    let mut client = connect(&smtp).await;
+    });
+    let mut client = desk.connect().await;
     client.begin_text().await;
     client.send("Subject: one\r\n\r\nid DEMO-4711\r\n.\r\n").await;
     assert_eq!(client.code().await, 451);
@@ -117,24 +115,23 @@ async fn the_answer_250_comes_after_the_sink_and_shutdown_lets_the_mail_end() {
     let gate = Arc::new(Semaphore::new(0));
     let (entered, mut has_entered) = tokio::sync::mpsc::unbounded_channel();
     let waiting = Arc::clone(&gate);
-    let smtp = open(Limits::default(), move |_| {
+    let desk = open(move |_| {
         let (gate, entered) = (Arc::clone(&waiting), entered.clone());
         async move {
             entered.send(()).unwrap();
             gate.acquire().await.unwrap().forget();
             Ok(())
         }
-    })
-    .await;
-    let mut idle = connect(&smtp).await;
+    });
+    let mut idle = desk.connect().await;
     assert_eq!(idle.code().await, 220);
-    let mut client = connect(&smtp).await;
+    let mut client = desk.connect().await;
     client.begin_text().await;
     client.send("x\r\n.\r\n").await;
     has_entered.recv().await.unwrap();
 
-    let address = smtp.local_addr();
-    let shutting_down = tokio::spawn(smtp.shut_down());
+    let address = desk.address;
+    let shutting_down = tokio::spawn(desk.smtp.shut_down());
     assert_eq!(idle.codes_to_the_end().await, [421]);
     assert!(!shutting_down.is_finished(), "a mail is with the sink");
     gate.add_permits(1);
@@ -146,7 +143,7 @@ async fn the_answer_250_comes_after_the_sink_and_shutdown_lets_the_mail_end() {
 
 #[tokio::test]
 async fn dropping_the_listener_ends_its_connections() {
-    let desk = Desk::open(Limits::default()).await;
+    let desk = Desk::open();
     let mut client = desk.connect().await;
     assert_eq!(client.code().await, 220);
     drop(desk);

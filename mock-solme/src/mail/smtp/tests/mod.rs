@@ -4,31 +4,46 @@ mod hostile;
 mod mails;
 mod time;
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::*;
+use crate::connections::{Pool, Port};
+use crate::mail::LICENSING;
 
 /// What the sink has taken.
 type Taken = Arc<Mutex<Vec<ReceivedMail>>>;
 
+/// A running listener.
+struct Open {
+    smtp: Smtp,
+    address: SocketAddr,
+    pool: Arc<Pool>,
+}
+
+impl Open {
+    async fn connect(&self) -> Client<TcpStream> {
+        Client::new(TcpStream::connect(self.address).await.unwrap())
+    }
+}
+
 /// A running listener and what it has taken.
 struct Desk {
-    smtp: Smtp,
+    open: Open,
     taken: Taken,
 }
 
 impl Desk {
-    async fn open(limits: Limits) -> Self {
+    fn open() -> Self {
         let taken = Taken::default();
-        let smtp = open(limits, keep(&taken)).await;
-        Self { smtp, taken }
+        Self { open: open(keep(&taken)), taken }
     }
 
     async fn connect(&self) -> Client<TcpStream> {
-        connect(&self.smtp).await
+        self.open.connect().await
     }
 
     fn mails(&self) -> Vec<ReceivedMail> {
@@ -36,13 +51,15 @@ impl Desk {
     }
 }
 
-async fn open<D, F>(limits: Limits, sink: D) -> Smtp
+fn open<D, F>(sink: D) -> Open
 where
     D: Fn(ReceivedMail) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Temporary>> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    Smtp::start(listener, Settings { limits, ..Settings::default() }, sink).unwrap()
+    let pool = Pool::new();
+    let listener = Listener::new(TcpListener::bind("127.0.0.1:0").unwrap(), Port::Smtp, &pool).unwrap();
+    let address = listener.local_addr();
+    Open { smtp: Smtp::start(listener, LICENSING, sink), address, pool }
 }
 
 fn keep(taken: &Taken) -> impl Fn(ReceivedMail) -> std::future::Ready<Result<(), Temporary>> + Send + Sync + 'static {
@@ -51,10 +68,6 @@ fn keep(taken: &Taken) -> impl Fn(ReceivedMail) -> std::future::Ready<Result<(),
         taken.lock().unwrap().push(mail);
         std::future::ready(Ok(()))
     }
-}
-
-async fn connect(smtp: &Smtp) -> Client<TcpStream> {
-    Client::new(TcpStream::connect(smtp.local_addr()).await.unwrap())
 }
 
 /// A client that says what it is told and nothing else.

@@ -9,18 +9,16 @@ use super::super::connection::End;
 use super::*;
 
 /// A connection in the middle of nothing, and its client.
-fn pipe<D, F>(limits: Limits, sink: D) -> (Client<DuplexStream>, tokio::task::JoinHandle<End>)
+fn pipe<D, F>(sink: D) -> (Client<DuplexStream>, tokio::task::JoinHandle<End>)
 where
     D: Fn(ReceivedMail) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Temporary>> + Send + 'static,
 {
     let (ours, theirs) = tokio::io::duplex(1024);
-    let slot = Slots::new(1).take().unwrap();
     let (tell, told) = watch::channel(false);
-    let settings = Arc::new(Settings { limits, ..Settings::default() });
-    let shared = Shared { settings, sink, shut_down: told };
+    let shared = Shared { recipient: LICENSING, sink, shut_down: told };
     let task = tokio::spawn(async move {
-        let end = Connection::new(ours, IpAddr::V4(Ipv4Addr::LOCALHOST), Arc::new(shared), slot).run().await;
+        let end = Connection::new(ours, IpAddr::V4(Ipv4Addr::LOCALHOST), Arc::new(shared)).run().await;
         drop(tell);
         end
     });
@@ -29,47 +27,46 @@ where
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_client_is_told_421_after_the_idle_time() {
-    let (mut client, task) = pipe(Limits::default(), keep(&Taken::default()));
+    let (mut client, task) = pipe(keep(&Taken::default()));
     let start = Instant::now();
     assert_eq!(client.codes_to_the_end().await, [220, 421]);
-    assert_eq!(start.elapsed(), Limits::default().idle);
+    assert_eq!(start.elapsed(), IDLE);
     drop(client);
     assert_eq!(task.await.unwrap(), End::Idle);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_trickles_a_command_is_as_idle_as_a_silent_one() {
-    let (mut client, task) = pipe(Limits::default(), keep(&Taken::default()));
+    let (mut client, task) = pipe(keep(&Taken::default()));
     let start = Instant::now();
     while client.stream.write_all(b"N").await.is_ok() && !task.is_finished() {
         sleep(Duration::from_secs(7)).await;
     }
     assert_eq!(task.await.unwrap(), End::Idle);
-    assert!(start.elapsed() < Limits::default().idle + Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < IDLE + Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_mail_that_trickles_line_by_line_ends_at_its_own_deadline() {
     let taken = Taken::default();
-    let (mut client, task) = pipe(Limits::default(), keep(&taken));
+    let (mut client, task) = pipe(keep(&taken));
     client.begin_text().await;
     let start = Instant::now();
     while client.stream.write_all(b"line\r\n").await.is_ok() && !task.is_finished() {
         sleep(Duration::from_secs(7)).await;
     }
     assert_eq!(task.await.unwrap(), End::MailTooSlow);
-    assert!(start.elapsed() < Limits::default().mail + Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < MAIL + Duration::from_secs(10), "{:?}", start.elapsed());
     assert_eq!(taken.lock().unwrap().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_deadline_of_a_mail_does_not_outlive_it() {
-    let limits = Limits { mail: Duration::from_secs(50), ..Limits::default() };
-    let (mut client, _task) = pipe(limits, keep(&Taken::default()));
+    let (mut client, _task) = pipe(keep(&Taken::default()));
     client.begin_text().await;
     client.send("x\r\n.\r\n").await;
     assert_eq!(client.code().await, 250);
-    for _ in 0..10 {
+    for _ in 0..2 * MAIL.as_secs() / 30 {
         sleep(Duration::from_secs(30)).await;
         assert_eq!(client.talk(&["NOOP"]).await, [250]);
     }
@@ -77,18 +74,18 @@ async fn the_deadline_of_a_mail_does_not_outlive_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_hangs_gets_451_for_its_client() {
-    let (mut client, _task) = pipe(Limits::default(), |_| std::future::pending());
+    let (mut client, _task) = pipe(|_| std::future::pending());
     client.begin_text().await;
     let start = Instant::now();
     client.send("x\r\n.\r\n").await;
     assert_eq!(client.code().await, 451);
-    assert_eq!(start.elapsed(), Limits::default().delivery);
+    assert_eq!(start.elapsed(), DELIVERY);
     assert_eq!(client.talk(&["NOOP"]).await, [250]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_no_answers_is_let_go() {
-    let (mut client, task) = pipe(Limits::default(), keep(&Taken::default()));
+    let (mut client, task) = pipe(keep(&Taken::default()));
     // The answers to these do not fit into the pipe.
     let _ = tokio::time::timeout(Duration::from_secs(1000), client.stream.write_all(&b"EHLO c\r\n".repeat(900))).await;
     assert_eq!(task.await.unwrap(), End::ClientGone);
