@@ -5,7 +5,8 @@ use solme_sync_protocol::{Refusal, RefusalCode};
 
 use super::session::Session;
 use crate::core::{
-    Applied, Carrier, Changes, Check, Failure, LocalServer, Meaning, SKEW_WORTH_SAYING, cure_of, in_words, meaning,
+    Applied, Carrier, Changes, Check, Failure, LocalServer, Meaning, SKEW_WORTH_SAYING, in_words, meaning,
+    refusal_is_transient,
 };
 use crate::output::{Exit, Report, Text, changes_json, sentence};
 
@@ -47,21 +48,17 @@ impl Outcome {
 
     pub(super) fn refused(refusal: &Refusal, carrier: Carrier) -> Self {
         let Meaning { message, cure } = meaning(refusal, carrier);
-        let transient = matches!(refusal.code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable);
-        Self { transient, ..Self::new(Exit::Refused, refusal.code.as_str(), message, Some(cure)) }
+        Self {
+            transient: refusal_is_transient(refusal.code),
+            ..Self::new(Exit::Refused, refusal.code.as_str(), message, Some(cure))
+        }
     }
 
     /// A cleared key pair is dead for ever (P 16.4): there is nothing to ask, and nothing that an answer could change.
     pub(super) fn cleared(session: &Session, carrier: Carrier) -> Option<Self> {
         let LocalServer::Cleared(cleared) = &session.server else { return None };
-        Some(match &cleared.refusal {
-            Some(refusal) => Self::refused(refusal, carrier),
-            None => {
-                let message = "the key pair of this server was cleared".to_owned();
-                let cure = cure_of(RefusalCode::KeyPairCleared, None, carrier);
-                Self::new(Exit::Refused, RefusalCode::KeyPairCleared.as_str(), message, Some(cure))
-            }
-        })
+        let Meaning { message, cure } = cleared.meaning(carrier);
+        Some(Self::new(Exit::Refused, RefusalCode::KeyPairCleared.as_str(), message, Some(cure)))
     }
 
     pub(super) fn failed(failure: &Failure) -> Self {

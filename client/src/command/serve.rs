@@ -13,13 +13,11 @@ use solme_sync_protocol::{UtcTime, printable};
 use super::Context;
 use super::session::Session;
 use super::synchronize::synchronize;
-use crate::core::{Schedule, next_warning_at};
+use crate::core::{Due, Schedule, Warning};
 use crate::output::{Exit, Report, Text, Trouble, json_line, sentence};
 use crate::store::{LastAutomatic, LocalStateError, Serving, Turn};
 
 const EVENT: &str = "serve";
-/// It looks at the state so often at least: the latest time seen is stored then (P 17.3).
-const LOOK_AGAIN: u64 = 86_400;
 /// How long it waits when the state cannot be used.
 const AFTER_TROUBLE: u64 = 60;
 /// How long the warning command may take.
@@ -63,29 +61,28 @@ fn step(context: &Context, log: Log) -> Result<UtcTime, LocalStateError> {
     let mut session = Session::open(context, EVENT)?;
     session.store.save_times(&session.times)?;
     let schedule = session.store.schedule()?;
-    let now = session.times.local_clock;
-    let next = session.next_automatic(&schedule);
-    if next.is_some_and(|next| next <= now) {
-        drop(session);
-        automatic(context, log)?;
-        return Ok(now);
-    }
-    if let Some(warning) = Warning::due(&session, &schedule) {
-        drop(session);
-        warning.give(context, log);
-        if context.stop.is_told() {
-            return Ok(now); // it comes again: the command may not have done its work
+    let Session { identity, times, server, .. } = &session;
+    let now = times.local_clock;
+    match server.due(times, &schedule, &identity.key_thumbprint) {
+        Due::Synchronize => {
+            drop(session);
+            automatic(context, log)?;
         }
-        let mut session = Session::open(context, EVENT)?;
-        let schedule = session.store.schedule()?;
-        session
-            .store
-            .save_schedule(&Schedule { warned: Some((warning.synchronize_by, warning.reached)), ..schedule })?;
-        return Ok(now);
+        Due::Warn(warning) => {
+            let license_server_id = identity.license_server_id.to_string();
+            drop(session);
+            Notice { license_server_id, warning }.give(context, log);
+            if context.stop.is_told() {
+                return Ok(now); // it comes again: the command may not have done its work
+            }
+            let mut session = Session::open(context, EVENT)?;
+            let schedule = session.store.schedule()?;
+            let warned = Some((warning.synchronize_by, warning.reached));
+            session.store.save_schedule(&Schedule { warned, ..schedule })?;
+        }
+        Due::Nothing { until } => return Ok(until),
     }
-    let by = session.server.applied().map(|applied| applied.receipt().synchronize_by);
-    let warning = by.and_then(|by| next_warning_at(now, by));
-    Ok([next, warning].into_iter().flatten().fold(now.plus(LOOK_AGAIN), UtcTime::min))
+    Ok(now)
 }
 
 /// One automatic synchronization, unless a manual one was faster.
@@ -100,7 +97,7 @@ fn automatic(context: &Context, log: Log) -> Result<(), LocalStateError> {
     if context.stop.is_told() && !outcome.is_synchronized() {
         return Ok(()); // cut off, which is no result
     }
-    let (now, left) = (session.times.local_clock, session.time_left());
+    let (now, left) = (session.times.local_clock, session.server.time_left(&session.times));
     let mut schedule = session.store.schedule()?;
     if !outcome.is_synchronized() {
         schedule = schedule.failed(now, left, outcome.transient, outcome.retry_after);
@@ -118,27 +115,16 @@ fn automatic(context: &Context, log: Log) -> Result<(), LocalStateError> {
     Ok(())
 }
 
-/// The required synchronization comes near.
-struct Warning {
+/// A warning, and whom it is about.
+struct Notice {
     license_server_id: String,
-    days_left: u64,
-    /// The number of days that is reached: 90, 30, 7, 1, or 0.
-    reached: u64,
-    synchronize_by: UtcTime,
+    warning: Warning,
 }
 
-impl Warning {
-    fn due(session: &Session, schedule: &Schedule) -> Option<Self> {
-        let synchronize_by = session.server.applied()?.receipt().synchronize_by;
-        let days_left = session.times.days_left(synchronize_by);
-        let reached = schedule.warning(days_left, synchronize_by)?;
-        let license_server_id = session.identity.license_server_id.to_string();
-        Some(Self { license_server_id, days_left, reached, synchronize_by })
-    }
-
+impl Notice {
     fn message(&self) -> String {
-        let (id, by) = (&self.license_server_id, self.synchronize_by);
-        match self.days_left {
+        let (id, by) = (&self.license_server_id, self.warning.synchronize_by);
+        match self.warning.days_left {
             0 => format!("{id} has not synchronized by {by}: no license may be issued until it does"),
             1 => format!("{id} must synchronize by {by}: less than a day is left"),
             days => format!("{id} must synchronize by {by}: {days} days are left"),
@@ -149,8 +135,8 @@ impl Warning {
     fn give(&self, context: &Context, log: Log) {
         let message = self.message();
         let cure = "Run `license-server synchronize`; if that fails, `license-server doctor` says why.";
-        let more =
-            json!({ "days_left": self.days_left, "synchronize_by": self.synchronize_by.to_string(), "cure": cure });
+        let Warning { days_left, synchronize_by, .. } = self.warning;
+        let more = json!({ "days_left": days_left, "synchronize_by": synchronize_by.to_string(), "cure": cure });
         log.say(context, "warning", "synchronization-required", &message, more);
         let Some(command) = &context.settings.warning_command else { return };
         if let Err(error) = self.run(context, command, &message) {
@@ -165,8 +151,8 @@ impl Warning {
         let mut child = Command::new(shell)
             .args([flag, command])
             .env("LICENSE_SERVER_ID", &self.license_server_id)
-            .env("DAYS_LEFT", self.days_left.to_string())
-            .env("SYNCHRONIZE_BY", self.synchronize_by.to_string())
+            .env("DAYS_LEFT", self.warning.days_left.to_string())
+            .env("SYNCHRONIZE_BY", self.warning.synchronize_by.to_string())
             .env("MESSAGE", message)
             .stdin(Stdio::null())
             .spawn()

@@ -4,8 +4,8 @@ use solme_sync_protocol::{Request, RequestId, SealingKey, SignEs384 as _, Signed
 
 use super::Context;
 use crate::core::{
-    Applied, Carrier, Changes, CheckedRefusal, Consequence, Fate, Identity, LastReceipt, LocalServer, Outstanding,
-    RequestDamaged, Schedule, TimeLeft, Times, changes_between, meaning, new_request, skew,
+    Applied, Asked, Carrier, Changes, CheckedRefusal, Consequence, Fate, Identity, LocalServer, Outstanding,
+    RequestDamaged, Schedule, Times, changes_between, meaning, new_request, skew,
 };
 use crate::store::{End, Event, Loaded, LocalStateError, Notes, Store};
 
@@ -20,13 +20,6 @@ pub(super) struct Session {
     pub(super) dropped: Option<RequestDamaged>,
     pub(super) notes: Option<Notes>,
     key: SigningKey,
-}
-
-/// A request that is on its way, and what its answer is held against.
-pub(super) struct Asked<'a> {
-    pub(super) identity: &'a Identity,
-    pub(super) last: Option<&'a LastReceipt>,
-    pub(super) outstanding: &'a Outstanding,
 }
 
 /// How an event of the history ended.
@@ -58,12 +51,12 @@ impl Session {
         self,
         context: &Context,
         verb: &str,
-        exchange: impl FnOnce(&Asked<'_>) -> T,
+        exchange: impl FnOnce(Asked<'_>) -> T,
     ) -> Result<(Self, T), LocalStateError> {
         let Self { store, identity, times: _, server, outstanding, dropped, notes, key } = self;
         let Some(asked) = &outstanding else { unreachable!("a request is stored before it is sent") };
         drop(store);
-        let answer = exchange(&Asked { identity: &identity, last: server.last_receipt(), outstanding: asked });
+        let answer = exchange(Asked { identity: &identity, last: server.last_receipt(), outstanding: asked });
         let store = Store::open(&context.place, verb)?;
         if identity.conduct.stores_before_sending() && !store.still_asks(&asked.jws, &identity.key_thumbprint)? {
             return Err(LocalStateError::ChangedMeanwhile { directory: store.path().to_owned() });
@@ -165,20 +158,9 @@ impl Session {
         self.store.note(End { fate: Fate::Stays, cleared: None }, &self.times, &event)
     }
 
-    /// What is left until the required synchronization.
-    pub(super) fn time_left(&self) -> TimeLeft {
-        match self.server.applied() {
-            Some(applied) => TimeLeft::Seconds(applied.receipt().synchronize_by.since(self.times.effective())),
-            None => TimeLeft::Nothing,
-        }
-    }
-
-    /// When the next automatic synchronization is due. A cleared key pair has nothing to ask (P 16.4).
+    /// When the next automatic synchronization is due.
     pub(super) fn next_automatic(&self, schedule: &Schedule) -> Option<UtcTime> {
-        match self.server {
-            LocalServer::Cleared(_) => None,
-            _ => schedule.next_at(self.times.local_clock, self.time_left(), &self.identity.key_thumbprint),
-        }
+        self.server.next_automatic(&self.times, schedule, &self.identity.key_thumbprint)
     }
 
     pub(super) fn event(&self, event: &'static str, ending: Ending<'_>) -> Event {

@@ -4,7 +4,7 @@ use solme_sync_protocol::{License, LicenseNumber, UtcTime};
 
 use super::refused::Carrier;
 use super::state::{Cleared, LocalServer, Overdue, Synchronized};
-use super::{ClockWrong, Times, in_words, meaning};
+use super::{ClockWrong, Times, in_words};
 
 /// The answer, with the rule that gave it and the clock values that it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +73,7 @@ pub(crate) fn may_issue(server: &LocalServer, times: &Times, number: Option<&Lic
 
 fn cleared_rule(cleared: &Cleared) -> Rule {
     let cure = "Run `license-server new-key-pair --yes`, then synchronize.".to_owned();
-    match &cleared.refusal {
-        Some(refusal) => Rule::Cleared { message: meaning(refusal, Carrier::Direct).message, cure },
-        None => Rule::Cleared { message: "the key pair of this server was cleared".to_owned(), cure },
-    }
+    Rule::Cleared { message: cleared.meaning(Carrier::Direct).message, cure }
 }
 
 fn judge_licenses(licenses: &[License], now: UtcTime, number: Option<&LicenseNumber>) -> Rule {

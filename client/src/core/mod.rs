@@ -5,6 +5,7 @@ mod automatic;
 mod changes;
 mod check;
 mod doctor;
+mod exchange;
 mod failure;
 mod file_failure;
 mod issue;
@@ -12,6 +13,7 @@ mod outstanding;
 mod proxy;
 mod proxy_failure;
 mod refused;
+mod service;
 mod state;
 mod times;
 
@@ -24,6 +26,7 @@ pub use check::{PayloadWrong, Wrong};
 pub(crate) use doctor::{
     Check, Finding, Found, Network, PortAnswer, interpret_health, interpret_no_payload, no_network,
 };
+pub(crate) use exchange::{Answer, Asked, End, Exchange, Round};
 pub use failure::Role;
 pub(crate) use failure::{Failure, PortFault};
 pub(crate) use file_failure::FileFailure;
@@ -33,7 +36,8 @@ pub use outstanding::{Consequence, Fate};
 pub(crate) use outstanding::{Outstanding, RequestDamaged, new_request};
 pub(crate) use proxy::{ProxyWord, Via};
 pub(crate) use proxy_failure::ProxyFailure;
-pub(crate) use refused::{Carrier, Meaning, cure_of, meaning};
+pub(crate) use refused::{Carrier, Meaning, cure_of, meaning, refusal_is_transient};
+pub(crate) use service::{Due, Warning};
 pub use state::Tampering;
 pub(crate) use state::{Applied, Identity, LastReceipt, LocalServer, Stored};
 pub use times::{ClockWrong, Times};

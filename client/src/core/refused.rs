@@ -2,6 +2,8 @@
 
 use solme_sync_protocol::{InvalidRequestReason, Refusal, RefusalCode, printable};
 
+use super::state::Cleared;
+
 /// How the answer came: the next step is another one for someone who holds a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Carrier {
@@ -56,6 +58,21 @@ pub(crate) fn meaning(refusal: &Refusal, carrier: Carrier) -> Meaning {
     let said = remark(&refusal.text);
     let message = if said.is_empty() { cause } else { format!("{cause}. The main server says: {said}") };
     Meaning { message, cure: cure_of(refusal.code, refusal.reason, carrier) }
+}
+
+impl Cleared {
+    /// What it means that the key pair was cleared.
+    pub(crate) fn meaning(&self, carrier: Carrier) -> Meaning {
+        self.refusal.as_ref().map(|refusal| meaning(refusal, carrier)).unwrap_or_else(|| Meaning {
+            message: "the key pair of this server was cleared".to_owned(),
+            cure: cure_of(RefusalCode::KeyPairCleared, None, carrier),
+        })
+    }
+}
+
+/// Whether trying again later may help without anyone changing anything.
+pub(crate) const fn refusal_is_transient(code: RefusalCode) -> bool {
+    matches!(code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable)
 }
 
 fn because(refusal: &Refusal) -> String {

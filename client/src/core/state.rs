@@ -258,18 +258,8 @@ fn newest_provable(stored: &Stored, identity: &Identity) -> Option<LastReceipt> 
 mod tests {
     use solme_sync_protocol::RefusalCode;
 
-    use super::super::read_receipt;
     use super::*;
-    use crate::tests::world::{MAIN_TIME, World, allocation};
-
-    /// An answer to a request of this world.
-    fn applied(world: &World) -> Applied {
-        let outstanding = world.outstanding();
-        let (receipt, payload) = world.main.accept(&outstanding.jws, &allocation(1, &[0]), 1, MAIN_TIME);
-        let given = read_receipt(&world.main.sign(&receipt), &world.identity).unwrap();
-        let checked = given.answers(Some(&outstanding), None, &world.identity).unwrap();
-        checked.open(&payload, &outstanding.sealing_key).unwrap()
-    }
+    use crate::tests::world::{MAIN_TIME, World};
 
     fn cleared(world: &World, server: LocalServer) -> LocalServer {
         let outstanding = world.outstanding();
@@ -291,17 +281,17 @@ mod tests {
         ];
         assert_eq!(states.each_ref().map(LocalServer::name), ["unsynchronized", "synchronized", "overdue", "tampered"]);
         for state in states {
-            assert_eq!(state.apply(applied(&world), &times).name(), "synchronized");
+            assert_eq!(state.apply(world.applied(), &times).name(), "synchronized");
         }
         let dead = cleared(&world, world.synchronized(&times));
         assert_eq!(dead.name(), "cleared");
-        assert_eq!(dead.apply(applied(&world), &times).name(), "cleared", "P 16.4");
+        assert_eq!(dead.apply(world.applied(), &times).name(), "cleared", "P 16.4");
     }
 
     #[test]
     fn a_receipt_whose_deadline_has_passed_leads_to_overdue() {
         let (world, late) = (World::new(), Times::starting_at(MAIN_TIME.synchronize_by()));
-        assert_eq!(world.unsynchronized().apply(applied(&world), &late).name(), "overdue");
+        assert_eq!(world.unsynchronized().apply(world.applied(), &late).name(), "overdue");
     }
 
     #[test]

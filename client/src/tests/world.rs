@@ -7,7 +7,7 @@ use solme_sync_protocol::{
     RustCrypto, SignEs384 as _, Signed, SigningKey, SyncId, TrustFile, UtcTime, sealing_info,
 };
 
-use crate::core::{HttpAnswer, Identity, LocalServer, Stored, Times};
+use crate::core::{Applied, HttpAnswer, Identity, LocalServer, Stored, Times, read_receipt};
 
 /// Main server time of the first receipt.
 pub(crate) const MAIN_TIME: UtcTime = UtcTime::from_secs(1_800_000_000);
@@ -180,6 +180,15 @@ impl World {
         let (receipt, _) = self.main.accept(&self.outstanding().jws, &allocation, 1, MAIN_TIME);
         let receipt = self.main.sign(&receipt);
         Stored { applied: Some((receipt.clone(), allocation.to_json())), evidence: Some(receipt), cleared: None }
+    }
+
+    /// An answer to a request, checked and opened.
+    pub(crate) fn applied(&self) -> Applied {
+        let outstanding = self.outstanding();
+        let (receipt, payload) = self.main.accept(&outstanding.jws, &allocation(1, &[0]), 1, MAIN_TIME);
+        let given = read_receipt(&self.main.sign(&receipt), &self.identity).unwrap();
+        let checked = given.answers(Some(&outstanding), None, &self.identity).unwrap();
+        checked.open(&payload, &outstanding.sealing_key).unwrap()
     }
 
     /// A first request.
