@@ -47,6 +47,13 @@ impl Case {
         self.stage.main_server.admin([&["quirks", "arm"], words].concat()).await.unwrap().done().unwrap();
     }
 
+    /// For an operation, and for the probes of `doctor` as well.
+    async fn arm_for(&self, operation: &str, words: &[&str]) {
+        for operation in [operation, "probe"] {
+            self.arm(&[words, &["--operation", operation]].concat()).await;
+        }
+    }
+
     /// Both say so. What `synchronize` said is the answer.
     async fn fails(&self, code: &str, check: &str) -> Answer {
         let limits = ["--connect-limit", "1s", "--total-limit", "2s"];
@@ -99,7 +106,7 @@ async fn a_name_that_cannot_be_looked_up_is_named() {
 async fn a_captive_page_is_not_the_main_server_on_either_port() {
     let case = Case::begin().await;
     for operation in ["synchronize", "payload"] {
-        case.arm(&["captive-portal", "--operation", operation]).await;
+        case.arm_for(operation, &["captive-portal"]).await;
         case.fails("not-the-main-server", "main-server").await;
         case.stage.admin(["quirks", "disarm", "--all"]).await;
     }
@@ -123,7 +130,7 @@ async fn a_certificate_of_someone_else_is_told_from_one_that_the_clock_makes_inv
 async fn a_main_server_in_trouble_says_when_to_come_again() {
     let case = Case::begin().await;
     for (quirk, retry_after) in [("status-503", "120"), ("status-429", "30"), ("status-500", "0")] {
-        case.arm(&[quirk, "--operation", "synchronize", "--retry-after", retry_after]).await;
+        case.arm_for("synchronize", &[quirk, "--retry-after", retry_after]).await;
         let failed = case.fails("main-server-trouble", "main-server").await;
         assert_eq!(failed.json["retry_after_seconds"].as_u64(), retry_after.parse().ok(), "{failed:?}");
         assert_eq!(failed.json["transient"], true);

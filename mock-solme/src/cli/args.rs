@@ -109,7 +109,7 @@ Example: mock-solme process-request site.request --out site.response")]
 
 const SERVE_HELP: &str = "When it is ready it prints one line of JSON, and nothing else, to stdout: https, http, admin,
 smtp, admin_token, trust_file, seed, main_server_id, demo_license_server_id. It logs to
-stderr (RUST_LOG=info), and ends with SIGTERM or Ctrl-C.
+stderr, with RUST_LOG=info a line for each exchange, and ends with SIGTERM or Ctrl-C.
 
 Profile hostile: about every third exchange has a quirk, drawn from the seed, and never more
 than two in a row for one operation and id. A License Server that keeps to the protocol gets
@@ -163,9 +163,21 @@ pub(super) struct Serve {
     /// Arm the faults in this file
     #[arg(long, value_name = "FILE")]
     pub(super) quirks: Option<PathBuf>,
+    /// How the log on stderr is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) log: LogFormat,
     /// Arm a mixture of quirks
     #[arg(long, value_name = "NAME", conflicts_with = "quirks")]
     pub(super) profile: Option<Profile>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// A line for people
+    Text,
+    /// A JSON object on each line
+    Json,
 }
 
 /// A mixture of quirks.

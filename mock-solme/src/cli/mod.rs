@@ -9,12 +9,17 @@ mod serve;
 mod values;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use solme_sync_protocol::{printable, printable_json};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format;
 
-use self::args::{Cli, Verb};
+use self::args::{Cli, LogFormat, Verb};
 use crate::seams::Seams;
 
 /// The main server has said no, or something has failed.
@@ -34,7 +39,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };
-    log_to_stderr();
+    log_to_stderr(match &cli.verb {
+        Verb::Serve(args) => args.log,
+        _ => LogFormat::Text,
+    });
     match cli.verb {
         Verb::Serve(args) => serve::run(args, seams),
         Verb::Completions { shell } => pages::completions(shell),
@@ -43,8 +51,64 @@ pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
     }
 }
 
-/// Quiet unless RUST_LOG says otherwise. Where a caller of [`run`] logs already, its way is kept.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+/// What is logged: warnings, and more of ours where RUST_LOG names a level alone; libraries speak only where it names
+/// them.
+fn filter(rust_log: Option<&str>) -> EnvFilter {
+    let rust_log = rust_log.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("warn");
+    match rust_log.parse::<LevelFilter>() {
+        Ok(level) => EnvFilter::new(format!("{},mock_solme={level}", level.min(LevelFilter::WARN))),
+        Err(_) => EnvFilter::try_new(rust_log).unwrap_or_else(|_| EnvFilter::new("warn")),
+    }
+}
+
+/// To stderr, in colours only on a terminal. Text of others is escaped. Where a caller of [`run`] logs already, its way
+/// is kept.
+fn log_to_stderr(format: LogFormat) {
+    let log = tracing_subscriber::fmt().with_env_filter(filter(std::env::var("RUST_LOG").ok().as_deref()));
+    let _ = match format {
+        LogFormat::Json => log.json().flatten_event(true).with_writer(|| Border(std::io::stderr())).try_init(),
+        LogFormat::Text => {
+            let colours =
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+            let fields = format::debug_fn(|writer, field, value| match field.name() {
+                "message" => write!(writer, "{}", printable(&format!("{value:?}"))),
+                name => write!(writer, "{name}={}", printable(&format!("{value:?}"))),
+            });
+            log.fmt_fields(fields.delimited(" ")).with_ansi(colours).with_writer(std::io::stderr).try_init()
+        }
+    };
+}
+
+/// Lines of JSON, with the characters escaped that would act on a terminal.
+struct Border(std::io::Stderr);
+
+impl std::io::Write for Border {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        write!(self.0, "{}", printable_json(&String::from_utf8_lossy(line)))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_alone_is_about_ours_and_libraries_speak_where_they_are_named() {
+        for (rust_log, directives) in [
+            (None, "mock_solme=warn,warn"),
+            (Some(""), "mock_solme=warn,warn"),
+            (Some("info"), "mock_solme=info,warn"),
+            (Some("debug"), "mock_solme=debug,warn"),
+            (Some("error"), "mock_solme=error,error"),
+            (Some("rustls=debug"), "rustls=debug"),
+            (Some("=,="), "warn"),
+        ] {
+            assert_eq!(filter(rust_log).to_string(), directives, "{rust_log:?}");
+        }
+    }
 }

@@ -37,12 +37,13 @@ pub(super) enum Quirks {
     Trace,
 }
 
-const ARM_HELP: &str =
-    "Without more, each exchange that the quirk can happen to has it, for ever. An exchange has at most
-one quirk: first those that keep the request from the main server, then those of the answer,
-each in the order in which they were armed. Quirks of the connection (tls-other-ca,
-tls-expired-certificate, tls-other-host, tls-old-version, port-closed, port-black-holed) know no --id, and connections that
-are open already stay as they are. Draws follow from the seed of serve --seed.
+const ARM_HELP: &str = "By default it affects every matching exchange until disarmed. An exchange has at most one
+quirk: first those that keep the request from the main server, then those of the answer, each
+in the order in which they were armed. Quirks of the connection (tls-other-ca,
+tls-expired-certificate, port-closed, port-black-holed) take the next connection to the port,
+whatever it is for; they know no --id, and open connections stay as they are. GET /health and
+payloads that nobody has are probes, as license-server doctor makes them: only a quirk with
+--operation probe happens to them. Draws follow from the seed of serve --seed.
 
 Examples:
   mock-solme quirks arm drop-reply --next 1
@@ -54,7 +55,7 @@ Examples:
 pub(super) struct Arm {
     /// Its name: mock-solme quirks list
     quirk: Quirk,
-    /// Only synchronize (443), payload (8080), or file
+    /// Only synchronize (443), payload (8080), file, or probe
     #[arg(long, value_name = "OPERATION")]
     operation: Option<Operation>,
     /// Only exchanges of this license server id

@@ -48,7 +48,7 @@ impl Carrier {
 
     pub(super) fn of(operation: Operation) -> Self {
         match operation {
-            Operation::Synchronize => Self::Https,
+            Operation::Synchronize | Operation::Probe => Self::Https,
             Operation::Payload => Self::Http,
             Operation::File => Self::File,
         }
@@ -116,6 +116,7 @@ impl From<JournalEntry> for TraceEntry {
 #[derive(Debug, Clone)]
 pub(crate) struct Exchange {
     pub(crate) carrier: Carrier,
+    pub(crate) operation: Operation,
     pub(crate) license_server_id: Option<LicenseServerId>,
     pub(crate) thumbprint: Option<KeyThumbprint>,
     pub(crate) request_digest: Option<Digest>,
@@ -225,6 +226,7 @@ mod tests {
     fn exchange(request: &str, sealing_thumbprint: Option<KeyThumbprint>) -> Exchange {
         Exchange {
             carrier: Carrier::Https,
+            operation: Operation::Synchronize,
             license_server_id: None,
             thumbprint: None,
             request_digest: Some(Digest::of(request)),

@@ -62,7 +62,7 @@ impl MainServer {
             return None;
         }
         let id = who();
-        let operation = exchange.carrier.operation();
+        let operation = exchange.operation;
         let fired = self.quirks.with(|plan| plan.request(operation, id.as_ref(), self.now()))?;
         exchange.license_server_id = id;
         exchange.decided("not-looked-at", fired.quirk.clause(), "The main server has not seen it.");
@@ -75,7 +75,7 @@ impl MainServer {
         if !self.quirks.is_armed() {
             return None;
         }
-        let (operation, id) = (exchange.carrier.operation(), exchange.license_server_id.as_ref());
+        let (operation, id) = (exchange.operation, exchange.license_server_id.as_ref());
         let fired = self.quirks.with(|plan| plan.answer(operation, id, self.now(), offers))?;
         exchange.quirk = Some(fired.quirk);
         Some(fired)
@@ -84,6 +84,14 @@ impl MainServer {
     /// Counts an exchange, and keeps it in the journal.
     pub(super) fn keep(&self, exchange: Exchange) {
         self.metrics.count(exchange.carrier, &exchange.verdict, exchange.quirk);
+        tracing::info!(
+            id = exchange.license_server_id.as_ref().map(display),
+            carrier = exchange.carrier.as_str(),
+            verdict = exchange.verdict,
+            clause = exchange.clause,
+            quirk = exchange.quirk.map(display),
+            "exchange"
+        );
         self.journal.record(self.now(), exchange);
     }
 

@@ -12,7 +12,7 @@ use super::MainServer;
 use super::journal::{Carrier, Exchange};
 use crate::conduct::{Leaving, NotRead};
 use crate::crypto::{self, AwsLc, CryptoError};
-use crate::quirks::Fired;
+use crate::quirks::{Fired, Operation};
 use crate::registry::{Acceptance, Bucket, Clause, Decision, Facts, Fresh, Record, Refused};
 use crate::store::audit::{AuditAction, NewAuditEntry};
 use crate::store::{StoreError, answers, audit, records};
@@ -235,6 +235,7 @@ impl MainServer {
     /// That the main server is there, and its time (P 13.9). It is no exchange of the journal, unless a quirk fires.
     pub(crate) fn health(&self) -> Outgoing<Health> {
         let mut exchange = Exchange::new(Carrier::Https, b"GET /health", Vec::new());
+        exchange.operation = Operation::Probe;
         if let Some(fired) = self.quirk_instead(&mut exchange, || None) {
             self.keep(exchange);
             return Outgoing { answer: None, quirk: Some(fired) };
@@ -271,6 +272,9 @@ impl MainServer {
         let stored = self.stored_payload(name)?;
         let found = stored.or_else(|| self.forged_payloads.get(name));
         let mut exchange = Exchange::new(Carrier::Http, name.as_str().as_bytes(), judgements);
+        if found.is_none() {
+            exchange.operation = Operation::Probe;
+        }
         exchange.license_server_id = found.as_ref().map(|(id, _)| id.clone());
         let id = exchange.license_server_id.clone();
         if let Some(fired) = self.quirk_instead(&mut exchange, || id) {
@@ -341,6 +345,7 @@ impl Exchange {
     pub(super) fn new(carrier: Carrier, request: &[u8], judgements: Vec<String>) -> Self {
         Self {
             carrier,
+            operation: carrier.operation(),
             license_server_id: None,
             thumbprint: None,
             request_digest: None,

@@ -15,11 +15,14 @@ pub enum Operation {
     Payload,
     /// Has a request file processed (P 14).
     File,
+    /// Looks whether a port is there: `GET /health` (P 13.9), or a payload that nobody has. A fault happens to it only
+    /// where it names it: who looks uses up nobody's quirk.
+    Probe,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Synchronize, Self::Payload, Self::File];
+    pub const ALL: &'static [Self] = &[Self::Synchronize, Self::Payload, Self::File, Self::Probe];
 
     /// The operation as it is written.
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +30,7 @@ impl Operation {
             Self::Synchronize => "synchronize",
             Self::Payload => "payload",
             Self::File => "file",
+            Self::Probe => "probe",
         }
     }
 }
@@ -42,7 +46,7 @@ impl FromStr for Operation {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.iter().find(|operation| operation.as_str() == text);
-        known.copied().ok_or_else(|| format!("{text:?} is no operation; they are synchronize, payload, file"))
+        known.copied().ok_or_else(|| format!("{text:?} is no operation; they are synchronize, payload, file, probe"))
     }
 }
 
@@ -83,7 +87,7 @@ const SYNCHRONIZE: &[Operation] = &[Operation::Synchronize];
 const PAYLOAD: &[Operation] = &[Operation::Payload];
 const FILE: &[Operation] = &[Operation::File];
 const MESSAGE: &[Operation] = &[Operation::Synchronize, Operation::File];
-const ALL: &[Operation] = Operation::ALL;
+const ALL: &[Operation] = &[Operation::Synchronize, Operation::Payload, Operation::File];
 
 macro_rules! quirks {
     ($($variant:ident = $name:literal, $stage:expr, $operations:ident, $clause:literal, $about:literal;)*) => {
@@ -116,6 +120,16 @@ macro_rules! quirks {
             /// The operations that it can happen to.
             pub const fn operations(self) -> &'static [Operation] {
                 match self { $(Self::$variant => $operations,)* }
+            }
+
+            /// Whether it can happen to this operation. A probe can have what happens to a port, once it is connected.
+            pub fn happens_to(self, operation: Operation) -> bool {
+                match operation {
+                    Operation::Probe => {
+                        matches!(self.stage(), Stage::Instead | Stage::Way) && self.operations().iter().any(|o| PORTS.contains(o))
+                    }
+                    operation => self.operations().contains(&operation),
+                }
             }
 
             pub(crate) const fn stage(self) -> Stage {

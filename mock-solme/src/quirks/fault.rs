@@ -252,7 +252,7 @@ impl Fault {
     pub fn check(&self) -> Result<(), FaultError> {
         let Self { quirk, place, when, parameters } = self;
         let quirk = *quirk;
-        if let Some(operation) = place.operation.filter(|operation| !quirk.operations().contains(operation)) {
+        if let Some(operation) = place.operation.filter(|operation| !quirk.happens_to(*operation)) {
             return Err(FaultError::Operation { quirk, operation });
         }
         if place.id.is_some() && quirk.stage() == Stage::Connection {
@@ -276,8 +276,8 @@ impl Fault {
 
     /// Whether it can happen to this exchange at this time.
     pub(super) fn covers(&self, operation: Operation, id: Option<&LicenseServerId>, now: UtcTime) -> bool {
-        self.quirk.operations().contains(&operation)
-            && self.place.operation.is_none_or(|only| only == operation)
+        self.quirk.happens_to(operation)
+            && self.place.operation.map_or(operation != Operation::Probe, |only| only == operation)
             && (self.place.id.is_none() || self.place.id.as_ref() == id)
             && self.when.from.is_none_or(|from| now >= from)
             && self.when.until.is_none_or(|until| now < until)

@@ -5,6 +5,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::license_server::LicenseServer;
+
 pub(crate) struct Served {
     process: Child,
     ready: Value,
@@ -151,6 +153,48 @@ fn exit_codes_tell_refused_usage_and_not_reached_apart() {
     assert_eq!(not_reached.status.code(), Some(3));
     assert_eq!(serde_json::from_slice::<Value>(&not_reached.stdout).unwrap()["code"], "not-reached");
     assert_eq!(exit(program(&["--help"]).output().unwrap()), Some(0));
+}
+
+/// What is logged of three exchanges, one of them refused, and an unreadable one.
+async fn logged(rust_log: &str, args: &[&str]) -> String {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut command = program(&[&["serve"], args].concat());
+    command.env("RUST_LOG", rust_log).stderr(log.reopen().unwrap());
+    let served = Served::run(command);
+    let trust = solme_sync_protocol::TrustFile::parse(&std::fs::read(served.text("trust_file")).unwrap()).unwrap();
+    let mut server = LicenseServer::trusting(trust.clone(), &"DEMO-4711".parse().unwrap());
+    served.json(&["quirks", "arm", "slow-drip", "--milliseconds", "1", "--operation", "payload", "--json"]);
+    server.synchronize().await.unwrap();
+    LicenseServer::trusting(trust, &"DEMO-4711".parse().unwrap()).synchronize().await.unwrap_err();
+    assert_eq!(server.send("\u{1b}[31m\u{202e}").await.status(), 400);
+    drop(served);
+    std::fs::read_to_string(log.path()).unwrap()
+}
+
+#[tokio::test]
+async fn at_info_there_is_a_line_for_each_exchange_without_colour_in_a_file() {
+    let log = logged("info", &[]).await;
+    let lines: Vec<_> = log.lines().collect();
+    assert_eq!(lines.len(), 4, "{log}");
+    for (line, words) in lines.iter().zip([
+        "exchange id=DEMO-4711 carrier=\"https\" verdict=\"accepted\" clause=\"9.10\"",
+        "exchange id=DEMO-4711 carrier=\"http\" verdict=\"payload\" clause=\"13.4\" quirk=slow-drip",
+        "exchange id=DEMO-4711 carrier=\"https\" verdict=\"key-pair-in-use\" clause=\"9.9\"",
+        "exchange carrier=\"https\" verdict=\"unreadable-request\" clause=\"9.1\"",
+    ]) {
+        assert!(line.ends_with(words), "{line}");
+    }
+    assert!(!log.contains('\u{1b}') && !log.contains('\u{202e}'), "{log:?}");
+    assert_eq!(logged("warn", &[]).await, "");
+}
+
+#[tokio::test]
+async fn the_log_can_be_json_and_debug_is_not_drowned_by_libraries() {
+    let log = logged("debug", &["--log", "json"]).await;
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["target"].as_str().unwrap().starts_with("mock_solme")), "{log}");
+    let refused = lines.iter().find(|line| line["verdict"] == "key-pair-in-use").unwrap();
+    assert_eq!((&refused["id"], &refused["clause"]), (&"DEMO-4711".into(), &"9.9".into()));
 }
 
 #[test]

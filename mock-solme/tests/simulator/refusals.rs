@@ -123,7 +123,7 @@ async fn other_paths_and_methods_get_a_problem_document() {
 }
 
 #[tokio::test]
-async fn the_443_role_says_that_it_is_healthy_unless_a_quirk_is_in_the_way() {
+async fn the_443_role_says_that_it_is_healthy_and_no_quirk_of_an_exchange_is_used_up_by_it() {
     let mock = MockSolme::start();
     mock.advance_clock(86_400).unwrap();
     let ca = reqwest::Certificate::from_pem(mock.trust().ca_certificate.as_bytes()).unwrap();
@@ -135,11 +135,18 @@ async fn the_443_role_says_that_it_is_healthy_unless_a_quirk_is_in_the_way() {
     let health = Health::parse(&honest.bytes().await.unwrap()).unwrap();
     assert_eq!(health.main_server_id, mock.trust().main_server_id);
     assert!(health.main_server_time >= mock.now().offset(-60), "{health:?}");
-    mock.arm(Fault::new(Quirk::CaptivePortal).operation(Operation::Synchronize).next(1)).unwrap();
+    for fault in [Fault::new(Quirk::CaptivePortal), Fault::new(Quirk::Status503).operation(Operation::Synchronize)] {
+        let armed = mock.arm(fault.next(1)).unwrap().number;
+        assert_eq!(client.get(&url).send().await.unwrap().headers()[CONTENT_TYPE], "application/json");
+        let nobody_s = format!("{}/payloads/AAAAAAAAAAAAAAAAAAAAAA", mock.http());
+        assert_eq!(client.get(nobody_s).send().await.unwrap().status(), StatusCode::NOT_FOUND);
+        assert_eq!(mock.disarm(armed).unwrap().left, Some(1), "who looks uses nothing up");
+    }
+    mock.arm(Fault::new(Quirk::CaptivePortal).operation(Operation::Probe).next(1)).unwrap();
     let portal = client.get(&url).send().await.unwrap();
     assert_eq!(portal.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
     assert_eq!(client.get(&url).send().await.unwrap().headers()[CONTENT_TYPE], "application/json");
-    assert_eq!(mock.trace().iter().map(|entry| entry.operation).collect::<Vec<_>>(), [Operation::Synchronize]);
+    assert_eq!(mock.trace().last().unwrap().quirk, Some(Quirk::CaptivePortal));
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ impl Answered {
 
     fn ask(&self, operation: Operation) -> Raw {
         match operation {
+            Operation::Probe => panic!("no quirk lists it"),
             Operation::Synchronize => post(&self.mock, &self.request),
             Operation::Payload => get(&self.mock, &self.payload),
             Operation::File => panic!("a file has no connection"),

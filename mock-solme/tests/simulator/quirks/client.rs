@@ -118,6 +118,7 @@ impl<'m> Client<'m> {
     /// One synchronization over one of the two carriers.
     pub(super) fn over(&mut self, operation: Operation, outstanding: &Outstanding) -> Verdict<()> {
         match operation {
+            Operation::Probe => panic!("no quirk lists it"),
             Operation::Synchronize => self.direct(outstanding),
             Operation::File => self.file(outstanding),
             Operation::Payload => panic!("a payload alone is no synchronization"),
