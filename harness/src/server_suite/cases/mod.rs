@@ -4,6 +4,7 @@ mod accepting;
 mod allocation;
 mod catalogue;
 mod clearing;
+mod defects;
 mod direct;
 mod encodings;
 mod file;
@@ -54,6 +55,7 @@ pub(super) fn all() -> Vec<Case<Stage>> {
         direct::cases(),
         file::cases(),
         clearing::cases(),
+        defects::cases(),
     ]
     .into_iter()
     .flatten()
