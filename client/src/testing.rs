@@ -6,7 +6,9 @@
 //!   notices a defect overrides one of them. The rest of this module are the types that these decisions are made of.
 
 pub use crate::conduct::{Conduct, Document, Held, Standard};
-pub use crate::core::{ClockWrong, Consequence, Fate, HttpAnswer, PayloadWrong, Role, Rule, Tampering, Times, Wrong};
+pub use crate::core::{
+    ClockWrong, Consequence, Fate, HttpAnswer, PayloadWrong, Role, Rule, Sealed, Tampering, Times, Wrong,
+};
 pub use crate::run::run_with as run;
 pub use crate::seams::{DurableStep, Moment, Seams};
 pub use rustls;

@@ -1,8 +1,10 @@
 //! ES384 by RustCrypto: the License Server's side.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use p384::ecdsa::signature::{Signer as _, Verifier as _};
 use p384::elliptic_curve::Generate as _;
 use p384::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding};
+use sha2::Sha384;
 use zeroize::Zeroizing;
 
 use crate::{KeyThumbprint, PublicJwk, SignEs384, Signature, VerifyEs384};
@@ -54,6 +56,15 @@ impl SigningKey {
     /// The name of the key pair.
     pub fn thumbprint(&self) -> KeyThumbprint {
         self.public.thumbprint()
+    }
+
+    /// A secret that only the owner of this key pair can make, another one for each `purpose`: HMAC-SHA-384 over it with
+    /// the private key. It never says anything about the private key or about what it signs.
+    pub fn derive_secret(&self, purpose: &str) -> Zeroizing<[u8; 48]> {
+        let private = Zeroizing::new(self.key.to_bytes());
+        let mut mac = Hmac::<Sha384>::new_from_slice(&private).expect("HMAC takes a key of any length");
+        mac.update(purpose.as_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
     fn new(key: p384::ecdsa::SigningKey) -> Self {

@@ -38,7 +38,7 @@ pub(crate) use proxy::{ProxyWord, Via};
 pub(crate) use proxy_failure::ProxyFailure;
 pub(crate) use refused::{Carrier, Meaning, cure_of, meaning, refusal_is_transient};
 pub(crate) use service::{Due, Warning};
-pub use state::Tampering;
 pub(crate) use state::{Applied, Identity, LastReceipt, LocalServer, Stored};
+pub use state::{Sealed, Tampering};
 pub use times::{ClockWrong, Times};
 pub(crate) use times::{SKEW_WORTH_SAYING, in_words, skew};

@@ -124,6 +124,45 @@ pub enum Tampering {
     /// The mark is earlier than the receipt allows (P 17.5).
     #[error("the stored high-water mark is earlier than the receipt (P 17.5)")]
     HighWaterMark,
+    /// Something that may change was changed by another hand.
+    #[error("{} not as this program left them (P 11.12)", .0.in_words())]
+    Seal(Sealed),
+}
+
+/// A part of the state that may change, and is bound to the key pair (P 11.12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealed {
+    /// The three times.
+    Times,
+    /// The outstanding request, or that there is none.
+    Request,
+    /// The refusal that cleared the key pair, or that there is none.
+    Cleared,
+    /// Which receipt was applied last, or that none was.
+    Receipt,
+}
+
+impl Sealed {
+    pub(crate) const ALL: [Self; 4] = [Self::Times, Self::Request, Self::Cleared, Self::Receipt];
+
+    /// Its name in storage.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Times => "times",
+            Self::Request => "request",
+            Self::Cleared => "cleared",
+            Self::Receipt => "receipt",
+        }
+    }
+
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::Times => "the stored times are",
+            Self::Request => "the notes on the outstanding request are",
+            Self::Cleared => "the notes on whether the key pair was cleared are",
+            Self::Receipt => "the notes on the last receipt are",
+        }
+    }
 }
 
 /// What storage holds, not verified yet.
@@ -135,6 +174,8 @@ pub(crate) struct Stored {
     pub(crate) evidence: Option<String>,
     /// The refusal that cleared the key pair.
     pub(crate) cleared: Option<String>,
+    /// What another hand has changed.
+    pub(crate) broken_seal: Option<Sealed>,
 }
 
 /// A local server that has a key pair, in whichever state it is.
@@ -235,8 +276,11 @@ fn verify_stored(stored: &Stored, identity: &Identity, times: &Times) -> Result<
         true => Ok(()),
         false => Err(found),
     };
+    let sealed = || stored.broken_seal.map_or(Ok(()), |part| check(false, Tampering::Seal(part)));
     let Some((jws, bytes)) = &stored.applied else {
-        return check(stored.evidence.is_none(), Tampering::NotTheNewest).map(|()| None);
+        check(stored.evidence.is_none(), Tampering::NotTheNewest)?;
+        sealed()?;
+        return Ok(None);
     };
     let last = read_stored_receipt(jws, identity).map_err(|wrong| Tampering::Receipt { wrong })?;
     check(stored.evidence.as_ref() == Some(jws), Tampering::NotTheNewest)?;
@@ -244,6 +288,7 @@ fn verify_stored(stored: &Stored, identity: &Identity, times: &Times) -> Result<
     let applied = applied.map_err(|wrong| Tampering::Allocation { wrong })?;
     // A receipt leaves the mark at its own time or later, so an earlier one was written by someone else.
     check(times.high_water_mark >= applied.receipt().main_server_time, Tampering::HighWaterMark)?;
+    sealed()?;
     Ok(Some(applied))
 }
 

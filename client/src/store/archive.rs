@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::automatic::write_schedule;
 use super::file::{Readers, create_private, sync_directory_of, write_atomically};
 use super::history::record;
+use super::seal::SealKey;
 use super::{Event, LocalStateError, Store};
 use crate::conduct::Held;
 use crate::core::Schedule;
@@ -37,7 +38,8 @@ impl Store {
         let thumbprint = key.thumbprint().to_string();
         let mode = self.schedule()?.mode;
         let ending = self.directory.conduct().ends_with_key_pair();
-        self.change("new key pair recorded", |db| {
+        self.seal_key = SealKey::of(&key).into();
+        self.change_and_seal("new key pair recorded", |db| {
             db.execute("UPDATE setup SET key_thumbprint = ?", [&thumbprint])?;
             for held in ending {
                 db.execute_batch(match held {

@@ -8,7 +8,7 @@ use super::LocalStateError;
 use super::file::create_private;
 
 /// The version of the schema, in SQLite's `user_version`. 0 is an empty database.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// What each version added, the first one first. Tables of one row have the key 1.
 const SCHEMA: [&str; VERSION as usize] = [
@@ -74,6 +74,14 @@ CREATE TABLE automatic_last (
     outcome TEXT NOT NULL,
     code TEXT NOT NULL,
     message TEXT NOT NULL
+) STRICT;
+",
+    "
+-- What binds the rows that change to the key pair (P 11.12).
+CREATE TABLE seal (
+    part TEXT PRIMARY KEY,
+    serial INTEGER NOT NULL,
+    mac BLOB NOT NULL
 ) STRICT;
 ",
 ];

@@ -8,6 +8,7 @@ use solme_sync_protocol::{KeyThumbprint, SigningKey};
 use zeroize::Zeroizing;
 
 use super::file::{Readers, rename, write_atomically};
+use super::seal::SealKey;
 use super::{LocalStateError, Store};
 
 impl Store {
@@ -15,14 +16,16 @@ impl Store {
     /// a database is what an interrupted `init` left, and is adopted.
     pub(crate) fn adopt_or_make_key(&self) -> Result<SigningKey, LocalStateError> {
         let file = self.directory.key_file();
-        match read(&file)? {
-            Some(key) => Ok(key),
+        let key = match read(&file)? {
+            Some(key) => key,
             None => {
                 let key = SigningKey::generate();
                 self.write_key(&file, &key, ["signing key written", "signing key in place"])?;
-                Ok(key)
+                key
             }
-        }
+        };
+        self.seal_key.get_or_init(|| SealKey::of(&key));
+        Ok(key)
     }
 
     /// Stores a new key pair beside the one in use.
@@ -39,11 +42,16 @@ impl Store {
             && key.thumbprint() == *awaited
         {
             self.put_next_key_in_place()?;
+            self.seal_key.get_or_init(|| SealKey::of(&key));
             return Ok(key);
         }
         let key = read(&file)?.ok_or_else(|| LocalStateError::KeyMissing { file: file.clone() })?;
         let found = key.thumbprint();
-        if found == *awaited { Ok(key) } else { Err(LocalStateError::KeyForeign { file, found, awaited: *awaited }) }
+        if found != *awaited {
+            return Err(LocalStateError::KeyForeign { file, found, awaited: *awaited });
+        }
+        self.seal_key.get_or_init(|| SealKey::of(&key));
+        Ok(key)
     }
 
     /// Makes the next key file the key file.

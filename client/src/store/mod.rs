@@ -13,6 +13,7 @@ mod history;
 mod key_file;
 mod read;
 mod salvage;
+mod seal;
 mod steps;
 mod write;
 
@@ -26,15 +27,19 @@ pub(crate) use salvage::Wreck;
 pub(crate) use steps::DurableSteps;
 pub(crate) use write::End;
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use directory::StateDirectory;
 use rusqlite::Connection;
+use seal::SealKey;
 
 /// The open and locked state of one local server.
 pub(crate) struct Store {
     db: Connection,
     directory: StateDirectory,
+    /// Of the key pair in use, once that was read.
+    seal_key: OnceCell<SealKey>,
 }
 
 impl Store {
@@ -53,14 +58,14 @@ impl Store {
         if database::is_empty(&db)? {
             return Err(LocalStateError::NotInitialized { directory: place.path.clone() });
         }
-        Ok(Self { db, directory })
+        Ok(Self { db, directory, seal_key: OnceCell::new() })
     }
 
     /// Opens the state directory, which may be new, or hold what an interrupted `init` left.
     pub(crate) fn open_or_create(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
         let directory = StateDirectory::create(place, verb)?;
         let db = database::open(&directory.database_file())?;
-        Ok(Self { db, directory })
+        Ok(Self { db, directory, seal_key: OnceCell::new() })
     }
 
     /// Whether `init` has not completed here yet.

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, Row};
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, SealingKey, SigningKey, TrustFile, UtcTime};
 use zeroize::Zeroizing;
 
-use super::{LocalStateError, Store, history};
+use super::{LocalStateError, Store, history, seal};
 use crate::core::{Changes, Identity, LocalServer, Outstanding, RequestDamaged, Stored, Times};
 
 /// All that a command needs to know.
@@ -53,6 +53,7 @@ impl Store {
             applied: applied.as_ref().map(|(receipt, allocation, _)| (receipt.clone(), allocation.clone())),
             evidence: history::newest_receipt(&self.db, &identity.key_thumbprint)?,
             cleared: self.db.query_row("SELECT refusal FROM cleared", [], |row| row.get(0)).optional()?,
+            broken_seal: seal::broken(&self.db, self.seal_key()?)?,
         };
         Ok(Loaded {
             server: LocalServer::restore(stored, &identity, &times),

@@ -8,6 +8,7 @@ use solme_sync_protocol::{LicenseServerId, SigningKey, TrustFile, UtcTime, limit
 
 use super::directory::StateDirectory;
 use super::file::{Readers, read_bounded, rename, write_atomically};
+use super::seal::SealKey;
 use super::{LocalStateError, Place, Store, database};
 use crate::core::Identity;
 
@@ -47,9 +48,9 @@ impl Wreck {
             });
             moved.map_err(|error| LocalStateError::Archive { error })?;
         }
-        let store = Store { db: database::open(&file)?, directory };
-        store.archive_key(&archive)?;
         let key = SigningKey::generate();
+        let store = Store { db: database::open(&file)?, directory, seal_key: SealKey::of(&key).into() };
+        store.archive_key(&archive)?;
         store.write_next_key(&key)?;
         let Setup { license_server_id, trust } = setup;
         let identity =

@@ -7,8 +7,8 @@ use super::database::upgrade;
 use super::file::sync_directory_of;
 use super::history::record;
 use super::read::signed;
-use super::{Event, LocalStateError, Notes, Store};
-use crate::core::{Applied, Fate, Identity, Outstanding, Times};
+use super::{Event, LocalStateError, Notes, Store, seal};
+use crate::core::{Applied, Fate, Identity, Outstanding, Sealed, Times};
 
 /// How an answer leaves the state.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ impl Store {
     /// The first thing that the database says: id, trust and key pair, all at once.
     pub(crate) fn set_up(&mut self, identity: &Identity, times: &Times, event: &Event) -> Result<(), LocalStateError> {
         self.write_setup(identity)?;
-        self.change("license server set up", |db| {
+        self.change_and_seal("license server set up", |db| {
             upgrade(db)?;
             db.execute(
                 "INSERT INTO setup VALUES (1, ?, ?, ?)",
@@ -69,7 +69,7 @@ impl Store {
         event: &Event,
     ) -> Result<(), LocalStateError> {
         let schedule = self.schedule()?.succeeded(notes.applied_at);
-        self.change("receipt and allocation applied", |db| {
+        self.change_and_seal("receipt and allocation applied", |db| {
             db.execute(
                 "INSERT OR REPLACE INTO applied VALUES (1, ?, ?, ?, ?, ?)",
                 params![
@@ -111,15 +111,40 @@ impl Store {
         self.change("times stored", |db| write_times(db, times))
     }
 
-    /// One change: one transaction, one durable step.
+    /// One change: one transaction, one durable step. A seal that was broken before stays broken (P 11.12).
     pub(super) fn change(
         &mut self,
         name: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
     ) -> Result<(), LocalStateError> {
+        let broken = seal::broken(&self.db, self.seal_key()?)?;
+        self.transact(name, broken, change)
+    }
+
+    /// A change that heals a broken seal.
+    pub(super) fn change_and_seal(
+        &mut self,
+        name: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), LocalStateError> {
+        self.seal_key()?;
+        self.transact(name, None, change)
+    }
+
+    fn transact(
+        &mut self,
+        name: &'static str,
+        broken: Option<Sealed>,
+        change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
+    ) -> Result<(), LocalStateError> {
         let steps = self.directory.steps().clone();
         let transaction = self.db.transaction()?;
         change(&transaction)?;
+        match (broken, self.seal_key.get()) {
+            (Some(part), _) => seal::keep_broken(&transaction, part)?,
+            (None, Some(key)) => seal::renew(&transaction, key)?,
+            (None, None) => unreachable!("the key of the seal was asked for before"),
+        }
         Ok(steps.take(name, || transaction.commit())?)
     }
 

@@ -277,7 +277,7 @@ fn a_state_that_cannot_be_used_for_a_while_does_not_end_it() {
 #[test]
 fn a_state_of_the_first_version_is_brought_up_to_date() {
     let local = Environment::synchronized();
-    local.edit_database("DROP TABLE automatic; DROP TABLE automatic_last; PRAGMA user_version = 1;");
+    local.edit_database("DROP TABLE automatic; DROP TABLE automatic_last; DROP TABLE seal; PRAGMA user_version = 1;");
     assert_eq!(local.run("automatic-synchronization").json["mode"], "off");
     assert_eq!(local.run("synchronize").exit, Exit::Done);
     assert_eq!(local.run("status").json["sequence"], 2);

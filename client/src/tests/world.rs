@@ -179,7 +179,12 @@ impl World {
         let allocation = allocation(1, licenses);
         let (receipt, _) = self.main.accept(&self.outstanding().jws, &allocation, 1, MAIN_TIME);
         let receipt = self.main.sign(&receipt);
-        Stored { applied: Some((receipt.clone(), allocation.to_json())), evidence: Some(receipt), cleared: None }
+        Stored {
+            applied: Some((receipt.clone(), allocation.to_json())),
+            evidence: Some(receipt),
+            cleared: None,
+            broken_seal: None,
+        }
     }
 
     /// An answer to a request, checked and opened.
