@@ -11,6 +11,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
     vec![
         must("11.9", "what-was-stored-is-there-in-the-next-run", |s| Box::pin(stored(s))),
         must("11.12", "a-license-number-changed-in-the-state-is-found", |s| Box::pin(tampered(s))),
+        must("11.12", "a-signature-changed-in-the-state-is-found", |s| Box::pin(unsigned(s))),
         must("11.12", "a-synchronization-heals-what-was-tampered-with", |s| Box::pin(healed(s))),
     ]
 }
@@ -25,6 +26,19 @@ async fn stored(stage: &Stage) -> Outcome {
 async fn tampered(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     forge(stage, &server.state)?;
+    server.is("tampered").await?;
+    server.does_not_issue().await
+}
+
+async fn unsigned(stage: &Stage) -> Outcome {
+    let server = stage.synchronized_server("a").await?;
+    let receipt = stage.exchanges().pop().map(|exchange| exchange.answer).unwrap_or_default();
+    // The last characters of a signature, which holds no unused bits.
+    let (kept, last) = receipt.split_at(receipt.len().saturating_sub(4));
+    let forged = format!("{kept}{}", if last == "AAAA" { "BBBB" } else { "AAAA" });
+    if replace(&server.state, receipt.as_bytes(), forged.as_bytes()).map_err(broken)? == 0 {
+        return Err(Finding::Skipped("the receipt does not stand in clear in the state directory".to_owned()));
+    }
     server.is("tampered").await?;
     server.does_not_issue().await
 }

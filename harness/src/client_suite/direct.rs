@@ -5,7 +5,7 @@ use solme_sync_protocol::TrustFile;
 
 use super::dishonest::{all_have_happened, arm, once, recovers, recovers_directly};
 use super::must;
-use super::stage::{ID, Stage, broken};
+use super::stage::{ID, Stage, broken, id, operated};
 use crate::BlackHole;
 use crate::conformance::{Case, Finding, Outcome};
 
@@ -50,6 +50,10 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("13.5", "neither-ranges-nor-encodings-are-asked-for", |s| Box::pin(nothing_to_say(s))),
         must("13.5", "a-404-on-the-payload-sends-the-same-request-again", |s| Box::pin(once_not_found(s))),
         must("13.5", "a-second-404-is-a-failure", |s| Box::pin(twice_not_found(s))),
+        must("12.1", "a-request-is-stored-before-it-leaves", |s| Box::pin(killed(s))),
+        must("13.6", "the-refusal-counts-and-not-the-document-around-it", |s| Box::pin(other_code(s))),
+        must("13.8", "a-receipt-under-another-status", |s| Box::pin(receipt_under(s))),
+        must("13.8", "a-refusal-under-a-status-of-no-refusal", |s| Box::pin(refusal_under(s))),
         must("12.2", "a-reply-that-was-lost-is-fetched-with-the-same-request", |s| Box::pin(lost_reply(s))),
         must("12.2", "a-first-reply-that-was-lost-leaves-no-one-in-use", |s| Box::pin(lost_first_reply(s))),
     ];
@@ -64,6 +68,8 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         "13.1" "a-black-hole" PortBlackHoled NOT_REACHED,
         "13.2" "a-certificate-of-another-ca" TlsOtherCa NOT_REACHED,
         "13.2" "an-expired-certificate" TlsExpiredCertificate NOT_REACHED,
+        "13.2" "a-certificate-for-another-host" TlsOtherHost NOT_REACHED,
+        "13.2" "tls-1-2" TlsOldVersion NOT_REACHED,
         "13.5" "a-redirect-is-not-followed" Redirect FOREIGN,
         "13.5" "a-content-encoding" ContentEncoding FOREIGN,
         "13.8" "a-captive-portal" CaptivePortal FOREIGN,
@@ -189,6 +195,51 @@ async fn twice_not_found(stage: &Stage) -> Outcome {
     arm(stage, Fault::new(Quirk::PayloadNotFound).operation(Operation::Payload).next(2))?;
     server.synchronize().await?.is_failed("payload-not-found")?;
     Finding::unless_equal(&3, &stage.sent().len())?;
+    recovers_directly(stage, &server, &before).await
+}
+
+/// The process ends in the middle of the exchange: what it had not stored is gone.
+async fn killed(stage: &Stage) -> Outcome {
+    let server = stage.synchronized_server("a").await?;
+    let before = stage.sent().len();
+    arm(stage, Fault::new(Quirk::Delay).operation(Operation::Synchronize).next(1).milliseconds(600_000))?;
+    server.killed_once("synchronize", || stage.sent().len() > before).await?;
+    server.synchronize().await?.expect_synchronized()?;
+    let sent = stage.sent();
+    Finding::unless_equal(&sent.get(before), &sent.get(before + 1))
+}
+
+async fn other_code(stage: &Stage) -> Outcome {
+    let server = stage.synchronized_server("a").await?;
+    let before = server.status().await?;
+    once(stage, Quirk::ProblemOfAnotherCode, Operation::Synchronize)?;
+    server.synchronize().await?.is_refused("temporarily-unavailable")?;
+    server.issues().await?;
+    recovers_directly(stage, &server, &before).await
+}
+
+async fn receipt_under(stage: &Stage) -> Outcome {
+    let server = stage.synchronized_server("a").await?;
+    let before = server.status().await?;
+    for status in [201, 202, 404, 409, 500] {
+        arm(stage, Fault::new(Quirk::AnotherStatus).operation(Operation::Synchronize).next(1).status(status))?;
+        server.synchronize().await?.is_failed_with_one_of(TROUBLE)?;
+        Finding::unless_equal(&before, &server.status().await?)?;
+    }
+    recovers_directly(stage, &server, &before).await
+}
+
+async fn refusal_under(stage: &Stage) -> Outcome {
+    let server = stage.synchronized_server("a").await?;
+    let before = server.status().await?;
+    stage.main.disable(&id(ID)).map_err(operated)?;
+    for status in [200, 202, 401, 418] {
+        arm(stage, Fault::new(Quirk::AnotherStatus).operation(Operation::Synchronize).next(1).status(status))?;
+        server.synchronize().await?.is_failed_with_one_of(TROUBLE)?;
+    }
+    all_have_happened(stage)?;
+    server.synchronize().await?.is_refused("license-server-id-disabled")?;
+    stage.main.enable(&id(ID)).map_err(operated)?;
     recovers_directly(stage, &server, &before).await
 }
 

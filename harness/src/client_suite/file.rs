@@ -19,6 +19,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("14.2", "about-is-never-trusted", |s| Box::pin(about(s))),
         must("14.2", "a-request-file-is-no-response-file", |s| Box::pin(request_instead(s))),
         must("14.2", "another-version-is-refused", |s| Box::pin(another_version(s))),
+        must("14.2", "a-payload-beside-a-refusal-is-not-usable", |s| Box::pin(payload_beside_a_refusal(s))),
         must("14.3", "no-line-needs-wrapping", |s| Box::pin(short_lines(s))),
         must("14.4", "crlf-and-a-byte-order-mark-do-no-harm", |s| Box::pin(crlf(s))),
         must("14.4", "text-before-and-after-does-no-harm", |s| Box::pin(quoted(s))),
@@ -42,6 +43,9 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("11.10", "a-refusal-of-another-request-is-not-usable", |s| Box::pin(refusal_of_another_request(s))),
         must("11.10", "a-refusal-of-another-server-is-not-usable", |s| Box::pin(refusal_of_another_server(s))),
         must("11.11", "importing-twice-is-a-success-that-changes-nothing", |s| Box::pin(twice(s))),
+        must("11.11", "an-older-response-of-an-earlier-key-pair-is-not-called-older", |s| {
+            Box::pin(older_of_another_key_pair(s))
+        }),
         must("11.11", "an-older-response-is-named-and-changes-nothing", |s| Box::pin(older(s))),
     ]
 }
@@ -331,6 +335,29 @@ async fn twice(stage: &Stage) -> Outcome {
     let changes = server.import(&response).await?.expect_synchronized()?;
     Finding::unless_equal(&Default::default(), &changes)?;
     Finding::unless_equal(&before, &server.status().await?)
+}
+
+async fn older_of_another_key_pair(stage: &Stage) -> Outcome {
+    let (server, old) = awaiting(stage).await?;
+    stage.clear_key_pair()?;
+    server.new_key_pair().await?.is_done()?;
+    stage.synchronize(&server).await?;
+    let before = server.status().await?;
+    server.import(&old).await?.is_failed("file-not-usable")?;
+    Finding::unless_equal(&before, &server.status().await?)
+}
+
+async fn payload_beside_a_refusal(stage: &Stage) -> Outcome {
+    stage.synchronized_server("a").await?;
+    let thief = stage.server("b").await?;
+    let refusal = stage.process(&thief.export("b").await?)?;
+    let before = thief.status().await?;
+    let mut file: Value = serde_json::from_str(&read(&refusal)?)
+        .map_err(|error| Finding::deviates("a response file", error.to_string()))?;
+    file["payload"] = json!(["AAAA"]);
+    thief.import(&stage.write("bad.response", file.to_string())?).await?.is_failed("file-not-usable")?;
+    Finding::unless_equal(&before, &thief.status().await?)?;
+    thief.import(&refusal).await?.is_refused("key-pair-in-use")
 }
 
 async fn older(stage: &Stage) -> Outcome {

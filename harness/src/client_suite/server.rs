@@ -1,10 +1,13 @@
 //! The subject as one License Server: verbs, and what it says to them.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
 use solme_sync_protocol::{LicenseNumber, RefusalCode};
+use tokio::process::Command;
 
 use super::stage::Stage;
 use super::words::{self, FAILURES};
@@ -157,6 +160,23 @@ impl<'a> Server<'a> {
         }
         let wanted = format!("{verb} says an outcome and a code of SUBJECT.md");
         if known { Ok(said) } else { Err(Finding::deviates(wanted, said.in_words())) }
+    }
+
+    /// Starts a verb and kills it, and whatever it has started, as soon as `happened`.
+    pub(super) async fn killed_once(&self, verb: &str, happened: impl Fn() -> bool) -> Outcome {
+        let subject = &self.stage.subject;
+        let mut command = subject.command(verb, ["--state", &text(&self.state)]);
+        command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = command.spawn().map_err(|error| subject.cannot_start(&error))?;
+        let until = Instant::now() + subject.time_limit();
+        while !happened() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let group = process.id().map(|id| format!("-{id}")).unwrap_or_default();
+        let killed = Command::new("kill").args(["-KILL", "--", &group]).status().await;
+        // The whole group where that is possible, and this process in any case.
+        let _ = (killed, process.kill().await);
+        if happened() { Ok(()) } else { Err(Finding::deviates("a subject that asks", "nothing was sent")) }
     }
 
     async fn call(&self, verb: &str, flags: &[&str]) -> Result<Value, Finding> {

@@ -4,7 +4,8 @@ use mock_solme::NewLicense;
 use solme_sync_protocol::UtcTime;
 
 use super::must;
-use super::stage::{DAY, Stage, operated};
+use super::server::Server;
+use super::stage::{DAY, ID, Stage, operated};
 use crate::conformance::{Case, Finding, Outcome};
 
 /// Seconds that a case may take before an edge would be missed.
@@ -30,6 +31,8 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("17.1", "a-refusal-moves-no-deadline", |s| Box::pin(refusal_and_deadline(s))),
         must("17.2", "the-mark-counts-when-the-clock-is-behind-it", |s| Box::pin(mark_counts(s))),
         must("17.3", "the-request-states-the-mark", |s| Box::pin(stated_mark(s))),
+        must("17.3", "a-second-init-keeps-the-mark", |s| Box::pin(mark_after_init(s))),
+        must("17.3", "a-new-key-pair-keeps-the-mark", |s| Box::pin(mark_after_new_key_pair(s))),
         must("17.4", "a-clock-set-back-by-23-hours-is-borne", |s| Box::pin(set_back(s, -23 * 3_600, true))),
         must("17.4", "a-clock-set-back-by-25-hours-is-not", |s| Box::pin(set_back(s, -25 * 3_600, false))),
         must("17.4", "setting-back-adds-up", |s| Box::pin(adds_up(s))),
@@ -43,6 +46,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("17.6", "days-left-are-rounded-up", |s| Box::pin(days_left(s))),
         must("17.7", "a-license-is-not-issued-before-it-is-valid", |s| Box::pin(not_yet_valid(s))),
         must("17.7", "a-license-is-not-issued-after-its-end", |s| Box::pin(expired(s))),
+        must("17.7", "the-first-second-counts-and-the-end-does-not", |s| Box::pin(to_the_second(s))),
         must("17.7", "a-license-without-end-is-issued", |s| Box::pin(without_end(s))),
         must("17.7", "what-is-not-allocated-is-not-issued", |s| Box::pin(not_allocated(s))),
         must("17.7", "where-no-license-is-valid-nothing-is-issued", |s| Box::pin(nothing_valid(s))),
@@ -166,6 +170,39 @@ async fn stated_mark(stage: &Stage) -> Outcome {
     }
 }
 
+/// A License Server whose clock was ten days fast when it was looked at.
+async fn with_a_late_mark(stage: &Stage) -> Result<Server<'_>, Finding> {
+    let server = stage.synchronized_server("a").await?;
+    server.set_clock(10 * DAY).await?;
+    server.issues().await?;
+    server.set_clock(0).await?;
+    Ok(server)
+}
+
+/// The mark that its next request states is still that one.
+async fn states_the_late_mark(stage: &Stage, server: &Server<'_>) -> Outcome {
+    let seen = stage.main.now().plus(9 * DAY.unsigned_abs());
+    stage.synchronize(server).await?;
+    match stage.requests()?.last().map(|request| request.high_water_mark) {
+        Some(mark) if mark >= seen => Ok(()),
+        mark => Err(Finding::deviates(format!("a mark after {seen}"), format!("{mark:?}"))),
+    }
+}
+
+async fn mark_after_init(stage: &Stage) -> Outcome {
+    let server = with_a_late_mark(stage).await?;
+    server.init(ID, stage.main.trust_file()).await?.is_done()?;
+    server.does_not_issue().await?;
+    states_the_late_mark(stage, &server).await
+}
+
+async fn mark_after_new_key_pair(stage: &Stage) -> Outcome {
+    let server = with_a_late_mark(stage).await?;
+    stage.clear_key_pair()?;
+    server.new_key_pair().await?.is_done()?;
+    states_the_late_mark(stage, &server).await
+}
+
 async fn set_back(stage: &Stage, offset: i64, issues: bool) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.set_clock(offset).await?;
@@ -279,6 +316,29 @@ async fn expired(stage: &Stage) -> Outcome {
     server.set_clock(10 * DAY).await?;
     Finding::unless_equal(&false, &server.may_issue_license(&number).await?)?;
     Finding::unless_equal(&true, &server.may_issue_license(&stage.license).await?)
+}
+
+/// The effective time is that of the receipt for as long as the local clock is an hour behind it: to the second.
+async fn to_the_second(stage: &Stage) -> Outcome {
+    let server = stage.server("a").await?;
+    for _ in 0..5 {
+        let edge = stage.main.now().plus(3_600);
+        let begin = UtcTime::from_secs(edge.as_secs() - 10 * DAY.unsigned_abs());
+        let ending = NewLicense { valid_from: Some(begin), expires_at: Some(Some(edge)), ..NewLicense::default() };
+        let ending = stage.allocate(ending)?;
+        let beginning = stage.allocate(NewLicense { valid_from: Some(edge), ..NewLicense::default() })?;
+        let request = server.export("a").await?;
+        stage.main.set_clock(edge).map_err(operated)?;
+        server.import(&stage.process(&request)?).await?.expect_synchronized()?;
+        let by = server.status().await?.synchronize_by;
+        stage.main.advance_clock(-3_600).map_err(operated)?;
+        // A second may have begun meanwhile: then it is tried again.
+        if by == Some(edge.as_secs() + YEAR.unsigned_abs()) {
+            Finding::unless_equal(&false, &server.may_issue_license(&ending).await?)?;
+            return Finding::unless_equal(&true, &server.may_issue_license(&beginning).await?);
+        }
+    }
+    Err(Finding::deviates("a case that works", "the clock was never caught at the edge"))
 }
 
 async fn without_end(stage: &Stage) -> Outcome {

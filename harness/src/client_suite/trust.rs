@@ -15,6 +15,8 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         must("15.2", "two-members-of-one-name-are-refused", |s| Box::pin(duplicate_members(s))),
         must("15.3", "the-trust-file-of-another-main-server-is-refused", |s| Box::pin(another_main_server(s))),
         must("15.3", "the-same-id-with-another-key-is-another-main-server", |s| Box::pin(another_key(s))),
+        must("15.3", "a-trust-file-with-one-key-more-is-of-another-main-server", |s| Box::pin(one_key_more(s))),
+        must("15.3", "a-trust-file-with-one-key-less-is-of-another-main-server", |s| Box::pin(one_key_less(s))),
         must("15.3", "the-same-identity-updates-the-addresses", |s| Box::pin(moved(s))),
         must("3.6", "only-a-key-of-the-trust-file-counts", |s| Box::pin(pinned(s))),
     ]
@@ -77,6 +79,25 @@ async fn another_key(stage: &Stage) -> Outcome {
     let trust = stage.write("other.json", trust.to_json())?;
     server.init(ID, &trust).await?.is_failed("local-state")?;
     server.synchronize().await?.expect_synchronized().map(drop)
+}
+
+async fn one_key_more(stage: &Stage) -> Outcome {
+    let server = stage.synchronized_server("a").await?;
+    let before = server.status().await?;
+    let mut trust = stage.main.trust().clone();
+    trust.signing_jwks.push(stage.second_key());
+    server.init(ID, &stage.write("more.json", trust.to_json())?).await?.is_failed("local-state")?;
+    Finding::unless_equal(&before, &server.status().await?)?;
+    // What the key more signs is still nobody's.
+    let request = server.export("a").await?;
+    let refusal = stage.refuse(&request, solme_sync_protocol::RefusalCode::TemporarilyUnavailable)?;
+    server.import(&refusal).await?.is_failed("file-not-usable")
+}
+
+async fn one_key_less(stage: &Stage) -> Outcome {
+    let server = stage.server_with_two_keys("a").await?;
+    server.init(ID, stage.main.trust_file()).await?.is_failed("local-state")?;
+    stage.synchronize(&server).await.map(drop)
 }
 
 async fn moved(stage: &Stage) -> Outcome {
