@@ -6,7 +6,7 @@ use serde::Serialize;
 use solme_sync_protocol::{Component, KeyThumbprint, License, LicenseNumber, LicenseServerId, UtcTime};
 
 use crate::main_server::NumberedClearRequest;
-use crate::registry::{Caution, ClearOutcome, ClearRequestState, ClearedKeyPair, Disabled, Record};
+use crate::registry::{Caution, ClearOutcome, ClearRequestState, ClearedKeyPair, Disabled, FurtherMail, Record};
 use crate::store::records::DamagedRecord;
 
 /// A license server id.
@@ -161,9 +161,15 @@ pub(super) struct ClearRequestView {
     thumbprint: Option<KeyThumbprint>,
     new_thumbprint: Option<KeyThumbprint>,
     sender: String,
+    envelope_sender: Option<String>,
     subject: String,
     #[serde(with = "crate::rfc3339")]
     received_at: UtcTime,
+    /// Known ids that the mail names beyond those that were looked at.
+    ids_left_out: usize,
+    /// Mails that were noted at it, and some of them.
+    further_mails: u64,
+    further: Vec<FurtherMail>,
     state: &'static str,
     cautions: Vec<Caution>,
     /// In spite of which it was approved.
@@ -192,8 +198,12 @@ impl From<NumberedClearRequest> for ClearRequestView {
             thumbprint: request.thumbprint,
             new_thumbprint: request.new_thumbprint,
             sender: request.sender,
+            envelope_sender: request.envelope_sender,
             subject: request.subject,
             received_at: request.received_at,
+            ids_left_out: request.ids_left_out,
+            further_mails: request.further_mails,
+            further: request.further,
             state,
             cautions,
             overridden,

@@ -16,9 +16,9 @@ use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
-use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime, printable, printable_lines};
 
-use super::reading::ReadMail;
+use super::reading::{MAX_LICENSE_SERVER_IDS, ReadMail};
 use super::{Address, LICENSING, MessageId};
 
 /// The last second that the form of a mail's date can tell: the end of the year 9999.
@@ -29,6 +29,8 @@ const LAST_DATE: u64 = 253_402_300_799;
 pub enum Answer<'a> {
     /// To the sender, for every mail that seems to name a license server id, known or not.
     Acknowledged,
+    /// The same for a mail that seems to name more license server ids than are looked at.
+    AcknowledgedInPart,
     /// To the sender: the mail seems to name no license server id.
     NoLicenseServerId,
     /// To the contacts: a request to clear the key pair in use has come in and awaits the operator.
@@ -109,8 +111,11 @@ impl ReadMail {
         if self.automatic {
             return None;
         }
-        let seems_to_name_one = self.seems_to_name_a_license_server_id();
-        let answer = if seems_to_name_one { Answer::Acknowledged } else { Answer::NoLicenseServerId };
+        let answer = match (self.seems_to_name_a_license_server_id(), self.seems_to_name_too_many()) {
+            (true, false) => Answer::Acknowledged,
+            (true, true) => Answer::AcknowledgedInPart,
+            (false, _) => Answer::NoLicenseServerId,
+        };
         Some((self.envelope_from.as_ref()?, answer))
     }
 }
@@ -157,6 +162,7 @@ pub fn compose(answer: &Answer<'_>, addressing: &Addressing<'_>) -> Result<Outbo
 fn subject(answer: &Answer<'_>) -> String {
     match answer {
         Answer::Acknowledged => "Your mail has been received".to_owned(),
+        Answer::AcknowledgedInPart => "Your mail has been received in part".to_owned(),
         Answer::NoLicenseServerId => "Your mail names no license server id".to_owned(),
         Answer::ClearRequestReceived { license_server_id, .. } => {
             format!("License server id {license_server_id}: request to clear the key pair received")
@@ -185,6 +191,14 @@ fn text(answer: &Answer<'_>) -> String {
              \n\
              License server id: YOUR-ID"
             .to_owned(),
+        Answer::AcknowledgedInPart => format!(
+            "thank you for your mail. It seems to name more than {MAX_LICENSE_SERVER_IDS} license server ids. Of one mail we\n\
+             take up the first {MAX_LICENSE_SERVER_IDS} that we know; the contacts registered for them hear from us. The others\n\
+             were left out. For reasons of security we say nothing more to this address.\n\
+             \n\
+             Next step: send the other license server ids in mails of their own, at most\n\
+             {MAX_LICENSE_SERVER_IDS} in each."
+        ),
         Answer::NoLicenseServerId => {
             "thank you for your mail. We could not tell which License Server it is about: it seems to\n\
              name no license server id.\n\
@@ -197,6 +211,7 @@ fn text(answer: &Answer<'_>) -> String {
         }
         Answer::ClearRequestReceived { license_server_id, sender } => {
             let sender = sender.map_or_else(|| "an unnamed sender".to_owned(), ToString::to_string);
+            let sender = printable(&sender);
             format!(
                 "a request to clear the key pair in use for the license server id\n\n  {license_server_id}\n\n\
                  has come in by mail from\n\n  {sender}\n\n\
@@ -214,7 +229,7 @@ fn text(answer: &Answer<'_>) -> String {
              The key pair stays in use; the License Server that holds it goes on as before.\n\n\
              Next step: if you still need the key pair cleared, answer this mail and say what has\n\
              changed.",
-            reason.trim()
+            printable_lines(&reason.replace('\r', "")).to_string().trim()
         ),
         Answer::AlreadyDone { license_server_id } => format!(
             "your request to clear the key pair of the license server id\n\n  {license_server_id}\n\n\
@@ -279,6 +294,7 @@ mod tests {
         let sender: Address = "anna@customer.example".parse().unwrap();
         let answers = [
             Answer::Acknowledged,
+            Answer::AcknowledgedInPart,
             Answer::NoLicenseServerId,
             Answer::ClearRequestReceived { license_server_id: &id, sender: Some(&sender) },
             Answer::KeyPairCleared { license_server_id: &id, thumbprint: &thumbprint, reserved_for: None },
@@ -314,6 +330,39 @@ mod tests {
         let (to, answer) = known.answer_to_sender().unwrap();
         assert_eq!((to.to_string().as_str(), answer), ("anna@customer.example", Answer::Acknowledged));
         assert!(!composed(&answer).text.contains("DEMO"));
+    }
+
+    #[test]
+    fn a_mail_that_names_more_ids_than_are_looked_at_is_told_so_whether_they_exist_or_not() {
+        let mail = |ids: usize| {
+            let ids: String = (1..=ids).map(|number| format!("SITE-{number}\r\n")).collect();
+            ReadMail::read(&received(format!("Subject: clear\r\n\r\n{ids}").as_bytes()))
+        };
+        assert_eq!(mail(10).answer_to_sender().unwrap().1, Answer::Acknowledged);
+        let (_, answer) = mail(11).answer_to_sender().map(|(to, answer)| (to.to_string(), answer)).unwrap();
+        assert_eq!(answer, Answer::AcknowledgedInPart);
+        assert!(composed(&answer).text.contains("more than 10 license server ids"));
+        let ids = mail(13).license_server_ids(|id| id.as_str().starts_with("SITE"));
+        assert_eq!((ids.known.len(), ids.left_out), (10, 3));
+    }
+
+    #[test]
+    fn no_foreign_control_or_bidi_character_reaches_the_text_of_an_answer() {
+        let id = id();
+        let mut answers =
+            vec![Answer::ClearRequestRejected { license_server_id: &id, reason: "no\x1b[2J\r\n\u{202e}x" }];
+        let senders: Vec<Address> = ["a\u{202e}b@c.example", "a\u{200b}b@c.example", "\"a\\tb\"@c.example"]
+            .iter()
+            .filter_map(|text| text.parse().ok())
+            .collect();
+        answers.extend(
+            senders.iter().map(|sender| Answer::ClearRequestReceived { license_server_id: &id, sender: Some(sender) }),
+        );
+        for answer in &answers {
+            let mail = composed(answer);
+            assert!(printable_lines(&mail.text).is_as_given(), "{:?}", mail.text);
+            assert!(printable(&mail.subject).is_as_given(), "{:?}", mail.subject);
+        }
     }
 
     #[test]

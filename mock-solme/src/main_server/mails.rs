@@ -1,7 +1,9 @@
 //! The licensing desk: mails become clear requests, operators decide on them, answers go into the outbox (P 16.1).
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::slice;
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 use serde::Serialize;
@@ -11,12 +13,42 @@ use super::operator::{Note, in_spite_of, load};
 use super::{By, MainServer, OperatorError};
 use crate::crypto;
 use crate::mail::answers::{Addressing, Answer, OutboxMail, compose};
-use crate::mail::reading::ReadMail;
+use crate::mail::reading::{LicenseServerIds, ReadMail};
 use crate::mail::{Address, MessageId, ReceivedMail};
-use crate::registry::{self, Caution, ClearOutcome, ClearRequest, ClearRequestState, Judgement, Record};
+use crate::registry::{
+    self, Caution, ClearOutcome, ClearRequest, ClearRequestState, Judgement, Received, Record, Wish,
+};
 use crate::store::audit::AuditAction;
 use crate::store::outbox::StoredMail;
 use crate::store::{StoreError, audit, clear_requests, outbox, records};
+
+/// Requests of an id that a further mail is compared with.
+const REQUESTS: u32 = registry::REQUESTS_AN_HOUR as u32;
+
+/// Characters of an envelope sender that are kept: as many as an address has (RFC 5321 section 4.5.3.1).
+const ADDRESS: usize = 320;
+
+/// Acknowledgements within an hour: to one address, and to all of them.
+const TO_ONE: usize = 10;
+const TO_ALL: usize = 1_000;
+const HOUR: u64 = 3_600;
+
+/// Who was answered in the last hour. Mails beyond the limits are taken in all the same, without an answer.
+#[derive(Default)]
+pub(super) struct Answered(Mutex<VecDeque<(UtcTime, Address)>>);
+
+impl Answered {
+    /// Whether one more answer may go to this address; it counts then.
+    fn take(&self, to: &Address, now: UtcTime) -> bool {
+        let mut answered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.retain(|(at, _)| now.since(*at) < HOUR);
+        let may = answered.len() < TO_ALL && answered.iter().filter(|(_, address)| address == to).count() < TO_ONE;
+        if may {
+            answered.push_back((now, to.clone()));
+        }
+        may
+    }
+}
 
 /// A clear request, its number, and what an operator has to know to decide on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +93,17 @@ impl MainServer {
         let now = self.now();
         self.store.write("receive a mail", |store| {
             // A machine's mail is no customer's wish.
-            let named = if read.automatic { Vec::new() } else { known_ids(store, &read)? };
-            for id in &named {
-                match self.receive_clear_request(store, id, &read, now) {
+            let named = if read.automatic { LicenseServerIds::default() } else { known_ids(store, &read)? };
+            let wish = Wish {
+                sender: read.from.as_ref().map(ToString::to_string).unwrap_or_default(),
+                // As it stands, also where it is no address: a contact's it is not.
+                envelope_sender: mail.envelope_from.as_ref().map(|sender| sender.chars().take(ADDRESS).collect()),
+                subject: read.subject.clone().unwrap_or_default(),
+                named: read.thumbprints.clone(),
+                ids_left_out: named.left_out,
+            };
+            for id in &named.known {
+                match self.receive_clear_request(store, id, wish.clone(), now) {
                     // The others that the mail names are not concerned, and to try again would not help.
                     Err(OperatorError::Store(error @ StoreError::DamagedRecord { .. })) => {
                         tracing::error!(%error, "a mail asks for a clear");
@@ -71,7 +111,9 @@ impl MainServer {
                     received => received?,
                 }
             }
-            if let Some((sender, answer)) = read.answer_to_sender() {
+            if let Some((sender, answer)) = read.answer_to_sender()
+                && self.answered.take(sender, now)
+            {
                 self.write_mail(store, slice::from_ref(sender), read.message_id.as_ref(), &answer, now)?;
             }
             Ok(())
@@ -82,21 +124,24 @@ impl MainServer {
         &self,
         store: &Connection,
         id: &LicenseServerId,
-        read: &ReadMail,
+        wish: Wish,
         now: UtcTime,
     ) -> Result<(), OperatorError> {
         let record = load(store, id)?;
-        let sender = read.from.as_ref().map(ToString::to_string).unwrap_or_default();
-        let subject = read.subject.clone().unwrap_or_default();
-        let request = registry::receive(&record, sender.clone(), subject, &read.thumbprints, now);
+        let newest = clear_requests::list(store, Some(id), None, REQUESTS)?;
+        let request = match registry::receive(&record, &newest, wish, now) {
+            Received::Opened(request) => request,
+            Received::Noted(number, request) => return Ok(clear_requests::update(store, number, &request)?),
+        };
         let number = clear_requests::insert(store, &request)?;
-        let by = By { operator: format!("mail from {sender}"), reason: String::new() };
+        let by = By { operator: format!("mail from {}", request.sender), reason: String::new() };
         let detail = format!("clear request {number}");
         let note = Note::of_key_pair(AuditAction::ClearRequestReceived, request.thumbprint, &detail);
         audit::append(store, &note.entry(id, &by, now))?;
         let contacts = addresses(&record.contacts);
         if !contacts.is_empty() {
-            let answer = Answer::ClearRequestReceived { license_server_id: id, sender: read.from.as_ref() };
+            let sender = request.sender.parse().ok();
+            let answer = Answer::ClearRequestReceived { license_server_id: id, sender: sender.as_ref() };
             self.write_mail(store, &contacts, None, &answer, now)?;
         }
         if self.settings.auto_approve {
@@ -281,7 +326,7 @@ impl MainServer {
     }
 }
 
-fn known_ids(store: &Connection, read: &ReadMail) -> Result<Vec<LicenseServerId>, StoreError> {
+fn known_ids(store: &Connection, read: &ReadMail) -> Result<LicenseServerIds, StoreError> {
     let failed = Cell::new(None);
     let ids = read.license_server_ids(|id| {
         records::exists(store, id).unwrap_or_else(|error| {
@@ -289,7 +334,7 @@ fn known_ids(store: &Connection, read: &ReadMail) -> Result<Vec<LicenseServerId>
             false
         })
     });
-    failed.into_inner().map_or(Ok(ids.known), Err)
+    failed.into_inner().map_or(Ok(ids), Err)
 }
 
 fn request_and_record(store: &Connection, number: u64) -> Result<(ClearRequest, Record), OperatorError> {

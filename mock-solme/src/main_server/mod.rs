@@ -78,6 +78,7 @@ pub(crate) struct MainServer {
     rate_limits: Option<rate_limit::RateLimits>,
     quirks: quirks::Quirks,
     forged_payloads: dishonest::ForgedPayloads,
+    answered: mails::Answered,
     /// Payloads that somebody is getting: however many do, there is one copy.
     payloads_on_the_way: Mutex<HashMap<PayloadName, Weak<[u8]>>>,
     /// Holds the lock of the data directory.
@@ -163,6 +164,7 @@ impl MainServer {
             rate_limits: settings.rate_limit.map(rate_limit::RateLimits::new),
             quirks: quirks::Quirks::new(settings.seed, settings.faults.clone())?,
             forged_payloads: dishonest::ForgedPayloads::default(),
+            answered: mails::Answered::default(),
             payloads_on_the_way: Mutex::default(),
             settings,
             _lock: lock,

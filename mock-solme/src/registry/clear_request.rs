@@ -1,7 +1,7 @@
 //! Requests to clear a key pair that arrived by e-mail (P 16.1, 16.2), and what an operator decides on them.
 
 use serde::{Deserialize, Serialize};
-use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime, printable};
 
 use super::{Clear, ClearError, ClearOutcome, Record, clear_key_pair};
 
@@ -19,13 +19,72 @@ pub struct ClearRequest {
     pub new_thumbprint: Option<KeyThumbprint>,
     /// Who sent the mail, as it says: a hint, never a proof.
     pub sender: String,
+    /// Who sent it, as its envelope says: just as easily made up.
+    #[serde(default)]
+    pub envelope_sender: Option<String>,
     /// Its subject.
     pub subject: String,
     /// When it arrived.
     #[serde(with = "crate::rfc3339")]
     pub received_at: UtcTime,
+    /// Known license server ids that the mail names and that were left out, because it names so many.
+    #[serde(default)]
+    pub ids_left_out: usize,
+    /// Mails about the same key pair that came while this request was open.
+    #[serde(default)]
+    pub further_mails: u64,
+    /// Some of them.
+    #[serde(default)]
+    pub further: Vec<FurtherMail>,
     /// What became of it.
     pub state: ClearRequestState,
+}
+
+/// A mail that was noted at a request, instead of becoming one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FurtherMail {
+    /// Who sent it, as it says.
+    pub sender: String,
+    /// Who sent it, as its envelope says.
+    pub envelope_sender: Option<String>,
+    /// Its subject.
+    pub subject: String,
+    /// The new key pair that it names, if it names one.
+    pub new_thumbprint: Option<KeyThumbprint>,
+    /// When it arrived.
+    #[serde(with = "crate::rfc3339")]
+    pub received_at: UtcTime,
+}
+
+/// Mails that are kept at a request; of those beyond it says how many there were.
+const FURTHER: usize = 10;
+
+/// Requests of one id that mails can open within [`HOUR`]. A further mail is noted at the newest one.
+pub const REQUESTS_AN_HOUR: usize = 10;
+const HOUR: u64 = 3_600;
+
+/// A mail that names a license server id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Who sent it, as it says.
+    pub sender: String,
+    /// Who sent it, as its envelope says.
+    pub envelope_sender: Option<String>,
+    /// Its subject.
+    pub subject: String,
+    /// The key pairs that it names.
+    pub named: Vec<KeyThumbprint>,
+    /// Known license server ids that it names beyond those that are looked at.
+    pub ids_left_out: usize,
+}
+
+/// What becomes of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// A request of its own.
+    Opened(ClearRequest),
+    /// A note at the request of this number.
+    Noted(u64, ClearRequest),
 }
 
 /// What became of a clear request.
@@ -76,11 +135,16 @@ impl ClearRequestState {
 }
 
 /// A reason to look twice before approving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "caution")]
 pub enum Caution {
     /// The sender is not among the contacts registered for the id.
     SenderIsNoContact,
+    /// The mail says that it is from a contact, and its envelope names somebody who is none.
+    EnvelopeSenderIsNoContact {
+        /// Whom.
+        envelope_sender: String,
+    },
     /// The key pair to be cleared synchronized within the last 30 days: its License Server seems to be alive.
     SynchronizedRecently {
         /// When.
@@ -124,36 +188,79 @@ pub enum ApproveError {
     Clear(#[from] ClearError),
 }
 
-/// A mail that names the id of `record`, and perhaps key pairs, asks for a clear. It remembers the key pair in use now,
-/// so that a late or second mail cannot clear the next one (P 16.2). Of the key pairs that it names, the first that
+/// A mail that names the id of `record`, and perhaps key pairs, asks for a clear. `newest` are the newest
+/// [`REQUESTS_AN_HOUR`] requests of the id, with their numbers, the newest last.
+///
+/// A request remembers the key pair in use now, so that a late or second mail cannot clear the next one (P 16.2); of one
+/// key pair there is one open request, however many mails there are. Of the key pairs that the mail names, the first that
 /// could bind the id afterwards is the new one.
-pub fn receive(
-    record: &Record,
-    sender: String,
-    subject: String,
-    named: &[KeyThumbprint],
-    received_at: UtcTime,
-) -> ClearRequest {
+pub fn receive(record: &Record, newest: &[(u64, ClearRequest)], wish: Wish, received_at: UtcTime) -> Received {
     let in_use = record.bound_thumbprint();
     let could_bind = |named: &&KeyThumbprint| in_use != Some(**named) && record.cleared(named).is_none();
-    ClearRequest {
+    let mail = FurtherMail {
+        new_thumbprint: wish.named.iter().find(could_bind).copied(),
+        sender: wish.sender,
+        envelope_sender: wish.envelope_sender,
+        subject: wish.subject,
+        received_at,
+    };
+    let open = |request: &ClearRequest| request.state == ClearRequestState::Open && request.thumbprint == in_use;
+    let too_many = newest.len() >= REQUESTS_AN_HOUR
+        && newest.iter().all(|(_, request)| received_at.since(request.received_at) < HOUR);
+    let noted_at = newest.iter().rev().find(|(_, request)| open(request));
+    if let Some((number, request)) = noted_at.or(newest.last().filter(|_| too_many)) {
+        return Received::Noted(*number, with_further(request, mail, record));
+    }
+    Received::Opened(ClearRequest {
         license_server_id: record.license_server_id.clone(),
         thumbprint: in_use,
-        new_thumbprint: named.iter().find(could_bind).copied(),
-        sender,
-        subject,
+        new_thumbprint: mail.new_thumbprint,
+        sender: mail.sender,
+        envelope_sender: mail.envelope_sender,
+        subject: mail.subject,
         received_at,
+        ids_left_out: wish.ids_left_out,
+        further_mails: 0,
+        further: Vec::new(),
         state: ClearRequestState::Open,
+    })
+}
+
+/// The request with one more mail. A contact's takes the place of a stranger's: nobody can speak first for the customer.
+fn with_further(request: &ClearRequest, mail: FurtherMail, record: &Record) -> ClearRequest {
+    let mut request = request.clone();
+    request.further_mails += 1;
+    let is_contacts = |sender: &str, envelope: Option<&String>| cautions_of_sender(record, sender, envelope).is_none();
+    let mut mail = mail;
+    if request.state == ClearRequestState::Open
+        && is_contacts(&mail.sender, mail.envelope_sender.as_ref())
+        && !is_contacts(&request.sender, request.envelope_sender.as_ref())
+    {
+        std::mem::swap(&mut request.sender, &mut mail.sender);
+        std::mem::swap(&mut request.envelope_sender, &mut mail.envelope_sender);
+        std::mem::swap(&mut request.subject, &mut mail.subject);
+        std::mem::swap(&mut request.new_thumbprint, &mut mail.new_thumbprint);
+        std::mem::swap(&mut request.received_at, &mut mail.received_at);
     }
+    if request.further.len() < FURTHER {
+        request.further.push(mail);
+    }
+    request
+}
+
+fn cautions_of_sender(record: &Record, sender: &str, envelope_sender: Option<&String>) -> Option<Caution> {
+    if !record.is_contact(sender) {
+        return Some(Caution::SenderIsNoContact);
+    }
+    let stranger = envelope_sender.filter(|envelope_sender| !record.is_contact(envelope_sender))?;
+    Some(Caution::EnvelopeSenderIsNoContact { envelope_sender: stranger.clone() })
 }
 
 /// The reasons to look twice, as things stand now: a License Server that has synchronized since the mail arrived is
 /// alive, whatever the mail says.
 pub fn cautions(request: &ClearRequest, record: &Record, now: UtcTime) -> Vec<Caution> {
-    let mut cautions = Vec::new();
-    if !record.is_contact(&request.sender) {
-        cautions.push(Caution::SenderIsNoContact);
-    }
+    let of_sender = cautions_of_sender(record, &request.sender, request.envelope_sender.as_ref());
+    let mut cautions: Vec<_> = of_sender.into_iter().collect();
     cautions.extend(request.thumbprint.and_then(|thumbprint| alive(record, thumbprint, now)));
     cautions
 }
@@ -238,6 +345,9 @@ fn close(request: &ClearRequest, closed_as: ClosedAs, judgement: &Judgement, ove
 pub fn describe(cautions: &[Caution]) -> String {
     let each = cautions.iter().map(|caution| match caution {
         Caution::SenderIsNoContact => "the sender is not among the contacts of the id".to_owned(),
+        Caution::EnvelopeSenderIsNoContact { envelope_sender } => {
+            format!("the mail says it is from a contact, but was sent by {}, who is none", printable(envelope_sender))
+        }
         Caution::SynchronizedRecently { last_synchronized_at } => {
             format!("the key pair in use synchronized recently, at {last_synchronized_at}")
         }
@@ -260,7 +370,12 @@ mod tests {
     }
 
     fn mail(main_server: &MainServer) -> ClearRequest {
-        receive(&main_server.record, "IT@customer.example".to_owned(), "Clear".to_owned(), &[], T0)
+        opened(&main_server.record, Wish { sender: "IT@customer.example".to_owned(), ..Wish::default() })
+    }
+
+    fn opened(record: &Record, wish: Wish) -> ClearRequest {
+        let Received::Opened(request) = receive(record, &[], wish, T0) else { panic!() };
+        request
     }
 
     /// Long after the last synchronization, so that only the sender can be a reason to look twice.
@@ -362,10 +477,58 @@ mod tests {
         let new = LicenseServer::new().key.thumbprint();
         let named = [dead.key.thumbprint(), in_use.key.thumbprint(), new];
         let named_by = |named: &[KeyThumbprint]| {
-            receive(&main_server.record, CONTACT.to_owned(), String::new(), named, T0).new_thumbprint
+            opened(&main_server.record, Wish { named: named.to_vec(), ..Wish::default() }).new_thumbprint
         };
         assert_eq!(named_by(&named), Some(new));
         assert_eq!(named_by(&named[..2]), None);
+    }
+
+    #[test]
+    fn a_contact_in_from_and_a_stranger_in_the_envelope_is_a_caution_that_names_the_stranger() {
+        let (main_server, _) = bound();
+        let envelope = |sender: &str| ClearRequest { envelope_sender: Some(sender.to_owned()), ..mail(&main_server) };
+        let stranger = "mallory@elsewhere.example".to_owned();
+        let needs = approve(&envelope(&stranger), &main_server.record, &judgement()).unwrap_err();
+        assert!(needs.to_string().contains(&stranger), "{needs}");
+        let caution = Caution::EnvelopeSenderIsNoContact { envelope_sender: stranger };
+        assert_eq!(needs, ApproveError::NeedsEvenSo(vec![caution]));
+        assert!(approve(&envelope("it@CUSTOMER.example"), &main_server.record, &judgement()).is_ok());
+    }
+
+    fn wish(sender: &str) -> Wish {
+        Wish { sender: sender.to_owned(), envelope_sender: Some(sender.to_owned()), ..Wish::default() }
+    }
+
+    #[test]
+    fn of_one_key_pair_there_is_one_open_request_and_a_contacts_mail_leads_it() {
+        let (main_server, _) = bound();
+        let mut request = opened(&main_server.record, wish("mallory@elsewhere.example"));
+        for number in 0..10_000 {
+            let contact = number == 5_000;
+            let wish = if contact { wish(CONTACT) } else { wish(&format!("m{number}@elsewhere.example")) };
+            let Received::Noted(7, noted) = receive(&main_server.record, &[(7, request)], wish, T0) else { panic!() };
+            request = noted;
+        }
+        assert_eq!((request.sender.as_str(), request.further_mails, request.further.len()), (CONTACT, 10_000, FURTHER));
+        assert_eq!(request.further[0].sender, "m0@elsewhere.example");
+    }
+
+    #[test]
+    fn mails_open_so_many_requests_an_hour_and_the_next_ones_are_noted_at_the_newest() {
+        let (main_server, _) = bound();
+        let mut requests = Vec::new();
+        for number in 0..REQUESTS_AN_HOUR as u64 {
+            let now = T0.plus(number);
+            let Received::Opened(request) = receive(&main_server.record, &requests, wish(CONTACT), now) else {
+                panic!()
+            };
+            requests.push((number, reject(&request, &judgement()).unwrap()));
+        }
+        let (last, newest) = requests.last().cloned().unwrap();
+        let next = |now| receive(&main_server.record, &requests, wish(CONTACT), now);
+        let Received::Noted(number, noted) = next(T0.plus(HOUR - 1)) else { panic!() };
+        assert_eq!((number, noted.further_mails, noted.state), (last, 1, newest.state));
+        assert!(matches!(next(T0.plus(HOUR)), Received::Opened(_)));
     }
 
     #[test]

@@ -24,9 +24,13 @@ pub struct StoredMail {
     pub handed_on_at: Option<UtcTime>,
 }
 
-/// Stores a mail. Its number.
+/// Mails that are kept: the newest ones.
+const KEPT: i64 = 10_000;
+
+/// Stores a mail, and forgets the oldest one beyond those that are kept. Its number.
 pub(crate) fn insert(connection: &Connection, at: UtcTime, mail: &StoredMail) -> Result<u64, StoreError> {
     connection.execute("INSERT INTO outbox (at, mail) VALUES (?1, ?2)", params![at.as_secs(), to_json(mail)?])?;
+    connection.execute("DELETE FROM outbox WHERE id <= ?1", [connection.last_insert_rowid() - KEPT])?;
     u64::try_from(connection.last_insert_rowid()).map_err(StoreError::damaged)
 }
 

@@ -58,18 +58,80 @@ async fn a_real_mail_becomes_a_clear_request_and_its_approval_frees_the_id() {
 }
 
 #[tokio::test]
-async fn two_mails_for_one_clear_free_the_id_once_and_never_kill_the_new_key_pair() {
+async fn two_mails_for_one_clear_are_one_request_and_a_late_one_never_kills_the_new_key_pair() {
     let (mock, _) = in_use().await;
     for _ in 0..2 {
         mock.receive_mail(&mail(CONTACT, "License server id: DEMO-4711")).unwrap();
     }
-    let numbers: Vec<_> = mock.clear_requests().unwrap().into_iter().map(|request| request.id).collect();
-    mock.approve_clear_request(numbers[0], true, false).unwrap();
+    let requests = mock.clear_requests().unwrap();
+    assert_eq!((requests.len(), requests[0].request.further_mails), (1, 1));
+    mock.approve_clear_request(requests[0].id, true, false).unwrap();
+    mock.receive_mail(&mail(CONTACT, "License server id: DEMO-4711")).unwrap();
     let mut new = LicenseServer::new(&mock);
     new.synchronize().await.unwrap();
-    let second = mock.approve_clear_request(numbers[1], false, false).unwrap();
-    assert_eq!(second.request.state.as_str(), "already-done");
+    let late = mock.approve_clear_request(requests[0].id + 1, false, false).unwrap();
+    assert_eq!(late.request.state.as_str(), "already-done");
     new.synchronize().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_contact_in_from_and_a_stranger_in_the_envelope_needs_even_so() {
+    let (mock, _) = in_use().await;
+    mock.advance_clock(31 * 86_400).unwrap();
+    for envelope in ["mallory@elsewhere.example", "mallory"] {
+        let forged = mail(CONTACT, "License server id: DEMO-4711");
+        mock.receive_mail(&ReceivedMail { envelope_from: Some(envelope.to_owned()), ..forged }).unwrap();
+        let request = mock.clear_requests().unwrap().pop().unwrap();
+        let caution = Caution::EnvelopeSenderIsNoContact { envelope_sender: envelope.to_owned() };
+        assert_eq!(request.cautions, [caution]);
+        let refused = mock.approve_clear_request(request.id, false, false).unwrap_err();
+        assert!(matches!(refused, OperatorError::Approve(ApproveError::NeedsEvenSo(_))), "{refused}");
+        mock.advance_clock(3_600).unwrap();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let reject = client.post(format!("{}/clear-requests/{}/reject", mock.admin(), request.id));
+        assert_eq!(reject.bearer_auth(mock.admin_token()).send().await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn ids_beyond_the_tenth_of_a_mail_are_told_to_its_sender_and_to_the_operator() {
+    let mock = MockSolme::start();
+    let ids: Vec<String> = (1..=12).map(|number| format!("SITE-{number}")).collect();
+    for id in &ids {
+        mock.add_id(&id.parse().unwrap(), &[CONTACT]).unwrap();
+    }
+    mock.receive_mail(&mail("mallory@elsewhere.example", &ids.join(" "))).unwrap();
+    let requests = mock.clear_requests().unwrap();
+    assert_eq!(requests.len(), 10);
+    assert!(requests.iter().all(|request| request.request.ids_left_out == 2), "{requests:?}");
+    let answer = mock.outbox().unwrap().pop().unwrap().mail;
+    assert!(answer.text.contains("more than 10 license server ids"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_flood_of_mails_opens_one_request_for_each_id_and_writes_a_bounded_number_of_mails() {
+    for auto_approve in [false, true] {
+        let mock = MockSolme::builder();
+        let mock = if auto_approve { mock.auto_approve().start() } else { mock.start() };
+        LicenseServer::new(&mock).synchronize().await.unwrap();
+        for number in 0..1_100 {
+            let sender = format!("mallory{}@elsewhere.example", number % 200);
+            mock.receive_mail(&mail(&sender, "License server id: DEMO-4711")).unwrap();
+        }
+        let requests = mock.clear_requests().unwrap();
+        assert_eq!(requests.len(), if auto_approve { 10 } else { 1 });
+        let noted: u64 = requests.iter().map(|request| request.request.further_mails).sum();
+        assert_eq!(noted, 1_100 - requests.len() as u64);
+        let to_contacts = mock.outbox().unwrap().iter().filter(|mail| mail.mail.to == [CONTACT]).count();
+        assert_eq!(to_contacts, if auto_approve { 20 } else { 1 });
+        assert_eq!(mock.outbox().unwrap().len(), to_contacts + 1_000, "acknowledgements");
+        let one = "eve@elsewhere.example";
+        mock.advance_clock(3_600).unwrap();
+        for _ in 0..20 {
+            mock.receive_mail(&mail(one, "hello")).unwrap();
+        }
+        assert_eq!(mock.outbox().unwrap().iter().filter(|mail| mail.mail.to == [one]).count(), 10);
+    }
 }
 
 #[tokio::test]

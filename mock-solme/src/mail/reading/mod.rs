@@ -18,6 +18,9 @@ use super::{Address, LICENSING, MessageId, ReceivedMail};
 /// License server ids taken from one mail, known ones and unknown ones each; those that follow are left out.
 pub const MAX_LICENSE_SERVER_IDS: usize = 10;
 
+/// Characters of a subject that are read.
+const SUBJECT: usize = 200;
+
 /// What a mail says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadMail {
@@ -25,7 +28,7 @@ pub struct ReadMail {
     pub from: Option<Address>,
     /// The envelope sender: where an answer to the sender goes (RFC 3834 section 4).
     pub envelope_from: Option<Address>,
-    /// The subject, decoded.
+    /// The subject, decoded; its first 200 characters.
     pub subject: Option<String>,
     /// The name of the mail, for the answer's `In-Reply-To`.
     pub message_id: Option<MessageId>,
@@ -43,6 +46,8 @@ pub struct LicenseServerIds {
     pub known: Vec<LicenseServerId>,
     /// What the mail calls a license server id and is none that is known, in order of appearance.
     pub unknown: Vec<LicenseServerId>,
+    /// How many known ones were left out.
+    pub left_out: usize,
 }
 
 impl ReadMail {
@@ -54,6 +59,7 @@ impl ReadMail {
         let author = headers.and_then(|headers| headers.from()?.first()?.address().and_then(address));
         let from = author.or_else(|| envelope_from.clone());
         let subject = headers.and_then(Message::subject).map(str::to_owned);
+        let shortened = subject.as_ref().map(|subject| subject.chars().take(SUBJECT).collect());
         let message_id = headers.and_then(|headers| headers.message_id()?.parse().ok());
         let automatic = mail.envelope_from.is_none()
             || from.as_ref().is_some_and(is_machine)
@@ -66,29 +72,41 @@ impl ReadMail {
         }
         mime::for_each_text(&mail.raw, &mut |text| words.scan(text));
         let thumbprints = words.take_thumbprints();
-        Self { from, envelope_from, subject, message_id, automatic, thumbprints, words }
+        Self { from, envelope_from, subject: shortened, message_id, automatic, thumbprints, words }
     }
 
     /// The license server ids of this mail. `is_known` is asked at most 768 times, once for each candidate.
     pub fn license_server_ids(&self, is_known: impl Fn(&LicenseServerId) -> bool) -> LicenseServerIds {
-        let mut ids = LicenseServerIds::default();
+        let (mut ids, mut left_out) = (LicenseServerIds::default(), 0);
         for candidate in self.words.candidates() {
-            let into = match (is_known(&candidate.id), candidate.announced) {
+            let is_known = is_known(&candidate.id);
+            let into = match (is_known, candidate.announced) {
                 (true, _) => &mut ids.known,
                 (false, true) => &mut ids.unknown,
                 (false, false) => continue,
             };
             if into.len() < MAX_LICENSE_SERVER_IDS {
                 into.push(candidate.id.clone());
+            } else if is_known {
+                left_out += 1;
             }
         }
-        ids
+        LicenseServerIds { left_out, ..ids }
     }
 
     /// Whether the mail, by its form alone, seems to name a license server id. The answer to the sender depends on
     /// this and never on what is known here ([`super::answers`]).
     pub fn seems_to_name_a_license_server_id(&self) -> bool {
-        self.words.candidates().any(|candidate| candidate.announced || candidate.looks_like_an_id)
+        self.seeming_ids() > 0
+    }
+
+    /// Whether it seems, by its form alone, to name more of them than are looked at.
+    pub fn seems_to_name_too_many(&self) -> bool {
+        self.seeming_ids() > MAX_LICENSE_SERVER_IDS
+    }
+
+    fn seeming_ids(&self) -> usize {
+        self.words.candidates().filter(|candidate| candidate.announced || candidate.looks_like_an_id).count()
     }
 }
 

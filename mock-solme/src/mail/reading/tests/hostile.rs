@@ -18,6 +18,13 @@ fn a_thousand_nested_multiparts_are_passed_over_and_what_lies_before_them_is_rea
 }
 
 #[test]
+fn of_a_subject_of_a_megabyte_200_characters_are_kept_and_the_id_at_its_end_is_found() {
+    let mail = read(format!("Subject: {} DEMO-4711\r\n\r\n", "\u{e4}".repeat(500_000)));
+    assert_eq!(mail.subject.as_ref().map(|subject| subject.chars().count()), Some(200));
+    assert_eq!(mail.license_server_ids(|id| id.as_str() == "DEMO-4711").known.len(), 1);
+}
+
+#[test]
 fn parts_are_read_down_to_a_bounded_depth() {
     let nested = |depth: usize| {
         let open: String =
