@@ -13,10 +13,14 @@ use serde_json::{Value, json};
 
 use crate::clock::Span;
 use crate::output::{Exit, Text, Trouble};
+use crate::store::read_bounded;
 use crate::transport::{NetworkSettings, ProxySettings, Secret, TimeLimits};
 
 /// What begins the name of a setting in the environment: `connect_limit` is `LICENSE_SERVER_CONNECT_LIMIT`.
 const PREFIX: &str = "LICENSE_SERVER_";
+
+/// More bytes than any configuration file has.
+const LONGEST_FILE: usize = 1 << 20;
 
 /// The settings that a configuration file may have, and how they are written there.
 const KNOWN: [(&str, Form); 8] = [
@@ -171,7 +175,11 @@ impl<'a> Sources<'a> {
         let usual = || sources.base("XDG_CONFIG_HOME", ".config").map(|base| base.join("license-server/config.toml"));
         let Some(path) = named.clone().or_else(|| usual().filter(|path| path.exists())) else { return Ok(sources) };
         let wrong = |message: String| configuration(format!("the configuration file {}: {message}", path.display()));
-        let text = std::fs::read_to_string(&path).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+        let bytes = read_bounded(&path, LONGEST_FILE).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+        if bytes.len() > LONGEST_FILE {
+            return Err(wrong(format!("it is longer than {LONGEST_FILE} bytes")));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         let table: toml::Table = text.parse().map_err(|error| wrong(not_toml(&text, &error)))?;
         if let Some(unknown) = table.keys().find(|key| form_of(key).is_none()) {
             let known = KNOWN.map(|(name, _)| name).join(", ");

@@ -27,6 +27,7 @@ fn diagnose(context: &Context, store: Store) -> Result<Vec<Finding>, LocalStateE
     let times = store.times()?.observe(context.now());
     let last_answer = last_answer(&store, &identity)?;
     let loaded = store.load(context.now());
+    let (room, exposed) = (store.has_room(), store.exposed());
     drop(store);
     let (clock, network) = match ask(context, &identity) {
         Ok(network) => {
@@ -37,8 +38,8 @@ fn diagnose(context: &Context, store: Store) -> Result<Vec<Finding>, LocalStateE
         Err(failure) => (Found::NotChecked { because: Check::of(&failure) }, no_network(&failure)),
     };
     let mut findings = vec![
-        Finding { check: Check::State, found: state(&loaded) },
-        Finding { check: Check::KeyPair, found: key_pair(&loaded, &identity) },
+        Finding { check: Check::State, found: unless(state(&loaded), [room.as_ref().err(), exposed.as_ref()], false) },
+        Finding { check: Check::KeyPair, found: unless(key_pair(&loaded, &identity), [None, exposed.as_ref()], true) },
         Finding { check: Check::Clock, found: clock },
     ];
     findings.extend(network);
@@ -89,6 +90,15 @@ fn key_pair(loaded: &Result<Loaded, LocalStateError>, identity: &Identity) -> Fo
         Ok(_) => Found::well(format!("{} is there", identity.key_thumbprint)),
         Err(error) if error.is_about_the_key() => broken(error),
         Err(_) => Found::NotChecked { because: Check::State },
+    }
+}
+
+/// What is well is not, if one of these says so. Each is about the key pair or about the state.
+fn unless(found: Found, errors: [Option<&LocalStateError>; 2], about_the_key: bool) -> Found {
+    let error = errors.into_iter().flatten().find(|error| error.is_about_the_key() == about_the_key);
+    match (&found, error) {
+        (Found::Well { .. }, Some(error)) => broken(error),
+        _ => found,
     }
 }
 

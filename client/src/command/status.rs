@@ -19,6 +19,7 @@ pub(super) fn run(context: &Context) -> Result<Report, Trouble> {
     let automatic = Automatic::of(&session)?;
     let mut notes = notes(&session);
     notes.extend(automatic.note());
+    notes.extend(session.store.exposed().map(|exposed| exposed.to_string()));
     let mut json = to_json(&session, &notes);
     json["automatic_synchronization"] = automatic.to_json();
     Ok(Report::new(Exit::Done, json, to_text(&session, &automatic, &notes)))

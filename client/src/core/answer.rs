@@ -103,11 +103,15 @@ pub(crate) fn interpret_payload(answer: HttpAnswer, size: u64) -> Result<Option<
         return Err(Failure::Proxy(failure));
     }
     match (answer.status, answer.media_type().as_str()) {
-        (404, _) => Ok(None),
+        // A web page is never the main server's word that it has no such payload (P 13.8).
+        (404, _) if !answer.is_a_web_page() => Ok(None),
         (200, "application/octet-stream") if answer.content_encoding.is_none() => {
             if answer.too_long {
-                let found = answer.body.len() as u64;
-                return Err(Failure::PayloadWrong(super::PayloadWrong::Size { found, awaited: size }));
+                let wrong = match size {
+                    claimed if claimed > limits::PAYLOAD as u64 => super::PayloadWrong::BeyondLimit { claimed },
+                    awaited => super::PayloadWrong::TooLong { awaited },
+                };
+                return Err(Failure::PayloadWrong(wrong));
             }
             Ok(Some(answer.body))
         }

@@ -4,7 +4,7 @@
 use solme_sync_protocol::{
     Allocation, Digest, KeyThumbprint, LicenseServerId, MainServerHeader, MainServerId, Malformed, Message,
     NotVerified, PayloadError, PayloadName, PublicJwk, Receipt, Refusal, RequestId, SealingKey, Signature, Signed,
-    Unreadable, UtcTime, VerifyEs384, sealing_info,
+    Unreadable, UtcTime, VerifyEs384, limits, sealing_info,
 };
 
 use super::Outstanding;
@@ -92,6 +92,12 @@ pub enum PayloadWrong {
     /// Its size is not that of the receipt (P 11.6).
     #[error("it has {found} bytes, the receipt says {awaited}")]
     Size { found: u64, awaited: u64 },
+    /// It goes on behind its end.
+    #[error("it has more than the {awaited} bytes that the receipt says")]
+    TooLong { awaited: u64 },
+    /// The receipt claims more than any payload may have.
+    #[error("the receipt says {claimed} bytes, and a payload has {} at most (P 18)", limits::PAYLOAD)]
+    BeyondLimit { claimed: u64 },
     /// Its digest is not that of the receipt (P 11.6).
     #[error("its digest is not that of the receipt")]
     Digest,
@@ -113,7 +119,7 @@ impl PayloadWrong {
     /// The clause of P 11 that failed.
     pub(crate) const fn clause(&self) -> &'static str {
         match self {
-            Self::Size { .. } | Self::Digest => "P 11.6",
+            Self::Size { .. } | Self::TooLong { .. } | Self::BeyondLimit { .. } | Self::Digest => "P 11.6",
             Self::DoesNotOpen | Self::AllocationDigest => "P 11.7",
             Self::Malformed(_) | Self::Revision { .. } => "P 11.8",
         }
@@ -296,6 +302,7 @@ fn check(conduct: &dyn Conduct, holds: bool, wrong: PayloadWrong) -> Result<(), 
 
 fn payload_fits(receipt: &Receipt, payload: &[u8], conduct: &dyn Conduct) -> Result<(), PayloadWrong> {
     let (found, awaited) = (payload.len() as u64, receipt.payload_size);
+    check(conduct, awaited <= limits::PAYLOAD as u64, PayloadWrong::BeyondLimit { claimed: awaited })?;
     check(conduct, found == awaited, PayloadWrong::Size { found, awaited })?;
     check(conduct, Digest::of(payload) == receipt.payload_digest, PayloadWrong::Digest)
 }

@@ -100,6 +100,12 @@ pub(crate) enum Failure {
     Stopped,
 }
 
+/// Whether host and port name this computer: no firewall is between.
+fn is_of_this_computer(at: &str) -> bool {
+    let host = at.rsplit_once(':').map_or(at, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
 impl Failure {
     /// The code, as scripts see it.
     pub(crate) const fn code(&self) -> &'static str {
@@ -142,6 +148,9 @@ impl Failure {
         match self {
             Self::NameLookupFailed { host, detail } => {
                 format!("the name {host} of the main server could not be looked up: {detail}")
+            }
+            Self::Port { role, fault: PortFault::Refused, at, .. } if is_of_this_computer(at) => {
+                format!("{} ({at}) refused the connection: nothing listens there", port(*role))
             }
             Self::Port { role, fault: PortFault::Refused, at, .. } => {
                 format!(
@@ -193,6 +202,11 @@ impl Failure {
     pub(crate) fn cure(&self) -> String {
         let first = match self {
             Self::NameLookupFailed { .. } => "Check the network and the name server of this computer".to_owned(),
+            Self::Port { fault: PortFault::Refused, at, .. } if is_of_this_computer(at) => {
+                "The address is this computer: is the main server, or its simulator, running? Start it, then synchronize \
+                 again"
+                    .to_owned()
+            }
             Self::Port { role, fault: PortFault::Refused, .. } => {
                 format!("Have port {} to the main server opened in the firewall, or try later", role.port())
             }

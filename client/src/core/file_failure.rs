@@ -42,7 +42,7 @@ impl From<Wrong> for FileFailure {
 impl From<PayloadWrong> for FileFailure {
     fn from(wrong: PayloadWrong) -> Self {
         match wrong {
-            PayloadWrong::Size { .. } | PayloadWrong::Digest => {
+            PayloadWrong::Size { .. } | PayloadWrong::TooLong { .. } | PayloadWrong::Digest => {
                 Self::Damaged { detail: format!("its payload: {wrong}") }
             }
             _ => Self::Wrong { clause: wrong.clause(), detail: wrong.to_string() },

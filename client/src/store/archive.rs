@@ -1,6 +1,6 @@
 //! `new-key-pair`: the old state goes into the archive, whole, before the new one begins.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use solme_sync_protocol::{SigningKey, UtcTime};
 use zeroize::Zeroizing;
 
 use super::automatic::write_schedule;
-use super::file::{Readers, create_private, sync_directory_of, write_atomically};
+use super::file::{Readers, create_private, read_bounded, sync_directory_of, write_atomically};
 use super::history::record;
 use super::seal::SealKey;
 use super::{Event, LocalStateError, Store};
@@ -59,7 +59,7 @@ impl Store {
     /// Copies the key file. A lost one is one of the reasons to come here.
     pub(super) fn archive_key(&self, archive: &Path) -> Result<(), LocalStateError> {
         let failed = |error| LocalStateError::Archive { error };
-        match fs::read(self.directory.key_file()).map(Zeroizing::new) {
+        match read_bounded(&self.directory.key_file(), 16_384).map(Zeroizing::new) {
             Ok(key) => {
                 let names = ["archived signing key written", "archived signing key in place"];
                 let file = archive.join("signing-key.pem");

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::LocalStateError;
-use super::file::create_private;
+use super::file::{create_private, must_be_regular};
 
 /// The version of the schema, in SQLite's `user_version`. 0 is an empty database.
 pub(super) const VERSION: i64 = 3;
@@ -89,7 +89,9 @@ CREATE TABLE seal (
 /// Opens or creates the database file.
 pub(super) fn open(file: &Path) -> Result<Connection, LocalStateError> {
     // SQLite gives its log the mode of the database.
-    create_private(file).map_err(|error| LocalStateError::DatabaseFailed { detail: error.to_string() })?;
+    create_private(file)
+        .and_then(|()| must_be_regular(file))
+        .map_err(|error| LocalStateError::DatabaseFailed { detail: format!("{}: {error}", file.display()) })?;
     let mut db = Connection::open(file)?;
     // The directory is locked, so SQLite needs neither shared memory nor locks of its own between processes.
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;

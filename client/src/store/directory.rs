@@ -4,14 +4,14 @@
 //! for it. A *turn* is held by whoever asks for, awaits or takes an answer, from the request to the end of it: there is
 //! one synchronization at a time, and beside it everything else goes on. A turn is taken before the state lock.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use solme_sync_protocol::UtcTime;
 
-use super::file::sync_directory_of;
+use super::file::{others_may, owner_only, sync_directory_of};
 use super::{DurableSteps, LocalStateError};
 use crate::conduct::Conduct;
 
@@ -92,7 +92,7 @@ fn lock(place: &Place, name: &str, verb: &str, patience: Duration) -> Result<Res
     }
     let failed = |error| LocalStateError::Directory { directory: place.path.clone(), error };
     let file = place.path.join(name);
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(file);
+    let opened = owner_only().read(true).write(true).create(true).truncate(false).open(file);
     let mut lock = opened.map_err(failed)?;
     let began = Instant::now();
     loop {
@@ -170,6 +170,30 @@ impl StateDirectory {
     /// License server id and trust file once more, for when the database is lost.
     pub(super) fn setup_file(&self) -> PathBuf {
         self.path.join("setup.json")
+    }
+
+    /// What the modes of directory and files let others do; none of them was made so.
+    pub(super) fn exposed(&self) -> Option<LocalStateError> {
+        let key = self.key_file();
+        if others_may(&key, 0o077) {
+            return Some(LocalStateError::KeyExposed { file: key });
+        }
+        let written = [(self.path.clone(), 0o002), (self.database_file(), 0o022)];
+        let writable = written.into_iter().find(|(path, bits)| others_may(path, *bits));
+        writable.map(|(path, _)| LocalStateError::StateExposed { path })
+    }
+
+    /// Whether there is room for the next change: as much as a large allocation takes. It is given back at once.
+    pub(super) fn has_room(&self) -> Result<(), LocalStateError> {
+        const LARGE: usize = 1 << 20;
+        let file = self.path.join("room.tmp");
+        let _ = fs::remove_file(&file); // of a run that was cut off
+        let written = owner_only().write(true).create_new(true).open(&file).and_then(|mut file| {
+            file.write_all(&vec![0; LARGE])?;
+            file.sync_all()
+        });
+        let _ = fs::remove_file(&file);
+        written.map_err(|error| LocalStateError::NoRoom { directory: self.path.clone(), error })
     }
 
     /// Makes a new directory of the archive.

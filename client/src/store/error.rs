@@ -29,6 +29,12 @@ pub(crate) enum LocalStateError {
     KeyForeign { file: PathBuf, found: KeyThumbprint, awaited: KeyThumbprint },
     #[error("the private key file {} cannot be used: {error}", .file.display())]
     KeyFile { file: PathBuf, error: io::Error },
+    #[error("the private key file {} may be read or changed by others than its owner", .file.display())]
+    KeyExposed { file: PathBuf },
+    #[error("{} may be changed by others than its owner", .path.display())]
+    StateExposed { path: PathBuf },
+    #[error("the state directory {} has no room for the next change: {error}", .directory.display())]
+    NoRoom { directory: PathBuf, error: io::Error },
     #[error("the state database {} is missing, although a private key is there", .file.display())]
     DatabaseMissing { file: PathBuf },
     #[error("the state database is damaged: {detail}")]
@@ -59,6 +65,9 @@ impl LocalStateError {
             Self::KeyDamaged { .. } => "key-file-damaged",
             Self::KeyForeign { .. } => "key-file-foreign",
             Self::KeyFile { .. } => "key-file-unusable",
+            Self::KeyExposed { .. } => "key-file-exposed",
+            Self::StateExposed { .. } => "state-exposed",
+            Self::NoRoom { .. } => "state-no-room",
             Self::DatabaseMissing { .. } => "database-missing",
             Self::DatabaseDamaged { .. } => "database-damaged",
             Self::DatabaseFailed { .. } => "database-unusable",
@@ -73,7 +82,11 @@ impl LocalStateError {
     pub(crate) const fn is_about_the_key(&self) -> bool {
         matches!(
             self,
-            Self::KeyMissing { .. } | Self::KeyDamaged { .. } | Self::KeyForeign { .. } | Self::KeyFile { .. }
+            Self::KeyMissing { .. }
+                | Self::KeyDamaged { .. }
+                | Self::KeyForeign { .. }
+                | Self::KeyFile { .. }
+                | Self::KeyExposed { .. }
         )
     }
 
@@ -97,6 +110,12 @@ impl LocalStateError {
                 "Check the owner and the permissions of the state directory and the space on its disk, then run the \
                  command again."
             }
+            Self::KeyExposed { .. } => {
+                "Run `chmod 600` on it. If others may have read it, replace the key pair: `license-server new-key-pair --yes`, \
+                 and have the old one cleared with `license-server request-clear`."
+            }
+            Self::StateExposed { .. } => "Run `chmod 700` on the state directory and `chmod 600` on the files in it.",
+            Self::NoRoom { .. } => "Free space on the disk of the state directory, or raise the limit on its files.",
             Self::KeyMissing { .. } | Self::KeyDamaged { .. } | Self::KeyForeign { .. } => {
                 "Put the right file back from a backup. If there is none, run `license-server new-key-pair --yes`, and \
                  have the old key pair cleared with `license-server request-clear`."

@@ -65,13 +65,32 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
 
 fn create(path: &Path, readers: Readers) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
     if readers == Readers::OwnerOnly {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+        options = owner_only();
     }
-    options.open(path)
+    options.write(true).create_new(true).open(path)
+}
+
+/// A file that is made now has mode 0600.
+pub(super) fn owner_only() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Whether someone beside the owner may do what `bits` of a mode say.
+pub(super) fn others_may(path: &Path, bits: u32) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::metadata(path).is_ok_and(|file| file.permissions().mode() & bits != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (path, bits);
+        false
+    }
 }
 
 /// Reads a file, `-` for standard input, up to one byte more than `at_most`: its reader then sees that it is too large.
@@ -81,7 +100,19 @@ pub(crate) fn read_bounded(path: &Path, at_most: usize) -> io::Result<Vec<u8>> {
     if path == Path::new("-") {
         io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
     } else {
+        must_be_regular(path)?;
         File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
+}
+
+/// A pipe in the place of a file may never end, or never begin, and a device has no end.
+pub(super) fn must_be_regular(path: &Path) -> io::Result<()> {
+    let kind = fs::metadata(path)?.file_type();
+    let found = match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_dir() => "it is a directory, expected a file",
+        () => "it is a pipe or a device, expected a file (- is standard input)",
+    };
+    Err(io::Error::other(found))
 }

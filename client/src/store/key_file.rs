@@ -1,15 +1,17 @@
 //! The private signing key: a file of its own, mode 0600, PKCS #8 PEM.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use solme_sync_protocol::{KeyThumbprint, SigningKey};
 use zeroize::Zeroizing;
 
-use super::file::{Readers, rename, write_atomically};
+use super::file::{Readers, read_bounded, rename, write_atomically};
 use super::seal::SealKey;
 use super::{LocalStateError, Store};
+
+/// More bytes than any key file has.
+const LONGEST: usize = 16_384;
 
 impl Store {
     /// The key pair in the key file, or a new one, durably stored before anyone hears of it (P 3.3). A key file without
@@ -73,7 +75,8 @@ impl Store {
 
 fn read(file: &Path) -> Result<Option<SigningKey>, LocalStateError> {
     let damaged = || LocalStateError::KeyDamaged { file: file.to_owned() };
-    match fs::read(file).map(Zeroizing::new) {
+    match read_bounded(file, LONGEST).map(Zeroizing::new) {
+        Ok(bytes) if bytes.len() > LONGEST => Err(damaged()),
         Ok(bytes) => {
             let pem = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
             SigningKey::from_pem(pem).map(Some).map_err(|_| damaged())

@@ -78,6 +78,19 @@ impl Store {
         self.directory.steps()
     }
 
+    /// What others may do to the state, and should not.
+    pub(crate) fn exposed(&self) -> Option<LocalStateError> {
+        self.directory.exposed()
+    }
+
+    /// Whether there is room for the next change.
+    ///
+    /// # Errors
+    /// [`LocalStateError::NoRoom`].
+    pub(crate) fn has_room(&self) -> Result<(), LocalStateError> {
+        self.directory.has_room()
+    }
+
     /// The state directory.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()

@@ -6,6 +6,8 @@ mod deadline;
 mod direct;
 mod doctor;
 mod environment;
+#[cfg(unix)]
+mod exposed;
 mod file;
 mod hostile;
 mod local_state;

@@ -65,7 +65,7 @@ impl Place<'_> {
     }
 
     fn connect(&self, error: &io::Error) -> Failure {
-        let detail = error.to_string();
+        let detail = in_words(error);
         match error.kind() {
             io::ErrorKind::ConnectionRefused => self.port(PortFault::Refused, detail),
             io::ErrorKind::TimedOut => self.port(PortFault::TimedOut, detail),
@@ -104,7 +104,7 @@ impl Place<'_> {
             (rustls::Error::InvalidMessage(_), _) => {
                 self.tls_failed("what answers there does not speak TLS".to_owned())
             }
-            (other, _) => self.tls_failed(other.to_string()),
+            (other, _) => self.tls_failed(without_address(&other.to_string())),
         }
     }
 
@@ -149,5 +149,15 @@ fn last_cause(error: &(dyn Error + 'static)) -> String {
     while let Some(source) = last.source() {
         last = source;
     }
-    last.to_string()
+    last.downcast_ref::<io::Error>().map_or_else(|| last.to_string(), in_words)
+}
+
+/// What the operating system says, or what the kind of the error means: libraries wrap sentences for programmers in it.
+fn in_words(error: &io::Error) -> String {
+    if error.raw_os_error().is_some() { error.to_string() } else { error.kind().to_string() }
+}
+
+/// A library's sentence without the address of its documentation.
+fn without_address(text: &str) -> String {
+    text.split(": http").next().unwrap_or(text).to_owned()
 }

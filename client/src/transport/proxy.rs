@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter};
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -73,6 +73,8 @@ pub(crate) enum WrongProxy {
          socks5h://user:password@proxy.example:1080, and @ : / % in user or password as %40 %3A %2F %25"
     )]
     Malformed,
+    #[error("the address of the proxy has no host, or one that cannot be: it is as http://proxy.example:3128")]
+    NoHost,
     #[error("the address of the proxy has no port from 1 to 65535: it is as http://proxy.example:3128")]
     NoPort,
     #[error("the address of the proxy ends with its port: it is as http://proxy.example:3128")]
@@ -172,10 +174,25 @@ impl FromStr for ProxyUrl {
         if !matches!(url.path_and_query().map(|path| path.as_str()), None | Some("" | "/")) {
             return Err(WrongProxy::Path);
         }
+        if !is_a_host(authority.host()) {
+            return Err(WrongProxy::NoHost);
+        }
         let port = authority.port_u16().filter(|port| *port != 0).ok_or(WrongProxy::NoPort)?;
         let login = authority.as_str().rsplit_once('@').map(|(login, _)| Login::decode(login, kind)).transpose()?;
         Ok(Self { kind, host: authority.host().to_owned(), port, login })
     }
+}
+
+/// Whether it can be the name or the address of a computer; an IPv6 address stands in brackets.
+fn is_a_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let of_a_name =
+        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let last_is_a_number = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    name.len() <= 253 && name.split('.').all(of_a_name) && (!last_is_a_number || name.parse::<Ipv4Addr>().is_ok())
 }
 
 impl ProxyKind {
@@ -352,6 +369,13 @@ mod tests {
             ("http://me:secret%FF@proxy.example:3128", "UTF-8"),
             ("http://me:sec ret@proxy.example:3128", "malformed"),
             ("http://", "malformed"),
+            ("http://me:secret@:1", "no host"),
+            ("socks5://u:secret@[::g]:1", ""),
+            ("socks5://u:secret@[]:1", ""),
+            ("http://[1.2.3.4]:1", ""),
+            ("http://secret..example:1", "no host"),
+            ("http://1.2.3.999:1", "no host"),
+            ("http://pro%78y:1", ""),
             (&long, "too long"),
         ] {
             let message = shown(text).unwrap_err();
