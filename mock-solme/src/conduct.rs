@@ -47,7 +47,7 @@ pub trait Conduct: Debug + Send + Sync {
         registry::decide(record, request, facts)
     }
 
-    /// What is new in a receipt: main server time and two names (P 2.8, 6).
+    /// What is new in a receipt: main server time, two names and the salt (P 2.8, 6, 7).
     fn fresh(&self, fresh: Fresh, _: Carrier) -> Fresh {
         fresh
     }

@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ComponentId, JsonError, UtcTime, component, json, limits};
+use crate::{ComponentId, JsonError, Salt, UtcTime, component, json, limits};
 
-/// What is allocated to one license server id: always a full snapshot (P 7.1).
+/// What is allocated to one license server id: always a full snapshot (P 7.1). Its salt comes and goes with the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allocation {
     /// Raised by every change, never lowered.
@@ -17,6 +17,25 @@ pub struct Allocation {
     /// The licenses, their numbers unique.
     #[serde(deserialize_with = "json::objects")]
     pub licenses: Vec<License>,
+}
+
+/// What is sealed (P 7).
+#[derive(Deserialize)]
+struct Salted {
+    #[serde(rename = "salt")]
+    _salt: Salt,
+    #[serde(deserialize_with = "json::integer")]
+    revision: u64,
+    #[serde(deserialize_with = "json::objects")]
+    licenses: Vec<License>,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+struct SaltedRef<'a> {
+    salt: &'a Salt,
+    #[serde(flatten)]
+    allocation: &'a Allocation,
 }
 
 /// One allocated license.
@@ -84,20 +103,22 @@ pub enum Malformed {
 }
 
 impl Allocation {
-    /// Reads and checks an allocation.
+    /// Reads and checks an allocation with its salt.
     ///
     /// # Errors
     /// [`Malformed`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, Malformed> {
         at_most("bytes", bytes.len(), limits::ALLOCATION)?;
-        let allocation: Self = json::parse(bytes).map_err(Malformed::Json)?;
+        let Salted { revision, licenses, .. } = json::parse(bytes).map_err(Malformed::Json)?;
+        let allocation = Self { revision, licenses };
         allocation.check()?;
         Ok(allocation)
     }
 
-    /// The bytes that are digested and sealed.
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("an allocation has string keys and no failing serializers")
+    /// The bytes that are digested and sealed (P 7.5). The salt is fresh for each receipt.
+    pub fn to_json(&self, salt: &Salt) -> Vec<u8> {
+        let salted = SaltedRef { salt, allocation: self };
+        serde_json::to_vec(&salted).expect("an allocation has string keys and no failing serializers")
     }
 
     /// Checks the rules of P 7 and the limits of P 18 that types cannot say.
@@ -222,6 +243,10 @@ mod tests {
 
     const NUMBER: &str = "AVIX1-00000-00000-00000-00000-DEMO001";
 
+    fn salt() -> Salt {
+        Salt::from_random([1; 16])
+    }
+
     fn license() -> License {
         License {
             number: NUMBER.parse().unwrap(),
@@ -274,15 +299,15 @@ mod tests {
     #[test]
     fn an_allocation_survives_its_json_and_names_a_license_only_once() {
         let mut allocation = Allocation { revision: 3, licenses: vec![license()] };
-        assert_eq!(Allocation::from_json(&allocation.to_json()), Ok(allocation.clone()));
+        assert_eq!(Allocation::from_json(&allocation.to_json(&salt())), Ok(allocation.clone()));
         allocation.licenses.push(license());
         let twice = Malformed::DuplicateLicense(NUMBER.parse().unwrap());
-        assert_eq!(Allocation::from_json(&allocation.to_json()), Err(twice));
+        assert_eq!(Allocation::from_json(&allocation.to_json(&salt())), Err(twice));
     }
 
     #[test]
     fn a_missing_member_is_not_null() {
-        let json = String::from_utf8(Allocation { revision: 3, licenses: vec![license()] }.to_json()).unwrap();
+        let json = String::from_utf8(Allocation { revision: 3, licenses: vec![license()] }.to_json(&salt())).unwrap();
         let without = json.replace(r#""display":null,"#, "");
         assert_ne!(json, without);
         assert!(matches!(Allocation::from_json(without.as_bytes()), Err(Malformed::Json(_))));

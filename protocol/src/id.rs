@@ -1,4 +1,4 @@
-//! Names on the wire (P 2.7, 2.8).
+//! Names on the wire (P 2.7, 2.8), and the salt, which has their form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -130,6 +130,10 @@ random_name!(
 random_name!(
     /// The opaque name of a sealed payload on the 8080 role (P 2.8).
     PayloadName, "payload name"
+);
+random_name!(
+    /// What is sealed with an allocation, so that nobody can guess it by its digest (P 7.5). It names nothing.
+    Salt, "salt"
 );
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub use component::{BASE, COMPONENTS, ComponentId, component_id, component_name}
 pub use digest::Digest;
 pub use file::{FileError, SyncFile};
 pub use health::Health;
-pub use id::{IdError, LicenseServerId, MainServerId, PayloadName, RequestId, SyncId};
+pub use id::{IdError, LicenseServerId, MainServerId, PayloadName, RequestId, Salt, SyncId};
 pub use json::{JsonError, parse as parse_json};
 pub use jwk::{JwkError, KeyThumbprint, PublicJwk};
 pub use jws::{

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::PrivateKeyDer;
 use solme_sync_protocol::{
-    Allocation, Digest, MainServerId, PayloadName, PublicJwk, Receipt, Refusal, RefusalCode, Request, RustCrypto,
+    Allocation, Digest, MainServerId, PayloadName, PublicJwk, Receipt, Refusal, RefusalCode, Request, RustCrypto, Salt,
     SignEs384, Signed, SigningKey, SyncId, TrustFile, UtcTime, Verified, sealing_info,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -94,7 +94,7 @@ impl Draft {
             payload_digest: nothing,
             allocation_digest: nothing,
         };
-        let allocation = Allocation { revision: 1, licenses: Vec::new() }.to_json();
+        let allocation = Allocation { revision: 1, licenses: Vec::new() }.to_json(&Salt::from_random([9; 16]));
         Self { receipt, allocation, sealing_key: content.sealing_jwk }
     }
 

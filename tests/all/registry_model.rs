@@ -14,7 +14,7 @@ use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use solme_sync_protocol::{
     Component, Digest, KeyThumbprint, License, LicenseServerId, MainServerId, PayloadName, Receipt, Request, RequestId,
-    RustCrypto, SealingKey, SignEs384 as _, Signed, SigningKey, SyncId, UtcTime, Verified,
+    RustCrypto, Salt, SealingKey, SignEs384 as _, Signed, SigningKey, SyncId, UtcTime, Verified,
 };
 
 /// License Servers that take part, installed or not.
@@ -295,8 +295,9 @@ impl MainServer {
                     now: self.now,
                     sync_id: SyncId::from_random(self.fresh_bits()),
                     payload_name: PayloadName::from_random(self.fresh_bits()),
+                    salt: Salt::from_random(self.fresh_bits()),
                 };
-                let receipt = acceptance.receipt(&fresh, acceptance.allocation());
+                let receipt = acceptance.receipt(&fresh, &acceptance.allocation(&fresh));
                 let signed = Signed::sign(&receipt, main_server_key());
                 self.records[id] = acceptance.record(&record, &fresh, &signed);
                 self.accepted[id].insert(*acceptance.request_digest(), acceptance.request().request_id.clone());

@@ -143,7 +143,7 @@ def make(folder: Path) -> None:
         "request", local, jwk=local.export_public(as_dict=True))  # fmt: skip
     common = ids | {"version": 1, "iat": 1_800_000_002, "key_thumbprint": local.thumbprint(),
                     "request_digest": digest(request.rpartition(".")[0].encode())}  # fmt: skip
-    allocation = json.dumps({"licenses": [], "revision": 1}).encode()
+    allocation = json.dumps({"licenses": [], "revision": 1, "salt": base64url_encode(bytes(16))}).encode()
     sync_id = base64url_encode(bytes(range(16)))
     info = sealing_info(ids["iss"], ids["aud"], common["request_digest"], sync_id)
     by_cryptography = CRYPTOGRAPHY.encrypt(allocation, sealing.get_op_key("wrapKey"), info)

@@ -21,7 +21,8 @@ CODES = ENDS | set("""invalid-signature unknown-license-server-id rate-limited l
 JOSE, PROBLEM, OCTETS = "application/jose", "application/problem+json", "application/octet-stream"
 KINDS = {("443", True): JOSE, ("443", False): PROBLEM, ("8080", True): OCTETS}  # P 13.3, 13.4: by status 200 or not
 REFUSED, FAILED, FILE, STATE, NO = 10, 11, 12, 13, 14  # exit codes, beside 0 done
-FRESH = {"outstanding": None, "receipt": None, "allocation": '{"licenses":[]}', "cleared": False, "mark": 0,
+EMPTY = '{"salt":"AAAAAAAAAAAAAAAAAAAAAA","licenses":[]}'  # before the first synchronization
+FRESH = {"outstanding": None, "receipt": None, "allocation": EMPTY, "cleared": False, "mark": 0,
          "clock": 0, "advanced": 0}  # fmt: skip
 
 
@@ -59,6 +60,7 @@ def digest(data: bytes | str) -> str:  # P 2.9; of a message it is that of its s
 
 def check_allocation(data: bytes) -> dict:  # P 11.8 and 7
     allocation = parse(data)
+    require(len(decode(allocation["salt"])) == 16, "no salt of 128 bits")  # P 7.5
     for one in allocation["licenses"]:
         start, end = one["valid_from"], one["expires_at"]
         users = {part["id"]: part["max_users"] for part in one["components"] if re.fullmatch(r"[\w-]{16}", part["id"])}

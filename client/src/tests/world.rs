@@ -12,6 +12,7 @@ use crate::core::{Applied, HttpAnswer, Identity, LocalServer, Stored, Times, rea
 /// Main server time of the first receipt.
 pub(crate) const MAIN_TIME: UtcTime = UtcTime::from_secs(1_800_000_000);
 const DAY: u64 = 86_400;
+const SALT: &str = "c2FsdC1vZi10aGUtdGVzdA";
 
 pub(crate) const NUMBERS: [&str; 3] = [
     "AVIX1-00000-00000-00000-00000-DEMO001",
@@ -102,7 +103,7 @@ impl MainServer {
         let sync_id = SyncId::from_random([u8::try_from(sequence).unwrap(); 16]);
         let id: LicenseServerId = content.license_server_id.clone();
         let info = sealing_info(&self.trust.main_server_id, &id, &request_digest, &sync_id);
-        let bytes = allocation.to_json();
+        let bytes = allocation.to_json(&SALT.parse().unwrap());
         let payload = content.sealing_jwk.seal(&info, &bytes);
         let receipt = Receipt {
             version: 1,
@@ -180,7 +181,7 @@ impl World {
         let (receipt, _) = self.main.accept(&self.outstanding().jws, &allocation, 1, MAIN_TIME);
         let receipt = self.main.sign(&receipt);
         Stored {
-            applied: Some((receipt.clone(), allocation.to_json())),
+            applied: Some((receipt.clone(), allocation.to_json(&SALT.parse().unwrap()))),
             evidence: Some(receipt),
             cleared: None,
             broken_seal: None,

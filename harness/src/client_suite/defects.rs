@@ -31,7 +31,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         "2.1" "2.2" "2.4" "2.5" "2.7" "2.8" "2.9" "3.2" "4.1" "4.2" "4.3" "4.4" "4.5" "4.7" "6.1" "11.1"]);
     cases.extend(of![Refusal, "defective-refusals-are-not-accepted", message:
         "2.1" "2.2" "2.4" "2.5" "2.9" "4.1" "4.2" "4.3" "4.4" "4.5" "4.7" "8.1" "10.1" "11.1" "11.10"]);
-    cases.extend(of![Allocation, "defective-allocations-are-not-accepted", message: "2.2" "2.5" "7.2" "11.8"]);
+    cases.extend(of![Allocation, "defective-allocations-are-not-accepted", message: "2.2" "2.5" "2.8" "7.2" "11.8"]);
     cases.extend(of![Problem, "defective-problem-documents-are-no-refusals", problem: "2.1" "2.2" "8.2" "13.6"]);
     cases.extend(of![File, "defective-response-files-are-not-usable", file: "2.2" "2.4" "14.2"]);
     cases.extend(of![Trust, "defective-trust-files-set-nothing-up", trust: "15.1" "15.2"]);

@@ -7,7 +7,8 @@ use mock_solme::Carrier;
 use mock_solme::registry::{Acceptance, Fresh};
 use mock_solme::testing::{Conduct, Leaving};
 use solme_sync_protocol::{
-    PublicJwk, Receipt, Refusal, Request, RustCrypto, SignEs384, Signature, Signed, SyncFile, SyncId, UtcTime, Verified,
+    PublicJwk, Receipt, Refusal, Request, RustCrypto, Salt, SignEs384, Signature, Signed, SyncFile, SyncId, UtcTime,
+    Verified,
 };
 
 use super::{Mutant, mutant};
@@ -28,6 +29,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("digest-of-the-plaintext", "7.5", || {
         Arc::new(Writes(|receipt| receipt.payload_digest = receipt.allocation_digest))
     }),
+    mutant("same-salt-again", "7.5", || Arc::new(SameSalt)),
     mutant("seals-to-the-signing-key", "7.3", || {
         Arc::new(Seals(|(_, info), request| (request.signed().header().jwk, info)))
     }),
@@ -49,6 +51,16 @@ impl Conduct for Writes {
         let mut receipt = acceptance.receipt(fresh, payload);
         (self.0)(&mut receipt);
         receipt
+    }
+}
+
+/// Has one salt for all receipts.
+#[derive(Debug)]
+struct SameSalt;
+
+impl Conduct for SameSalt {
+    fn fresh(&self, fresh: Fresh, _: Carrier) -> Fresh {
+        Fresh { salt: Salt::from_random([1; 16]), ..fresh }
     }
 }
 

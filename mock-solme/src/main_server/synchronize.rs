@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use rusqlite::Connection;
 use solme_sync_protocol::{
     Digest, Health, LicenseServerId, MainServerId, Message, PayloadName, Problem, ProblemCode, PublicJwk, Receipt,
-    Refusal, Request, RequestId, SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
+    Refusal, Request, RequestId, Salt, SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
 };
 
 use super::MainServer;
@@ -194,10 +194,11 @@ impl MainServer {
             now: self.now(),
             sync_id: SyncId::from_random(crypto::random()?),
             payload_name: PayloadName::from_random(crypto::random()?),
+            salt: Salt::from_random(crypto::random()?),
         };
         let fresh = conduct.fresh(fresh, carrier);
         let (key, info) = conduct.sealing(&acceptance, &fresh, request);
-        let payload = crypto::seal(&key, &info, acceptance.allocation())?;
+        let payload = crypto::seal(&key, &info, &acceptance.allocation(&fresh))?;
         let receipt = Signed::sign(&conduct.receipt(&acceptance, &fresh, &payload), &self.identity.key);
         Ok(Prepared { acceptance, before, fresh, payload, receipt })
     }

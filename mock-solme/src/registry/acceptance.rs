@@ -1,7 +1,8 @@
 //! What is to be done to accept a request (P 9.10, 9.11), as a plan: sealing, signing and storing happen outside.
 
 use solme_sync_protocol::{
-    Digest, KeyThumbprint, PayloadName, PublicJwk, Receipt, Request, Signed, SyncId, UtcTime, VERSION, sealing_info,
+    Allocation, Digest, KeyThumbprint, PayloadName, PublicJwk, Receipt, Request, Salt, Signed, SyncId, UtcTime,
+    VERSION, sealing_info,
 };
 
 use super::{Clause, KeyPairInUse, NewestAnswer, Record};
@@ -16,8 +17,7 @@ pub struct Acceptance {
     binds: bool,
     key_generation: u64,
     sequence: u64,
-    allocation_revision: u64,
-    allocation: Vec<u8>,
+    allocation: Allocation,
 }
 
 /// What a new receipt needs that is not in the record.
@@ -29,6 +29,8 @@ pub struct Fresh {
     pub sync_id: SyncId,
     /// The name of the payload.
     pub payload_name: PayloadName,
+    /// What is sealed with the allocation.
+    pub salt: Salt,
 }
 
 impl Acceptance {
@@ -40,8 +42,7 @@ impl Acceptance {
             binds: record.key_pair_in_use.is_none(),
             key_generation: record.key_generation,
             sequence: record.sequence + 1,
-            allocation_revision: record.allocation.revision,
-            allocation: record.allocation.to_json(),
+            allocation: record.allocation.clone(),
         }
     }
 
@@ -71,8 +72,8 @@ impl Acceptance {
     }
 
     /// The bytes to seal (P 7.5).
-    pub fn allocation(&self) -> &[u8] {
-        &self.allocation
+    pub fn allocation(&self, fresh: &Fresh) -> Vec<u8> {
+        self.allocation.to_json(&fresh.salt)
     }
 
     /// The one-time key to seal to (P 3.4).
@@ -99,12 +100,12 @@ impl Acceptance {
             key_thumbprint: self.thumbprint,
             key_generation: self.key_generation,
             sequence: self.sequence,
-            allocation_revision: self.allocation_revision,
+            allocation_revision: self.allocation.revision,
             synchronize_by: fresh.now.synchronize_by(),
             payload_name: fresh.payload_name.clone(),
             payload_size: payload.len() as u64,
             payload_digest: Digest::of(payload),
-            allocation_digest: Digest::of(&self.allocation),
+            allocation_digest: Digest::of(self.allocation(fresh)),
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 
 use solme_sync_protocol::{
-    Digest, MainServerId, PayloadName, Receipt, Request, RequestId, RustCrypto, SealingKey, SignEs384 as _, Signed,
-    SigningKey, SyncId, UtcTime, VERSION, Verified,
+    Digest, MainServerId, PayloadName, Receipt, Request, RequestId, RustCrypto, Salt, SealingKey, SignEs384 as _,
+    Signed, SigningKey, SyncId, UtcTime, VERSION, Verified,
 };
 
 use super::*;
@@ -57,8 +57,9 @@ impl MainServer {
             now: T0.plus(u64::from(self.next)),
             sync_id: SyncId::from_random([self.next; 16]),
             payload_name: PayloadName::from_random([self.next; 16]),
+            salt: Salt::from_random([self.next; 16]),
         };
-        let payload = acceptance.sealing_jwk().seal(&acceptance.sealing_info(&fresh), acceptance.allocation());
+        let payload = acceptance.sealing_jwk().seal(&acceptance.sealing_info(&fresh), &acceptance.allocation(&fresh));
         let receipt = Signed::sign(&acceptance.receipt(&fresh, &payload), &self.key);
         self.record = acceptance.record(&self.record, &fresh, &receipt);
         self.accepted.borrow_mut().insert(*acceptance.request_digest());

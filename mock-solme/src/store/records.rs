@@ -110,7 +110,7 @@ pub(crate) fn save(connection: &Connection, before: Option<&Record>, record: &Re
     ])?;
     if before.is_none_or(|before| before.allocation != record.allocation) {
         let sql = "INSERT OR REPLACE INTO allocation (license_server_id, allocation) VALUES (?1, ?2)";
-        let allocation = record.allocation.to_json();
+        let allocation = to_json(&record.allocation)?.into_bytes();
         connection.prepare_cached(sql)?.execute(params![record.license_server_id.as_str(), allocation])?;
     }
     // The history only grows.

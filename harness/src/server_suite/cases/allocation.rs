@@ -18,6 +18,7 @@ cases! {
     "7.3" "the-payload-opens-with-the-one-time-key-alone" Must one_time_key;
     "7.3" "the-payload-is-enc-ciphertext-and-tag" Must size;
     "7.4" "info-names-main-server-id-license-server-id-request-digest-and-sync-id" Must info;
+    "7.5" "each-receipt-has-a-salt-of-its-own" Must salted;
     "7.5" "the-digests-of-payload-and-allocation-are-right" Must digests;
 }
 
@@ -109,6 +110,28 @@ async fn info(stage: &Stage) -> Outcome {
         return Err(Finding::deviates("a payload sealed under the info of 7.4", "one sealed under an empty info"));
     }
     server.open(&synchronized.request.sealing, &synchronized, &payload).map(drop)
+}
+
+/// An allocation that nobody has changed: its salts and its digests tell nothing about that.
+async fn salted(stage: &Stage) -> Outcome {
+    let mut server = stage.site().await?.license_server();
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let synchronized = server.synchronize().await?;
+        server.allocation(&synchronized).await?;
+        let payload = server.payload(&synchronized).await?;
+        let clear = server.open(&synchronized.request.sealing, &synchronized, &payload)?;
+        let salt = serde_json::from_slice::<serde_json::Value>(&clear).unwrap_or_default()["salt"].to_string();
+        let digest = synchronized.receipt.allocation_digest;
+        if seen.iter().any(|(other, its_digest)| *other == salt || *its_digest == digest) {
+            return Err(Finding::deviates(
+                "a salt and a digest that no other receipt has",
+                format!("{salt}, {digest}"),
+            ));
+        }
+        seen.push((salt, digest));
+    }
+    Ok(())
 }
 
 async fn digests(stage: &Stage) -> Outcome {

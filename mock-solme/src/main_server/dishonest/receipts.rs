@@ -1,7 +1,7 @@
 //! Forged receipts, and the payloads that go with them.
 
 use solme_sync_protocol::{
-    Digest, KeyThumbprint, LicenseServerId, PayloadName, Receipt, RequestId, SYNCHRONIZE_WITHIN, SignEs384 as _,
+    Digest, KeyThumbprint, LicenseServerId, PayloadName, Receipt, RequestId, SYNCHRONIZE_WITHIN, Salt, SignEs384 as _,
     Signed, SyncId, limits, sealing_info,
 };
 
@@ -15,7 +15,8 @@ use crate::store::records;
 const DAY: u64 = 86_400;
 
 /// A license without most of its members (P 7.2), under the revision that stands before it.
-const MALFORMED_LICENSES: &str = r#""licenses":[{"number":"AVIX1-00000-00000-00000-00000-DEMO001"}]}"#;
+const MALFORMED_LICENSES: &str =
+    r#""salt":"AAAAAAAAAAAAAAAAAAAAAA","licenses":[{"number":"AVIX1-00000-00000-00000-00000-DEMO001"}]}"#;
 
 impl MainServer {
     /// The receipt that the quirk makes of an honest one, and its payload.
@@ -104,7 +105,7 @@ impl MainServer {
         let record = self.store.read(|store| records::load(store, id))?.ok_or(NotForged::NotOffered)?;
         let mut allocation = record.allocation;
         allocation.revision = revision;
-        Ok(allocation.to_json())
+        Ok(allocation.to_json(&Salt::from_random(crypto::random()?)))
     }
 }
 
