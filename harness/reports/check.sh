@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The reports of a hostile subject, and of an honest one beside it, as their consumers read them: TAP by prove, JUnit by the
-# schema of Jenkins' xUnit plugin.
+# schema of Jenkins' xUnit plugin, the HTML page by the Nu Html Checker, and by a person in Chromium (page.mjs).
 #
 #   harness/reports/check.sh [HARNESS ...]    without it: cargo run --bin harness
 set -euo pipefail
@@ -14,6 +14,9 @@ needs() {
 }
 needs prove perl
 needs xmllint libxml2-utils
+needs java default-jre-headless
+needs npm npm
+needs chromium chromium
 
 if [ $# -eq 0 ]; then
     set -- cargo run --locked --quiet --bin harness --
@@ -54,3 +57,12 @@ echo "TAP: prove reads $points points"
 
 "$@" scenario fixtures/scenarios/leaked-id.toml --junit "$work/story.xml" >/dev/null
 xmllint --noout --nonet --schema harness/reports/junit.xsd "$work"/*.xml
+
+npm install --silent --no-fund --no-audit --prefix "$work" playwright-core@1.65.1 vnu-jar@26.9.27
+# It does not know hashes in a policy; Chromium does, and page.mjs listens to what it complains about.
+java -jar "$work/node_modules/vnu-jar/build/dist/vnu.jar" --Werror \
+    --filterpattern '.*violates Content Security Policy.*' "$work"/*.html
+echo "HTML: valid"
+cp harness/reports/page.mjs "$work"
+CHROMIUM=$(command -v chromium) node "$work/page.mjs" "$work/two.html"
+CHROMIUM=$(command -v chromium) node "$work/page.mjs" "$work/hostile.html" >/dev/null

@@ -87,7 +87,8 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode>
         write(path, &(serde_json::to_string_pretty(&rows)? + "\n"))?;
     }
     if let Some(path) = &arguments.html {
-        write(path, &report::html(&format!("{interrupted}Mutants of the {} suite", suite.name()), &reports))?;
+        let title = format!("{interrupted}Mutants of the {} suite", suite.name());
+        write(path, &report::mutants(&title, &reports[0], &reports[1..]))?;
     }
     Ok(match stop.exit_code() {
         Some(code) => ExitCode::from(code),

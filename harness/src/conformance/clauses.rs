@@ -24,6 +24,12 @@ pub(crate) fn requirement(clause: &str) -> &'static str {
     clauses().iter().find(|known| known.id == clause).map_or("", |known| &known.text)
 }
 
+/// The title of a section: `Rules of the main server` of `9`. Empty where there is none.
+pub(crate) fn section_title(section: &str) -> &'static str {
+    let titles = PAGE.lines().filter_map(|line| line.strip_prefix("## ")?.split_once(' '));
+    titles.into_iter().find(|(number, _)| *number == section).map_or("", |(_, title)| title)
+}
+
 /// A clause is a list item that begins with its number in bold, with the lines indented below it.
 fn read(page: &str) -> Vec<Clause> {
     let mut clauses: Vec<Clause> = Vec::new();
@@ -55,6 +61,7 @@ mod tests {
         assert_eq!(sections.len(), 17, "sections 1 to 17 have clauses: {sections:?}");
         let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();
         assert_eq!(unique.len(), ids.len());
+        assert!(sections.iter().all(|section| !section_title(section).is_empty()));
         assert!(requirement("9.7").contains("byte for byte"));
         assert!(requirement("11.12").ends_with("never honoured."), "the lines below belong to it");
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::report::{self, Report, TapVersion};
+use super::report::{self, Page, Report, TapVersion};
 use crate::usage::Usage;
 use crate::voice::{Voice, is_standard_output, write};
 
@@ -26,6 +26,15 @@ pub(crate) struct Files {
     /// Write the report as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Where PROTOCOL.md is on the web, for the HTML page's links to clauses; without, it has a copy of them
+    #[arg(long, value_name = "URL", requires = "html", value_parser = web_address)]
+    protocol: Option<String>,
+}
+
+/// A link on a page leads to nothing that could run in it.
+fn web_address(text: &str) -> Result<String, &'static str> {
+    let known = text.starts_with("https://") || text.starts_with("http://");
+    if known { Ok(text.to_owned()) } else { Err("name an address that begins with https://") }
 }
 
 impl Files {
@@ -58,11 +67,12 @@ impl Files {
             write(path, &report::tap(reports, require_all, self.tap_version))?;
         }
         if let Some(path) = &self.html {
+            let page = Page { require_all, protocol: self.protocol.as_deref() };
             let whose = match reports {
                 [report] => report.subject.line(),
                 _ => format!("{} subjects", reports.len()),
             };
-            write(path, &report::html(&format!("Conformance of {whose}"), reports))?;
+            write(path, &report::html(&format!("Conformance of {whose}"), reports, page))?;
         }
         Ok(())
     }

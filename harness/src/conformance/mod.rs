@@ -16,7 +16,7 @@ mod runner;
 mod subject;
 
 pub(crate) use case::{Case, Finding, Level, Outcome, WireEntry, WireLog};
-pub(crate) use clauses::{clauses, requirement};
+pub(crate) use clauses::{clauses, requirement, section_title};
 pub(crate) use deviations::Deviations;
 pub(crate) use foreign::Foreign;
 pub(crate) use reached::{ClosedList, Heard, Word};

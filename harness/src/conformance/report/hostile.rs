@@ -94,6 +94,9 @@ fn has_controls(text: &str) -> bool {
 
 /// The elements of a page and the names of their attributes, in order.
 fn structure_of_html(page: &str) -> Vec<String> {
+    // Our script is the last element, and the only one.
+    let scripts: Vec<&str> = page.split("<script").collect();
+    let [page, _] = scripts[..] else { panic!("{} scripts", scripts.len() - 1) };
     let tokens = Tokenizer::new(page).map(|token| token.unwrap());
     let shape = tokens.filter_map(|token| match token {
         Token::StartTag(tag) => {
@@ -143,11 +146,14 @@ fn points_of_tap(text: &str) -> usize {
     points
 }
 
+const PAGE: Page<'_> = Page { require_all: true, protocol: None };
+
 type Structure = (fn(&[Report]) -> String, fn(&str) -> Vec<String>);
 
-const STRUCTURES: [Structure; 4] = [
+const STRUCTURES: [Structure; 5] = [
     (|reports| junit(reports, true), structure_of_xml),
-    (|reports| html("title", reports), structure_of_html),
+    (|reports| html("title", reports, PAGE), structure_of_html),
+    (|reports| mutants("title", &reports[0], reports), structure_of_html),
     (|reports| tap(reports, true, TapVersion::V13), |text| vec![points_of_tap(text).to_string()]),
     (|reports| tap(reports, true, TapVersion::V14), |text| vec![points_of_tap(text).to_string()]),
 ];

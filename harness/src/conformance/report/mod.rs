@@ -16,7 +16,7 @@ use super::reached::Reached;
 use super::runner::{Ended, Options};
 use super::{Finding, Foreign, Level, WireEntry};
 
-pub(crate) use html::html;
+pub(crate) use html::{Page, html, mutants};
 pub(crate) use junit::{JUNIT_PROLOG, junit, seconds};
 pub(crate) use tap::{TapVersion, tap};
 pub(crate) use text::{line, summary};
