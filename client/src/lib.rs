@@ -1,11 +1,18 @@
-//! A License Server's synchronization with its main license server: library and binary `license-server`.
+//! A License Server's synchronization with its main license server, to build into a License Server of one's own.
+//!
+//! ```no_run
+#![doc = include_str!("../examples/license_server.rs")]
+//! ```
+//!
+//! [`LicenseServer`] is the library; [`Transport`] the way to the main server, of which [`Direct`] is one. A refusal and a
+//! failure of a synchronization are results; an [`Error`] says whose fault it is and what to do next. Every result
+//! serializes to the JSON that the command line prints. [`run()`] is that command line, `license-server`, and [`testing`]
+//! the door for tests and referees. Clauses of `protocol/PROTOCOL.md` are cited as `P 9.7`.
 //!
 //! - `core` decides: states, checks, times, the right to issue. No I/O, no clock, no randomness.
 //! - `store` keeps: one SQLite database and one key file, changed in numbered durable steps.
 //! - `transport` carries: two ports, directly or through a proxy, every failure told apart by its source.
 //! - `command` acts: one file for each verb of the command line.
-//!
-//! [`run()`] is the only entry point, and [`testing`] the one for tests and referees. Clauses of `protocol/PROTOCOL.md` are cited as `P 9.7`.
 
 mod cli;
 mod clock;
@@ -15,6 +22,7 @@ mod core;
 mod output;
 mod run;
 mod seams;
+mod server;
 mod settings;
 mod stop;
 mod store;
@@ -23,4 +31,20 @@ pub mod testing;
 mod tests;
 mod transport;
 
+pub use command::{
+    AllocatedLicense, Answered, Automatic, Checked, ClearRequest, ClearRequestBy, Clock, Diagnosis, Export,
+    ExportedRequest, History, Import, MainServer, NewKeyPair, OutstandingRequest, Status, Synchronization, Verdict,
+};
+pub use core::{
+    Changes, Check, ClockWrong, Failure, HttpAnswer, Mode, PayloadWrong, PortFault, ProxyFailure, Role, Rule, State,
+    Wrong,
+};
+pub use output::{Done, Fault, Trouble as Error};
 pub use run::run;
+pub use server::LicenseServer;
+pub use solme_sync_protocol::{
+    Component, ComponentId, Digest, KeyThumbprint, LicenseNumber, LicenseServerId, MainServerId, PayloadName,
+    RequestId, TrustFile, UtcTime, printable,
+};
+pub use store::{LastAutomatic, PastEvent};
+pub use transport::{Connection, Direct, Network, Transport};

@@ -8,8 +8,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use solme_sync_protocol::{printable, printable_json};
+use solme_sync_protocol::{UtcTime, printable, printable_json};
 
 use crate::core::{Changes, FileFailure};
 use crate::store::LocalStateError;
@@ -37,13 +38,49 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What a command could not do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trouble {
+/// What could not be done, and whose fault that is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}. {cure}")]
+pub struct Trouble {
+    #[serde(rename = "fault", serialize_with = "fault")]
     pub(crate) exit: Exit,
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
-    pub(crate) cure: String,
+    /// The code, as in SUBJECT.md and in the JSON of the command line.
+    pub code: &'static str,
+    /// What is wrong, for people.
+    pub message: String,
+    /// What to do next, for people.
+    pub cure: String,
+}
+
+/// Whose fault it is that something could not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The caller's: an argument cannot be used.
+    Caller,
+    /// The network's, or the main server's.
+    Network,
+    /// A file's.
+    File,
+    /// The local state's: its directory, key file or database.
+    LocalState,
+}
+
+impl Trouble {
+    /// Whose fault it is.
+    pub const fn fault(&self) -> Fault {
+        match self.exit {
+            Exit::Usage => Fault::Caller,
+            Exit::NotReached => Fault::Network,
+            Exit::FileNotUsable => Fault::File,
+            _ => Fault::LocalState,
+        }
+    }
+}
+
+fn fault<S: Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
+    let trouble = Trouble { exit: *exit, code: "", message: String::new(), cure: String::new() };
+    trouble.fault().serialize(serializer)
 }
 
 impl From<LocalStateError> for Trouble {
@@ -143,6 +180,11 @@ impl Report {
         Self { exit, json, text, stdout_is_taken: false, is_the_answer: false }
     }
 
+    /// The report of a command that did what it should, or could say how that ended.
+    pub(crate) fn of(exit: Exit, result: &impl Serialize, text: Text) -> Self {
+        Self::new(exit, serde_json::to_value(result).expect("results have string keys"), text)
+    }
+
     /// The report of a command that could not do what it should. `shape` is what its JSON has beside the usual.
     pub(crate) fn trouble(trouble: Trouble, shape: Value) -> Self {
         let Trouble { exit, code, message, cure } = trouble;
@@ -176,14 +218,31 @@ pub(crate) fn json_line(object: &Map<String, Value>) -> String {
     format!("{}\n", printable_json(&json))
 }
 
-/// The JSON of changes.
-pub(crate) fn changes_json(changes: &Changes) -> Value {
-    json!({
-        "added": changes.added,
-        "removed": changes.removed,
-        "changed": changes.changed,
-        "differences": changes.differences,
-    })
+/// That something was done, as every result of that kind says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Done {
+    outcome: &'static str,
+    /// The code, as in the JSON of the command line.
+    pub code: &'static str,
+    /// What was done, for people.
+    pub message: String,
+    cure: (),
+}
+
+impl Done {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { outcome: "done", code, message: message.into(), cure: () }
+    }
+}
+
+/// A time, as results are serialized: RFC 3339, UTC.
+pub(crate) fn rfc3339<S: Serializer>(time: &UtcTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+/// A time that may be missing.
+pub(crate) fn rfc3339_if_any<S: Serializer>(time: &Option<UtcTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.to_string()).serialize(serializer)
 }
 
 /// Text as a sentence of its own.

@@ -48,6 +48,9 @@ pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
     let asks_may_issue = matches!(cli.verb, Verb::MayIssue { .. });
     let done = command::run_without_state(&cli.verb).unwrap_or_else(|| {
         let settings = Settings::resolve(cli.flags(), &|name| std::env::var_os(name))?;
+        if let Verb::Config { .. } = cli.verb {
+            return Ok(Report::new(Exit::Done, settings.to_json(), settings.to_text()));
+        }
         command::run(&mut Context::new(settings, offset, seams), cli.verb, cli.json)
     });
     let mut report = done.unwrap_or_else(|trouble| Report::trouble(trouble, shape));

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use solme_sync_protocol::{TrustFile, UtcTime};
 
 use crate::conduct::Conduct;
-use crate::transport::Transport;
+use crate::transport::Connection;
 
 /// Makes the way to the main server of a trust file.
-pub(crate) type MakeTransport = Box<dyn Fn(&TrustFile) -> Box<dyn Transport>>;
+pub(crate) type MakeTransport = Box<dyn Fn(&TrustFile) -> Box<dyn Connection>>;
 
 /// Hears what a command says.
 pub(crate) type OnReport = Rc<dyn Fn(&Map<String, Value>)>;
@@ -75,7 +75,7 @@ impl Seams {
 
     /// Takes what `transport` makes for the way to the main server of a trust file.
     #[cfg(test)]
-    pub(crate) fn with_transport(mut self, transport: impl Fn(&TrustFile) -> Box<dyn Transport> + 'static) -> Self {
+    pub(crate) fn with_transport(mut self, transport: impl Fn(&TrustFile) -> Box<dyn Connection> + 'static) -> Self {
         self.transport = Some(Box::new(transport));
         self
     }

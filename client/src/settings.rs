@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::clock::Span;
 use crate::output::{Exit, Text, Trouble};
 use crate::store::read_bounded;
-use crate::transport::{NetworkSettings, ProxySettings, Secret, TimeLimits};
+use crate::transport::{Network, ProxySettings, Secret, TimeLimits};
 
 /// What begins the name of a setting in the environment: `connect_limit` is `LICENSE_SERVER_CONNECT_LIMIT`.
 const PREFIX: &str = "LICENSE_SERVER_";
@@ -62,7 +62,7 @@ pub(crate) struct Settings {
     /// The state directory.
     pub(crate) state: PathBuf,
     /// How the main server is reached.
-    pub(crate) network: NetworkSettings,
+    pub(crate) network: Network,
     /// What `serve` runs when the required synchronization comes near.
     pub(crate) warning_command: Option<String>,
     file: Option<PathBuf>,
@@ -108,6 +108,11 @@ impl Display for Limit {
 }
 
 impl Settings {
+    /// Those of a state directory, and otherwise the usual ones.
+    pub(crate) fn usual(state: PathBuf) -> Self {
+        Self { state, network: Network::default(), warning_command: None, file: None, shown: Vec::new() }
+    }
+
     /// Resolves the settings of a run.
     ///
     /// # Errors
@@ -122,12 +127,12 @@ impl Settings {
             cure: "Name the state directory with --state.".to_owned(),
         })?;
         let limits = TimeLimits {
-            connect: sources.value("connect_limit", flags.connect_limit, Limit(Duration::from_secs(10)))?.0,
-            total: sources.value("total_limit", flags.total_limit, Limit(Duration::from_secs(60)))?.0,
+            connect: sources.value("connect_limit", flags.connect_limit, Limit(TimeLimits::USUAL.connect))?.0,
+            total: sources.value("total_limit", flags.total_limit, Limit(TimeLimits::USUAL.total))?.0,
         };
         let proxy = sources.proxy(flags.proxy, flags.no_proxy, flags.proxy_password_file, flags.proxy_loopback)?;
         let warning_command = sources.optional("warning_command", flags.warning_command)?;
-        let network = NetworkSettings { limits, proxy };
+        let network = Network { limits, proxy };
         Ok(Self { state, network, warning_command, file: sources.file.map(|(path, _)| path), shown: sources.shown })
     }
 

@@ -5,6 +5,11 @@
 //! - [`Conduct`] is what PROTOCOL.md demands of a License Server, one decision a method. A referee that has to show that it
 //!   notices a defect overrides one of them. The rest of this module are the types that these decisions are made of.
 
+use std::sync::Arc;
+
+use solme_sync_protocol::UtcTime;
+
+use crate::LicenseServer;
 pub use crate::conduct::{Conduct, Document, Held, Standard};
 pub use crate::core::{
     ClockWrong, Consequence, Fate, HttpAnswer, PayloadWrong, Role, Rule, Sealed, Tampering, Times, Wrong,
@@ -12,3 +17,8 @@ pub use crate::core::{
 pub use crate::run::run_with as run;
 pub use crate::seams::{DurableStep, Moment, Seams};
 pub use rustls;
+
+/// The License Server with `clock` for its local clock. It never judges TLS.
+pub fn with_clock(server: LicenseServer, clock: impl Fn() -> UtcTime + Send + Sync + 'static) -> LicenseServer {
+    server.with_clock(Arc::new(clock))
+}

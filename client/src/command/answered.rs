@@ -1,14 +1,14 @@
 //! The report of `synchronize` and `import-response`.
 
-use serde_json::{Value, json};
-use solme_sync_protocol::{Refusal, RefusalCode};
+use serde::Serialize;
+use solme_sync_protocol::{LicenseServerId, Refusal, RefusalCode, UtcTime};
 
 use super::session::Session;
 use crate::core::{
-    Applied, Carrier, Changes, Check, Failure, LocalServer, Meaning, SKEW_WORTH_SAYING, in_words, meaning,
+    Carrier, Changes, Check, Failure, LocalServer, Meaning, SKEW_WORTH_SAYING, State, in_words, meaning,
     refusal_is_transient,
 };
-use crate::output::{Exit, Report, Text, changes_json, sentence};
+use crate::output::{Exit, Report, Text, rfc3339_if_any, sentence};
 
 /// How a synchronization ended.
 pub(super) struct Outcome {
@@ -67,8 +67,12 @@ impl Outcome {
         Self { transient, check, ..outcome }
     }
 
-    /// How it ended, as scripts see it.
-    pub(super) const fn outcome(&self) -> &'static str {
+    pub(super) const fn is_synchronized(&self) -> bool {
+        matches!(self.exit, Exit::Done)
+    }
+
+    /// How it ended, in a word.
+    pub(super) const fn word(&self) -> &'static str {
         match self.exit {
             Exit::Done => "synchronized",
             Exit::Refused => "refused",
@@ -76,12 +80,8 @@ impl Outcome {
         }
     }
 
-    pub(super) const fn is_synchronized(&self) -> bool {
-        matches!(self.exit, Exit::Done)
-    }
-
-    /// The report, with the state that the synchronization left.
-    pub(super) fn report(mut self, session: &Session) -> Report {
+    /// How it ended, with the state that it left.
+    pub(super) fn of(mut self, session: &Session) -> Synchronization {
         self.notes.extend(clock_notes(session));
         if let Some(check) = self.check {
             let check = check.as_str();
@@ -93,53 +93,122 @@ impl Outcome {
         if let Some(damaged) = session.dropped {
             self.notes.push(format!("{damaged}, so it was of no use any more"));
         }
-        let mut text = Text::default();
-        match self.exit {
-            Exit::Done => text.good(sentence(&self.message)),
-            _ => text.bad(sentence(&self.message)),
-        }
-        if self.is_synchronized() || !self.changes.is_empty() {
-            text.changes(&self.changes);
-        }
-        for note in &self.notes {
-            text.warn(note);
-        }
-        match &self.cure {
-            Some(cure) => text.next(cure),
-            None => text.next(until(session)),
-        }
         let synchronize_by = session.server.applied().map(|applied| applied.receipt().synchronize_by);
-        if let (Some(by), true) = (synchronize_by, !self.is_synchronized() && session.server.may_go_on()) {
-            text.line(format_args!("What this server has stays valid until {by}."));
+        let answered = Answered {
+            code: self.code,
+            message: self.message,
+            cure: self.cure,
+            changes: self.changes,
+            check: self.check,
+            transient: self.transient,
+            retry_after_seconds: self.retry_after,
+            notes: self.notes,
+            license_server_id: session.identity.license_server_id.clone(),
+            state: session.server.state(),
+            synchronize_by,
+            days_left: synchronize_by.map(|by| session.times.days_left(by)),
+        };
+        match self.exit {
+            Exit::Done => Synchronization::Synchronized(answered),
+            Exit::Refused => Synchronization::Refused(answered),
+            _ => Synchronization::Failed(answered),
         }
-        let json = json!({
-            "outcome": self.outcome(),
-            "code": self.code,
-            "message": self.message,
-            "cure": self.cure,
-            "changes": changes_json(&self.changes),
-            "check": self.check.map(Check::as_str),
-            "transient": self.transient,
-            "retry_after_seconds": self.retry_after,
-            "notes": self.notes,
-            "license_server_id": session.identity.license_server_id,
-            "state": session.server.name(),
-            "synchronize_by": synchronize_by.map(|time| time.to_string()),
-            "days_left": synchronize_by.map_or(Value::Null, |by| json!(session.times.days_left(by))),
-        });
-        Report::new(self.exit, json, text)
     }
 }
 
-/// The deadline in words.
-fn until(session: &Session) -> String {
-    match session.server.applied().map(Applied::receipt) {
-        Some(receipt) => format!(
-            "synchronize again by {}, {} days from now; sooner when Solme changes the licenses.",
-            receipt.synchronize_by,
-            session.times.days_left(receipt.synchronize_by)
-        ),
-        None => "run `license-server status`.".to_owned(),
+/// How a synchronization ended. Whichever way, what this server had stays valid until its deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Synchronization {
+    /// The main server accepted it, and the answer is applied.
+    Synchronized(Answered),
+    /// The main server said no; `code` is one of P 10.
+    Refused(Answered),
+    /// The main server was not reached, or what answered could not be used.
+    Failed(Answered),
+}
+
+/// What a synchronization brought, with the state that it left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answered {
+    /// The code, as in the JSON of the command line.
+    pub code: String,
+    /// What happened, for people.
+    pub message: String,
+    /// What to do next, for people; `None` after a success.
+    pub cure: Option<String>,
+    /// Licenses that were added, removed or changed.
+    pub changes: Changes,
+    /// The check of a diagnosis that a failure is.
+    pub check: Option<Check>,
+    /// Whether trying again later may help without anyone changing anything.
+    pub transient: bool,
+    /// Seconds that the main server asked to wait (P 13.7).
+    pub retry_after_seconds: Option<u64>,
+    /// What is worth knowing beside it, for people.
+    pub notes: Vec<String>,
+    /// The license server id.
+    pub license_server_id: LicenseServerId,
+    /// The state of this server now.
+    pub state: State,
+    /// The required synchronization (P 17.1).
+    #[serde(serialize_with = "rfc3339_if_any")]
+    pub synchronize_by: Option<UtcTime>,
+    /// Days left until then, rounded up (P 17.6).
+    pub days_left: Option<u64>,
+}
+
+impl Synchronization {
+    /// What it brought, however it ended.
+    pub const fn answered(&self) -> &Answered {
+        match self {
+            Self::Synchronized(answered) | Self::Refused(answered) | Self::Failed(answered) => answered,
+        }
+    }
+
+    /// Whether it synchronized.
+    pub const fn is_synchronized(&self) -> bool {
+        matches!(self, Self::Synchronized(_))
+    }
+
+    pub(super) const fn exit(&self) -> Exit {
+        match self {
+            Self::Synchronized(_) => Exit::Done,
+            Self::Refused(_) => Exit::Refused,
+            Self::Failed(_) => Exit::NotReached,
+        }
+    }
+
+    pub(super) fn text(&self) -> Text {
+        let answered = self.answered();
+        let mut text = Text::default();
+        match self.is_synchronized() {
+            true => text.good(sentence(&answered.message)),
+            false => text.bad(sentence(&answered.message)),
+        }
+        if self.is_synchronized() || !answered.changes.is_empty() {
+            text.changes(&answered.changes);
+        }
+        for note in &answered.notes {
+            text.warn(note);
+        }
+        match (&answered.cure, answered.synchronize_by, answered.days_left) {
+            (Some(cure), ..) => text.next(cure),
+            (None, Some(by), Some(days)) => text.next(format_args!(
+                "synchronize again by {by}, {days} days from now; sooner when Solme changes the licenses."
+            )),
+            (None, ..) => text.next("run `license-server status`."),
+        }
+        if let (Some(by), false, State::Synchronized) =
+            (answered.synchronize_by, self.is_synchronized(), answered.state)
+        {
+            text.line(format_args!("What this server has stays valid until {by}."));
+        }
+        text
+    }
+
+    pub(super) fn report(&self) -> Report {
+        Report::of(self.exit(), self, self.text())
     }
 }
 

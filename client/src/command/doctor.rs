@@ -1,6 +1,6 @@
 //! `doctor`: goes through what can be in the way of a synchronization. It changes nothing, and never synchronizes.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 use solme_sync_protocol::{PayloadName, RefusalCode};
 
 use super::Context;
@@ -8,28 +8,57 @@ use crate::core::{
     Carrier, Check, Failure, Finding, Found, Identity, LocalServer, Network, PortAnswer, Role, Times, cure_of,
     interpret_health, interpret_no_payload, may_issue, no_network,
 };
-use crate::output::{Exit, Report, Text, Trouble, sentence};
+use crate::output::{Exit, Report, Text, sentence};
 use crate::store::{Loaded, LocalStateError, Store};
+use crate::transport::Transport;
 
 const EVENT: &str = "doctor";
 
-pub(super) fn run(context: &Context) -> Result<Report, Trouble> {
-    let findings = match Store::open(&context.place, EVENT).and_then(|store| diagnose(context, store)) {
-        Ok(findings) => findings,
-        Err(error) => without_state(&error),
-    };
-    Ok(report(&findings))
+/// What can be in the way of a synchronization, check by check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// `done`, or `failed`.
+    outcome: &'static str,
+    /// That of the first check that failed, or `all-well`.
+    pub code: String,
+    /// The first thing that is wrong, for people.
+    pub message: String,
+    /// What to do about it, for people.
+    pub cure: Option<String>,
+    /// All checks, in the order in which one blocks the next.
+    pub checks: Vec<Checked>,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Which one.
+    pub name: Check,
+    /// Whether all is well.
+    pub ok: bool,
+    /// `ok`, `not-checked`, or what is wrong.
+    pub code: String,
+    /// The same, for people.
+    pub message: String,
+    /// What to do about it, for people.
+    pub cure: Option<String>,
+}
+
+/// Goes through all checks. It changes nothing, and never synchronizes.
+pub(crate) fn diagnosis(context: &Context, transport: &dyn Transport) -> Diagnosis {
+    let looked = Store::open(&context.place, EVENT).and_then(|store| diagnose(context, transport, store));
+    Diagnosis::of(&looked.unwrap_or_else(|error| without_state(&error)))
 }
 
 /// All checks. The state is free again while the network is waited for.
-fn diagnose(context: &Context, store: Store) -> Result<Vec<Finding>, LocalStateError> {
+fn diagnose(context: &Context, transport: &dyn Transport, store: Store) -> Result<Vec<Finding>, LocalStateError> {
     let identity = store.identity()?;
     let times = store.times()?.observe(context.now());
     let last_answer = last_answer(&store, &identity)?;
     let loaded = store.load(context.now());
     let (room, exposed) = (store.has_room(), store.exposed());
     drop(store);
-    let (clock, network) = match ask(context, &identity) {
+    let (clock, network) = match ask(transport, &identity) {
         Ok(network) => {
             // Asking may have taken long.
             let clock = network.clock(&Times { local_clock: context.now(), ..times });
@@ -60,8 +89,8 @@ fn broken(error: &LocalStateError) -> Found {
 }
 
 /// One question to each port, as near as can be to those of a synchronization, and without an effect.
-fn ask(context: &Context, identity: &Identity) -> Result<Network, Failure> {
-    let transport = context.transport(&identity.trust)?;
+fn ask(transport: &dyn Transport, identity: &Identity) -> Result<Network, Failure> {
+    let transport = transport.connect(&identity.trust)?;
     let asked =
         |role, address: &str, answer| PortAnswer { address: address.to_owned(), proxy: transport.proxy(role), answer };
     let health = transport.get_health().and_then(|answer| interpret_health(answer, identity));
@@ -147,53 +176,64 @@ fn last_answer(store: &Store, identity: &Identity) -> Result<Found, LocalStateEr
     })
 }
 
-fn report(findings: &[Finding]) -> Report {
-    let mut text = Text::default();
-    for Finding { check, found } in findings {
-        let name = check.as_str();
-        match found {
-            Found::Well { message } => text.good(format_args!("ok     {name:<12} {message}")),
-            Found::Wrong { code, message, cure } => {
-                text.bad(format_args!("wrong  {name:<12} {} [{code}]", sentence(message)));
-                text.line(format_args!("       {:<12} {cure}", ""));
-            }
-            Found::NotChecked { because } => {
-                text.line(format_args!("  ?    {name:<12} not checked: {} is in the way", because.as_str()));
-            }
-        }
+const NOT_CHECKED: &str = "not-checked";
+
+impl Diagnosis {
+    fn of(findings: &[Finding]) -> Self {
+        let checks: Vec<Checked> = findings.iter().map(Checked::from).collect();
+        let wrong = checks.iter().find(|check| check.is_wrong());
+        let (outcome, code, message, cure) = match wrong {
+            None => ("done", "all-well".to_owned(), "nothing is in the way of a synchronization".to_owned(), None),
+            Some(wrong) => ("failed", wrong.code.clone(), wrong.message.clone(), wrong.cure.clone()),
+        };
+        Self { outcome, code, message, cure, checks }
     }
-    let wrong = findings.iter().find_map(|finding| match &finding.found {
-        Found::Wrong { code, message, cure } => Some((finding.check, code, message, cure)),
-        _ => None,
-    });
-    let (exit, said) = match wrong {
-        None => {
-            text.next("nothing is in the way; `license-server synchronize` whenever you like.");
-            let message = "nothing is in the way of a synchronization";
-            (Exit::Done, json!({ "outcome": "done", "code": "all-well", "message": message, "cure": null }))
+
+    pub(super) fn report(&self) -> Report {
+        let mut text = Text::default();
+        for Checked { name, ok, code, message, cure } in &self.checks {
+            let name = name.as_str();
+            match cure {
+                _ if *ok => text.good(format_args!("ok     {name:<12} {message}")),
+                Some(cure) if code != NOT_CHECKED => {
+                    text.bad(format_args!("wrong  {name:<12} {} [{code}]", sentence(message)));
+                    text.line(format_args!("       {:<12} {cure}", ""));
+                }
+                _ => text.line(format_args!("  ?    {name:<12} {message}")),
+            }
         }
-        Some((check, code, message, cure)) => {
-            text.next(cure);
-            (exit_of(check), json!({ "outcome": "failed", "code": code, "message": message, "cure": cure }))
+        match &self.cure {
+            None => text.next("nothing is in the way; `license-server synchronize` whenever you like."),
+            Some(cure) => text.next(cure),
         }
-    };
-    let mut json = said;
-    json["checks"] = findings.iter().map(to_json).collect();
-    Report { is_the_answer: true, ..Report::new(exit, json, text) }
+        let exit = self.checks.iter().find(|check| check.is_wrong()).map_or(Exit::Done, |check| exit_of(check.name));
+        Report { is_the_answer: true, ..Report::of(exit, self, text) }
+    }
 }
 
-fn to_json(finding: &Finding) -> Value {
-    let name = finding.check.as_str();
-    match &finding.found {
-        Found::Well { message } => json!({ "name": name, "ok": true, "code": "ok", "message": message, "cure": null }),
-        Found::Wrong { code, message, cure } => {
-            json!({ "name": name, "ok": false, "code": code, "message": message, "cure": cure })
-        }
-        Found::NotChecked { because } => {
-            let because = because.as_str();
-            let message = format!("not checked: {because} is in the way");
-            let cure = format!("Mend {because} first.");
-            json!({ "name": name, "ok": false, "code": "not-checked", "message": message, "cure": cure })
+impl Checked {
+    fn is_wrong(&self) -> bool {
+        !self.ok && self.code != NOT_CHECKED
+    }
+}
+
+impl From<&Finding> for Checked {
+    fn from(finding: &Finding) -> Self {
+        let checked = |ok, code: &str, message: String, cure| Self {
+            name: finding.check,
+            ok,
+            code: code.to_owned(),
+            message,
+            cure,
+        };
+        match &finding.found {
+            Found::Well { message } => checked(true, "ok", message.clone(), None),
+            Found::Wrong { code, message, cure } => checked(false, code, message.clone(), Some(cure.clone())),
+            Found::NotChecked { because } => {
+                let because = because.as_str();
+                let message = format!("not checked: {because} is in the way");
+                checked(false, NOT_CHECKED, message, Some(format!("Mend {because} first.")))
+            }
         }
     }
 }

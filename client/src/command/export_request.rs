@@ -1,25 +1,57 @@
 //! `export-request`: synchronize via file, first half (P 14).
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
-use solme_sync_protocol::SyncFile;
+use serde::Serialize;
+use solme_sync_protocol::{Digest, LicenseServerId, MainServerId, RequestId, SyncFile, UtcTime};
 
 use super::Context;
-use super::answered::Outcome;
+use super::answered::{Outcome, Synchronization};
 use super::session::{Ending, Session};
 use crate::core::{Carrier, Identity, Outstanding};
-use crate::output::{Exit, Report, Text, Trouble, sentence};
+use crate::output::{Done, Exit, Report, Text, Trouble, sentence};
 use crate::store::{DurableSteps, Readers, write_atomically};
 
 const EVENT: &str = "export-request";
 
-pub(super) fn run(context: &Context, file: &Path, as_json: bool) -> Result<Report, Trouble> {
-    refuse_two_on_stdout(file, as_json)?;
+/// A request file that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExportedRequest {
+    /// That it was done.
+    #[serde(flatten)]
+    pub done: Done,
+    /// The file.
+    pub file: PathBuf,
+    /// The license server id.
+    pub license_server_id: LicenseServerId,
+    /// The main server that the file goes to.
+    pub main_server_id: MainServerId,
+    /// The request.
+    pub request_id: RequestId,
+    /// The request digest (P 4.8).
+    pub request_digest: Digest,
+    /// Whether it was exported or sent before: it is the same one then (P 12.2).
+    pub again: bool,
+    #[serde(skip)]
+    made_at: UtcTime,
+}
+
+/// What came of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Export {
+    /// The file is written.
+    Written(ExportedRequest),
+    /// The key pair was cleared, so there is nothing to ask (P 16.4).
+    Refused(Synchronization),
+}
+
+/// Writes the request file.
+pub(crate) fn export(context: &Context, file: &Path) -> Result<Export, Trouble> {
     let mut session = Session::open(context, EVENT)?;
     if let Some(outcome) = Outcome::cleared(&session, Carrier::File) {
-        return Ok(outcome.report(&session));
+        return Ok(Export::Refused(outcome.of(&session)));
     }
     let again = session.outstanding.is_some();
     let bytes = {
@@ -32,8 +64,27 @@ pub(super) fn run(context: &Context, file: &Path, as_json: bool) -> Result<Repor
         false => ("exported", "a request was exported"),
     };
     session.note(EVENT, Ending { outcome: "done", code, message })?;
-    let Some(outstanding) = &session.outstanding else { unreachable!("it was exported just now") };
-    Ok(report(&session.identity, outstanding, file, code, message))
+    let Some(Outstanding { request, digest, .. }) = session.outstanding else {
+        unreachable!("it was exported just now")
+    };
+    Ok(Export::Written(ExportedRequest {
+        done: Done::new(code, message),
+        file: file.to_owned(),
+        license_server_id: session.identity.license_server_id,
+        main_server_id: session.identity.trust.main_server_id,
+        request_id: request.request_id,
+        request_digest: digest,
+        again,
+        made_at: request.made_at,
+    }))
+}
+
+pub(super) fn run(context: &Context, file: &Path, as_json: bool) -> Result<Report, Trouble> {
+    refuse_two_on_stdout(file, as_json)?;
+    Ok(match export(context, file)? {
+        Export::Written(exported) => exported.report(),
+        Export::Refused(synchronization) => synchronization.report(),
+    })
 }
 
 /// The readable header of the file. It is never trusted (P 14.2).
@@ -49,23 +100,16 @@ fn about(identity: &Identity) -> Vec<String> {
     .to_vec()
 }
 
-fn report(identity: &Identity, outstanding: &Outstanding, file: &Path, code: &str, message: &str) -> Report {
-    let mut text = Text::default();
-    text.good(sentence(message));
-    text.value("file", file.display());
-    text.value("license server id", &identity.license_server_id);
-    text.value("request", format_args!("{}, made at {}", outstanding.request.request_id, outstanding.request.made_at));
-    text.next("have the file processed at the main server, then run `license-server import-response FILE` with what comes back.");
-    let json = json!({
-        "outcome": "done", "code": code, "message": message, "cure": null,
-        "file": file,
-        "license_server_id": identity.license_server_id,
-        "main_server_id": identity.trust.main_server_id,
-        "request_id": outstanding.request.request_id,
-        "request_digest": outstanding.digest,
-        "again": code == "exported-again",
-    });
-    Report { stdout_is_taken: is_stdout(file), ..Report::new(Exit::Done, json, text) }
+impl ExportedRequest {
+    fn report(&self) -> Report {
+        let mut text = Text::default();
+        text.good(sentence(&self.done.message));
+        text.value("file", self.file.display());
+        text.value("license server id", &self.license_server_id);
+        text.value("request", format_args!("{}, made at {}", self.request_id, self.made_at));
+        text.next("have the file processed at the main server, then run `license-server import-response FILE` with what comes back.");
+        Report { stdout_is_taken: is_stdout(&self.file), ..Report::of(Exit::Done, self, text) }
+    }
 }
 
 /// Writes a file for a person, `-` for standard output.

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use solme_sync_protocol::{FileError, Receipt, Signed, SyncFile, Unreadable, limits};
+use serde::Serialize;
+use solme_sync_protocol::{FileError, Receipt, Signed, SyncFile, Unreadable, UtcTime, limits};
 
 use super::Context;
-use super::answered::Outcome;
+use super::answered::{Outcome, Synchronization};
 use super::session::{Ending, Session};
 use crate::conduct::{Conduct, Document};
 use crate::core::{Applied, Carrier, Changes, CheckedRefusal, FileFailure, Wrong, read_receipt, read_refusal};
-use crate::output::{Report, Trouble};
+use crate::output::{Report, Trouble, rfc3339_if_any};
 use crate::store::{LocalStateError, Turn, read_bounded};
 
 const EVENT: &str = "import-response";
@@ -21,14 +22,44 @@ enum Found {
     Refused(CheckedRefusal),
 }
 
-pub(super) fn run(context: &Context, file: &Path, dry_run: bool) -> Result<Report, Trouble> {
+/// What a response file brought, or would bring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Import {
+    /// How it ended; after a dry run, how it would.
+    #[serde(flatten)]
+    pub synchronization: Synchronization,
+    /// Whether nothing was stored; `None` if the file was not looked at, because the key pair was cleared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    /// The deadline that a dry run found.
+    #[serde(serialize_with = "rfc3339_if_any", skip_serializing_if = "Option::is_none")]
+    pub would_synchronize_by: Option<UtcTime>,
+}
+
+impl Import {
+    pub(super) fn report(&self) -> Report {
+        let mut text = self.synchronization.text();
+        if self.would_synchronize_by.is_some() {
+            text.next("Import it without --dry-run.");
+        }
+        Report::of(self.synchronization.exit(), self, text)
+    }
+}
+
+/// Reads a response file, and applies it but for a dry run.
+pub(crate) fn import(context: &Context, file: &Path, dry_run: bool) -> Result<Import, Trouble> {
     // Read before anything is locked: it may come from a pipe.
     let answer = read(file, context.place.conduct);
     let _turn = Turn::take(&context.place, EVENT)?;
     let mut session = Session::open(context, EVENT)?;
+    let imported = |synchronization, would_synchronize_by| Import {
+        synchronization,
+        dry_run: Some(dry_run),
+        would_synchronize_by,
+    };
     // Also what was on its way when the key pair was cleared no longer counts.
     if let Some(outcome) = Outcome::cleared(&session, Carrier::File) {
-        return Ok(outcome.report(&session));
+        return Ok(Import { dry_run: None, ..imported(outcome.of(&session), None) });
     }
     let found = match answer.and_then(|(message, payload)| check(&message, payload, &session)) {
         Ok(found) => found,
@@ -39,9 +70,13 @@ pub(super) fn run(context: &Context, file: &Path, dry_run: bool) -> Result<Repor
             return Err(failure.into());
         }
     };
-    let mut report = if dry_run { preview(session, found) } else { act(session, found)? };
-    report.json.insert("dry_run".to_owned(), dry_run.into());
-    Ok(report)
+    Ok(match dry_run {
+        true => {
+            let (outcome, by) = preview(&session, found);
+            imported(outcome.of(&session), by)
+        }
+        false => imported(act(session, found)?, None),
+    })
 }
 
 /// The answer in the file, and its payload.
@@ -102,41 +137,37 @@ fn check_receipt(message: &str, payload: &[u8], session: &Session) -> Result<Fou
 }
 
 /// Stores what was found.
-fn act(mut session: Session, found: Found) -> Result<Report, LocalStateError> {
+fn act(mut session: Session, found: Found) -> Result<Synchronization, LocalStateError> {
     match found {
         Found::Accepted(applied) => {
             let (session, changes) = session.apply(applied, false, EVENT)?;
-            Ok(synchronized(changes).report(&session))
+            Ok(synchronized(changes).of(&session))
         }
         Found::AlreadyApplied { sequence } => {
             let outcome = already_applied(sequence);
             let message = outcome.message.clone();
             session.note(EVENT, Ending { outcome: "synchronized", code: "already-applied", message: &message })?;
-            Ok(outcome.report(&session))
+            Ok(outcome.of(&session))
         }
         Found::Refused(refusal) => {
             let outcome = Outcome::refused(&refusal.refusal, Carrier::File);
             let session = session.refused(refusal, Carrier::File, EVENT)?;
-            Ok(outcome.report(&session))
+            Ok(outcome.of(&session))
         }
     }
 }
 
-/// Says what would be stored.
-fn preview(session: Session, found: Found) -> Report {
+/// What would be stored, and the deadline that would bring.
+fn preview(session: &Session, found: Found) -> (Outcome, Option<UtcTime>) {
     match found {
         Found::Accepted(applied) => {
             let (changes, by) = (session.changes(&applied), applied.receipt().synchronize_by);
             let mut outcome = synchronized(changes);
             outcome.message = format!("the file is good and nothing was stored; it would move the deadline to {by}");
-            outcome.cure = Some("Import it without --dry-run.".to_owned());
-            let mut report = outcome.report(&session);
-            report.json.insert("would_synchronize_by".to_owned(), by.to_string().into());
-            report.json.insert("cure".to_owned(), serde_json::Value::Null);
-            report
+            (outcome, Some(by))
         }
-        Found::AlreadyApplied { sequence } => already_applied(sequence).report(&session),
-        Found::Refused(refusal) => Outcome::refused(&refusal.refusal, Carrier::File).report(&session),
+        Found::AlreadyApplied { sequence } => (already_applied(sequence), None),
+        Found::Refused(refusal) => (Outcome::refused(&refusal.refusal, Carrier::File), None),
     }
 }
 

@@ -1,62 +1,101 @@
 //! `init`: license server id, trust file, key pair.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
-use solme_sync_protocol::{KeyThumbprint, LicenseServerId, TrustFile, limits};
+use serde::Serialize;
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, MainServerId, TrustFile, limits};
 
 use super::Context;
 use super::session::{Ending, new_event};
 use crate::conduct::{Conduct, Document};
 use crate::core::{Identity, Times};
-use crate::output::{Exit, Report, Text, Trouble};
+use crate::output::{Done, Exit, Report, Text, Trouble};
 use crate::store::{LocalStateError, Store, read_bounded};
 use crate::transport::check_ca_certificate;
 
+/// A License Server that was set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct SetUp {
+    #[serde(flatten)]
+    done: Done,
+    license_server_id: LicenseServerId,
+    key_thumbprint: KeyThumbprint,
+    main_server: MainServer,
+    state_directory: PathBuf,
+}
+
+/// A main server, as its trust file names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MainServer {
+    /// Its id.
+    pub id: MainServerId,
+    /// Its name, for people.
+    pub name: String,
+    /// Address of the 443 role.
+    pub https: String,
+    /// Address of the 8080 role.
+    pub http: String,
+}
+
+impl From<&TrustFile> for MainServer {
+    fn from(trust: &TrustFile) -> Self {
+        let TrustFile { main_server_id: id, name, https, http, .. } = trust.clone();
+        Self { id, name, https, http }
+    }
+}
+
 pub(super) fn run(context: &Context, id: &LicenseServerId, trust_file: &Path) -> Result<Report, Trouble> {
-    let conduct = context.place.conduct;
-    let trust = read_trust_file(trust_file, conduct)?;
+    Ok(init(context, id, read_trust_file(trust_file, context.place.conduct)?)?.report())
+}
+
+/// Sets up a License Server, or takes over a trust file of the same main server.
+pub(crate) fn init(context: &Context, id: &LicenseServerId, trust: TrustFile) -> Result<SetUp, Trouble> {
+    check_ca_certificate(&trust)
+        .map_err(|error| unusable(format!("the CA certificate of the trust file cannot be used: {error}")))?;
     let mut store = Store::open_or_create(&context.place, "init")?;
     let now = context.now();
+    let set_up = |store: &Store, identity: &Identity, code, message: &str| SetUp {
+        done: Done::new(code, message),
+        license_server_id: identity.license_server_id.clone(),
+        key_thumbprint: identity.key_thumbprint,
+        main_server: (&identity.trust).into(),
+        state_directory: store.path().to_owned(),
+    };
     if store.is_new()? {
         let key = store.adopt_or_make_key()?;
+        let conduct = context.place.conduct;
         let identity = Identity { license_server_id: id.clone(), trust, key_thumbprint: key.thumbprint(), conduct };
         let ending = Ending { outcome: "done", code: "initialized", message: "license server set up" };
         store.set_up(&identity, &Times::starting_at(now), &new_event(now, "init", ending, &identity))?;
-        return Ok(report(&store, &identity, "initialized", "this license server is set up, with a new key pair"));
+        return Ok(set_up(&store, &identity, "initialized", "this license server is set up, with a new key pair"));
     }
     let own = store.identity()?;
     check_same(&own, id, &trust)?;
     store.load_key(&own.key_thumbprint)?;
     if own.trust == trust {
-        return Ok(report(
-            &store,
-            &own,
-            "already-initialized",
-            "this license server was set up before; nothing changed",
-        ));
+        let message = "this license server was set up before; nothing changed";
+        return Ok(set_up(&store, &own, "already-initialized", message));
     }
     let message = "addresses, name and CA certificate of the main server were taken over; the key pair stays";
     let ending = Ending { outcome: "done", code: "trust-updated", message };
     let identity = Identity { trust, ..own };
     store.update_trust(&identity, &new_event(now, "init", ending, &identity))?;
-    Ok(report(&store, &identity, "trust-updated", message))
+    Ok(set_up(&store, &identity, "trust-updated", message))
 }
 
-fn read_trust_file(file: &Path, conduct: &dyn Conduct) -> Result<TrustFile, Trouble> {
-    let unusable = |message: String| Trouble {
+fn unusable(message: String) -> Trouble {
+    Trouble {
         exit: Exit::FileNotUsable,
         code: "trust-file-not-usable",
         message,
         cure: "Get the trust file of the main server once more, and name it with --trust.".to_owned(),
-    };
+    }
+}
+
+fn read_trust_file(file: &Path, conduct: &dyn Conduct) -> Result<TrustFile, Trouble> {
     let bytes = read_bounded(file, limits::TRUST_FILE)
         .map_err(|error| unusable(format!("the trust file {} cannot be read: {error}", file.display())))?;
-    let trust = TrustFile::parse(&conduct.document(Document::TrustFile, &bytes))
-        .map_err(|error| unusable(error.to_string()))?;
-    check_ca_certificate(&trust)
-        .map_err(|error| unusable(format!("the CA certificate of the trust file cannot be used: {error}")))?;
-    Ok(trust)
+    TrustFile::parse(&conduct.document(Document::TrustFile, &bytes)).map_err(|error| unusable(error.to_string()))
 }
 
 /// One state serves one license server id at one main server (P 15.3); both are named.
@@ -79,21 +118,15 @@ fn check_same(own: &Identity, id: &LicenseServerId, trust: &TrustFile) -> Result
     })
 }
 
-fn report(store: &Store, identity: &Identity, code: &str, message: &str) -> Report {
-    let Identity { license_server_id, trust, key_thumbprint, conduct: _ } = identity;
-    let mut text = Text::default();
-    text.good(crate::output::sentence(message));
-    text.value("license server id", license_server_id);
-    text.value("key pair", key_thumbprint);
-    text.value("main server", format_args!("{} ({})", trust.name, trust.main_server_id));
-    text.value("state directory", store.path().display());
-    text.next("run `license-server synchronize`, or `license-server export-request FILE` without a network.");
-    let json = json!({
-        "outcome": "done", "code": code, "message": message, "cure": null,
-        "license_server_id": license_server_id,
-        "key_thumbprint": key_thumbprint,
-        "main_server": { "id": trust.main_server_id, "name": trust.name, "https": trust.https, "http": trust.http },
-        "state_directory": store.path(),
-    });
-    Report::new(Exit::Done, json, text)
+impl SetUp {
+    fn report(&self) -> Report {
+        let mut text = Text::default();
+        text.good(crate::output::sentence(&self.done.message));
+        text.value("license server id", &self.license_server_id);
+        text.value("key pair", self.key_thumbprint);
+        text.value("main server", format_args!("{} ({})", self.main_server.name, self.main_server.id));
+        text.value("state directory", self.state_directory.display());
+        text.next("run `license-server synchronize`, or `license-server export-request FILE` without a network.");
+        Report::of(Exit::Done, self, text)
+    }
 }

@@ -1,49 +1,92 @@
 //! `may-issue`: yes, or the rule, the clock values and the cure.
 
-use serde_json::json;
-use solme_sync_protocol::LicenseNumber;
+use serde::Serialize;
+use solme_sync_protocol::{LicenseNumber, UtcTime};
 
 use super::Context;
 use super::session::Session;
-use crate::core::{Applied, may_issue};
-use crate::output::{Exit, Report, Text, Trouble, sentence};
+use crate::core::{Applied, Rule, State, Times, may_issue};
+use crate::output::{Exit, Report, Text, Trouble, rfc3339, rfc3339_if_any, sentence};
 
-pub(super) fn run(context: &Context, number: Option<&LicenseNumber>) -> Result<Report, Trouble> {
+/// Whether a license may be issued now, the rule that decided, and the times that it went by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Whether the answer is yes.
+    pub may_issue: bool,
+    /// The rule that decided.
+    #[serde(skip)]
+    pub rule: Rule,
+    /// Its code.
+    pub code: &'static str,
+    /// The rule in words, for people.
+    pub message: String,
+    /// What to do next, for people; `None` for a yes.
+    pub cure: Option<String>,
+    /// The license that was asked for; `None`: any.
+    pub license_number: Option<LicenseNumber>,
+    /// The state of this server.
+    pub state: State,
+    /// The effective time (P 17.2).
+    #[serde(serialize_with = "rfc3339")]
+    pub effective_now: UtcTime,
+    /// The local clock.
+    #[serde(serialize_with = "rfc3339")]
+    pub local_clock: UtcTime,
+    /// The latest time seen (P 17.3).
+    #[serde(serialize_with = "rfc3339")]
+    pub high_water_mark: UtcTime,
+    /// Seconds by which the local clock was set back since the last synchronization, in sum (P 17.4).
+    pub clock_set_back_seconds: u64,
+    /// The deadline that counted, if there was one.
+    #[serde(serialize_with = "rfc3339_if_any")]
+    pub synchronize_by: Option<UtcTime>,
+    #[serde(skip)]
+    times: Times,
+}
+
+/// May a license be issued? With a number: that license; without: any.
+pub(crate) fn ask(context: &Context, number: Option<&LicenseNumber>) -> Result<Verdict, Trouble> {
     let mut session = Session::open(context, "may-issue")?;
     session.store.save_times(&session.times)?;
     let mut verdict = may_issue(&session.server, &session.times, number);
     let allocation = session.server.applied().map(Applied::allocation);
     verdict.rule = session.identity.conduct.rule(verdict.rule, allocation, &session.times, number);
-    let mut text = Text::default();
-    match verdict.is_yes() {
-        true => text.good(sentence(&verdict.message())),
-        false => text.bad(sentence(&format!("no: {}", verdict.message()))),
-    }
     let times = verdict.times;
-    text.value("effective time", times.effective());
-    text.value("local clock", times.local_clock);
-    text.value("latest time seen", times.high_water_mark);
-    if let Some(by) = verdict.synchronize_by {
-        text.value("synchronize by", format_args!("{by} ({} days left)", times.days_left(by)));
+    Ok(Verdict {
+        may_issue: verdict.is_yes(),
+        code: verdict.code(),
+        message: verdict.message(),
+        cure: verdict.cure(),
+        license_number: number.cloned(),
+        state: session.server.state(),
+        effective_now: times.effective(),
+        local_clock: times.local_clock,
+        high_water_mark: times.high_water_mark,
+        clock_set_back_seconds: times.set_back,
+        synchronize_by: verdict.synchronize_by,
+        rule: verdict.rule,
+        times,
+    })
+}
+
+impl Verdict {
+    pub(super) fn report(&self) -> Report {
+        let mut text = Text::default();
+        match self.may_issue {
+            true => text.good(sentence(&self.message)),
+            false => text.bad(sentence(&format!("no: {}", self.message))),
+        }
+        text.value("effective time", self.effective_now);
+        text.value("local clock", self.local_clock);
+        text.value("latest time seen", self.high_water_mark);
+        if let Some(by) = self.synchronize_by {
+            text.value("synchronize by", format_args!("{by} ({} days left)", self.times.days_left(by)));
+        }
+        match (&self.cure, self.synchronize_by) {
+            (Some(cure), _) => text.next(cure),
+            (None, Some(by)) => text.next(format_args!("synchronize again by {by}.")),
+            (None, None) => {}
+        }
+        Report::of(if self.may_issue { Exit::Done } else { Exit::MayNotIssue }, self, text)
     }
-    match (verdict.cure(), verdict.synchronize_by) {
-        (Some(cure), _) => text.next(cure),
-        (None, Some(by)) => text.next(format_args!("synchronize again by {by}.")),
-        (None, None) => {}
-    }
-    let json = json!({
-        "may_issue": verdict.is_yes(),
-        "code": verdict.code(),
-        "message": verdict.message(),
-        "cure": verdict.cure(),
-        "license_number": number,
-        "state": session.server.name(),
-        "effective_now": times.effective().to_string(),
-        "local_clock": times.local_clock.to_string(),
-        "high_water_mark": times.high_water_mark.to_string(),
-        "clock_set_back_seconds": times.set_back,
-        "synchronize_by": verdict.synchronize_by.map(|by| by.to_string()),
-    });
-    let exit = if verdict.is_yes() { Exit::Done } else { Exit::MayNotIssue };
-    Ok(Report::new(exit, json, text))
 }

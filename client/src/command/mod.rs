@@ -16,20 +16,42 @@ mod session;
 mod status;
 mod synchronize;
 
+pub use answered::{Answered, Synchronization};
+pub use automatic::Automatic;
+pub(crate) use automatic::automatic;
+pub(crate) use doctor::diagnosis;
+pub use doctor::{Checked, Diagnosis};
+pub(crate) use export_request::export;
+pub use export_request::{Export, ExportedRequest};
+pub use history::History;
+pub(crate) use history::history;
+pub use import_response::Import;
+pub(crate) use import_response::import;
+pub use init::MainServer;
+pub(crate) use init::init;
+pub use may_issue::Verdict;
+pub(crate) use may_issue::ask;
+pub use new_key_pair::NewKeyPair;
+pub(crate) use new_key_pair::new_key_pair;
+pub(crate) use request_clear::request_clear;
+pub use request_clear::{ClearRequest, ClearRequestBy};
+pub(crate) use status::status;
+pub use status::{AllocatedLicense, Clock, OutstandingRequest, Status};
+pub(crate) use synchronize::once;
+
 use std::time::{Duration, Instant};
 
-use solme_sync_protocol::{TrustFile, UtcTime};
+use solme_sync_protocol::UtcTime;
 
 use crate::cli::Verb;
 use crate::clock::{self, Span};
 use crate::conduct::Standard;
-use crate::core::Failure;
 use crate::output::{Exit, Report, Trouble};
 use crate::seams::{MakeTransport, OnReport, Pause, Seams};
 use crate::settings::Settings;
 use crate::stop::Stop;
 use crate::store::{DurableSteps, Place};
-use crate::transport::{DirectTransport, Transport};
+use crate::transport::{Direct, Transport};
 
 /// How long to wait for another process that uses the state, or synchronizes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,8 +63,9 @@ const CLOCK_STEP: u64 = 30;
 
 /// What every verb works with.
 pub(crate) struct Context {
-    settings: Settings,
-    place: Place,
+    direct: Direct,
+    warning_command: Option<String>,
+    pub(crate) place: Place,
     offset: Span,
     clock: Option<Box<dyn Fn() -> UtcTime>>,
     transport: Option<MakeTransport>,
@@ -56,8 +79,10 @@ impl Context {
         let Seams { durable_step, clock, transport, conduct, patience, pause, on_report } = seams;
         let steps = DurableSteps::new(durable_step);
         let (conduct, patience) = (conduct.unwrap_or(&Standard), patience.unwrap_or(PATIENCE));
-        let place = Place { path: settings.state.clone(), steps, patience, conduct };
-        Self { settings, place, offset, clock, transport, pause, on_report, stop: Stop::NEVER }
+        let Settings { state: path, network, warning_command, .. } = settings;
+        let place = Place { path, steps, patience, conduct };
+        let direct = Direct::behaving(network, conduct);
+        Self { direct, warning_command, place, offset, clock, transport, pause, on_report, stop: Stop::NEVER }
     }
 
     /// The local clock.
@@ -67,12 +92,14 @@ impl Context {
 
     /// From now on SIGTERM and SIGINT are a wish to stop, and not the end of the process.
     fn stop_on_signals(&mut self) -> Result<(), Trouble> {
-        self.stop = Stop::on_signals().map_err(|error| Trouble {
+        let stop = Stop::on_signals().map_err(|error| Trouble {
             exit: Exit::LocalState,
             code: "signals",
             message: format!("signals cannot be listened to: {error}"),
             cure: "Check the limits of the process (`ulimit -a`), then start it again.".to_owned(),
         })?;
+        self.direct.until(stop.clone());
+        self.stop = stop;
         Ok(())
     }
 
@@ -96,14 +123,8 @@ impl Context {
     }
 
     /// The way to the main server.
-    fn transport(&self, trust: &TrustFile) -> Result<Box<dyn Transport>, Failure> {
-        match &self.transport {
-            Some(transport) => Ok(transport(trust)),
-            None => {
-                let transport = DirectTransport::new(trust, &self.settings.network, self.place.conduct)?;
-                Ok(Box::new(transport.until(self.stop.clone())))
-            }
-        }
+    fn transport(&self) -> &dyn Transport {
+        self.transport.as_ref().map_or(&self.direct, |transport| transport)
     }
 }
 
@@ -119,22 +140,23 @@ pub(crate) fn run_without_state(verb: &Verb) -> Option<Result<Report, Trouble>> 
 /// Carries out one verb.
 pub(crate) fn run(context: &mut Context, verb: Verb, as_json: bool) -> Result<Report, Trouble> {
     match verb {
-        Verb::AutomaticSynchronization { mode } => automatic::run(context, mode),
+        Verb::AutomaticSynchronization { mode } => {
+            automatic::automatic(context, mode).map(|automatic| automatic.report())
+        }
         Verb::Serve { .. } => {
             context.stop_on_signals()?;
             serve::run(context, as_json)
         }
         Verb::Init { id, trust } => init::run(context, &id, &trust),
-        Verb::Synchronize { .. } => synchronize::run(context),
-        Verb::Config { .. } => Ok(Report::new(Exit::Done, context.settings.to_json(), context.settings.to_text())),
-        Verb::Doctor { .. } => doctor::run(context),
-        Verb::Completions { .. } | Verb::ManPages { .. } => unreachable!("they need no state"),
-        Verb::Status => status::run(context),
-        Verb::MayIssue { license_number } => may_issue::run(context, license_number.as_ref()),
+        Verb::Synchronize { .. } => Ok(synchronize::once(context, context.transport())?.report()),
+        Verb::Doctor { .. } => Ok(doctor::diagnosis(context, context.transport()).report()),
+        Verb::Completions { .. } | Verb::ManPages { .. } | Verb::Config { .. } => unreachable!("they need no state"),
+        Verb::Status => Ok(status::status(context)?.report()),
+        Verb::MayIssue { license_number } => Ok(may_issue::ask(context, license_number.as_ref())?.report()),
         Verb::NewKeyPair { yes } => new_key_pair::run(context, yes),
-        Verb::History => history::run(context),
+        Verb::History => Ok(history::history(context)?.report()),
         Verb::ExportRequest { file } => export_request::run(context, &file, as_json),
-        Verb::ImportResponse { file, dry_run } => import_response::run(context, &file, dry_run),
+        Verb::ImportResponse { file, dry_run } => Ok(import_response::import(context, &file, dry_run)?.report()),
         Verb::RequestClear { out, smtp, from } => request_clear::run(context, out, smtp.as_deref(), &from, as_json),
     }
 }

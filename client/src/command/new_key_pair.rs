@@ -2,24 +2,38 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde::Serialize;
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 use super::Context;
 use super::session::{Ending, new_event};
 use crate::core::{Identity, Times};
-use crate::output::{Exit, Report, Text, Trouble, sentence};
+use crate::output::{Done, Exit, Report, Text, Trouble, sentence};
 use crate::store::{LocalStateError, Store, Turn, Wreck};
 
 const EVENT: &str = "new-key-pair";
 
-/// What came of it.
-struct Renewed {
-    license_server_id: LicenseServerId,
-    /// `None` if the database that knew it is lost.
-    old: Option<KeyThumbprint>,
-    new: KeyThumbprint,
-    archive: PathBuf,
+/// A new key pair. It is accepted once the old one is cleared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewKeyPair {
+    /// That it was done.
+    #[serde(flatten)]
+    pub done: Done,
+    /// The license server id, which stays.
+    pub license_server_id: LicenseServerId,
+    /// The key pair before; `None` if the database that knew it is lost.
+    pub old_key_thumbprint: Option<KeyThumbprint>,
+    /// The new key pair.
+    pub key_thumbprint: KeyThumbprint,
+    /// Where the old state is kept.
+    pub archive: PathBuf,
+}
+
+impl NewKeyPair {
+    fn new(id: LicenseServerId, old: Option<KeyThumbprint>, new: KeyThumbprint, archive: PathBuf) -> Self {
+        let done = Done::new(EVENT, "this server has a new key pair and is unsynchronized");
+        Self { done, license_server_id: id, old_key_thumbprint: old, key_thumbprint: new, archive }
+    }
 }
 
 pub(super) fn run(context: &Context, yes: bool) -> Result<Report, Trouble> {
@@ -34,21 +48,25 @@ pub(super) fn run(context: &Context, yes: bool) -> Result<Report, Trouble> {
                 .to_owned(),
         });
     }
+    Ok(new_key_pair(context)?.report())
+}
+
+/// Archives the state, and begins again with a new key pair.
+pub(crate) fn new_key_pair(context: &Context) -> Result<NewKeyPair, Trouble> {
     let _turn = Turn::take(&context.place, EVENT)?;
     let opened =
         Store::open(&context.place, EVENT).and_then(|store| store.identity().map(|identity| (store, identity)));
-    let renewed = match opened {
-        Ok((store, old)) => renew(context, store, old)?,
+    match opened {
+        Ok((store, old)) => Ok(renew(context, store, old)?),
         Err(error) if error.database_is_lost() => match Wreck::find(&context.place, EVENT)? {
-            Some(wreck) => begin_again(context, wreck)?,
-            None => return Err(error.into()),
+            Some(wreck) => Ok(begin_again(context, wreck)?),
+            None => Err(error.into()),
         },
-        Err(error) => return Err(error.into()),
-    };
-    Ok(report(&renewed))
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn renew(context: &Context, mut store: Store, old: Identity) -> Result<Renewed, LocalStateError> {
+fn renew(context: &Context, mut store: Store, old: Identity) -> Result<NewKeyPair, LocalStateError> {
     let now = context.now();
     let archive = store.archive(now)?;
     let message = format!("the key pair {} gave way to a new one", old.key_thumbprint);
@@ -56,11 +74,10 @@ fn renew(context: &Context, mut store: Store, old: Identity) -> Result<Renewed, 
         let ending = Ending { outcome: "done", code: EVENT, message: &message };
         new_event(now, EVENT, ending, &Identity { key_thumbprint: key.thumbprint(), ..old.clone() })
     })?;
-    let (license_server_id, new) = (old.license_server_id, new.thumbprint());
-    Ok(Renewed { license_server_id, old: Some(old.key_thumbprint), new, archive })
+    Ok(NewKeyPair::new(old.license_server_id, Some(old.key_thumbprint), new.thumbprint(), archive))
 }
 
-fn begin_again(context: &Context, wreck: Wreck) -> Result<Renewed, LocalStateError> {
+fn begin_again(context: &Context, wreck: Wreck) -> Result<NewKeyPair, LocalStateError> {
     let now = context.now();
     let (mut store, identity, archive) = wreck.begin_again(now)?;
     let message = "the database was lost: this server began again with a new key pair";
@@ -68,30 +85,23 @@ fn begin_again(context: &Context, wreck: Wreck) -> Result<Renewed, LocalStateErr
     store.set_up(&identity, &Times::starting_at(now), &new_event(now, EVENT, ending, &identity))?;
     store.put_next_key_in_place()?;
     let Identity { license_server_id, key_thumbprint: new, .. } = identity;
-    Ok(Renewed { license_server_id, old: None, new, archive })
+    Ok(NewKeyPair::new(license_server_id, None, new, archive))
 }
 
-fn report(renewed: &Renewed) -> Report {
-    let Renewed { license_server_id, old, new, archive } = renewed;
-    let message = "this server has a new key pair and is unsynchronized";
-    let mut text = Text::default();
-    text.good(sentence(message));
-    text.value("license server id", license_server_id);
-    if let Some(old) = old {
-        text.value("old key pair", old);
+impl NewKeyPair {
+    fn report(&self) -> Report {
+        let mut text = Text::default();
+        text.good(sentence(&self.done.message));
+        text.value("license server id", &self.license_server_id);
+        if let Some(old) = self.old_key_thumbprint {
+            text.value("old key pair", old);
+        }
+        text.value("new key pair", self.key_thumbprint);
+        text.value("old state", self.archive.display());
+        text.next(
+            "once the old key pair is cleared (`license-server request-clear` writes the mail, and names the new key \
+             pair), run `license-server synchronize`.",
+        );
+        Report::of(Exit::Done, self, text)
     }
-    text.value("new key pair", new);
-    text.value("old state", archive.display());
-    text.next(
-        "once the old key pair is cleared (`license-server request-clear` writes the mail, and names the new key pair), \
-         run `license-server synchronize`.",
-    );
-    let json = json!({
-        "outcome": "done", "code": EVENT, "message": message, "cure": null,
-        "license_server_id": license_server_id,
-        "old_key_thumbprint": old,
-        "key_thumbprint": new,
-        "archive": archive,
-    });
-    Report::new(Exit::Done, json, text)
 }

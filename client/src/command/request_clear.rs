@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use lettre::message::{Mailbox, header::ContentType};
 use lettre::{Message, SmtpTransport, Transport as _};
-use serde_json::json;
+use serde::Serialize;
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 use super::Context;
 use super::export_request::{is_stdout, refuse_two_on_stdout, write_out};
 use super::session::{Ending, Session};
-use crate::output::{Exit, Report, Text, Trouble, sentence};
+use crate::output::{Done, Exit, Report, Text, Trouble, sentence};
 
 const EVENT: &str = "request-clear";
 const TO: &str = "licensing@solme.se";
@@ -26,41 +27,83 @@ pub(super) fn run(
     if let Some(out) = &out {
         refuse_two_on_stdout(out, as_json)?;
     }
-    let sender: Mailbox = from.parse().map_err(|error| usage(format!("{from:?} is no mail address: {error}")))?;
-    let server = smtp.map(host_and_port).transpose()?;
-    let session = Session::open(context, EVENT)?;
-    let request = Request::of(&session);
-    let mail = request.mail(sender).map_err(|error| usage(format!("the mail cannot be written: {error}")))?;
-    if let Some((host, port)) = server {
-        drop(session); // a mail server may be slow, and others need the state
-        send(&mail, host, port)?;
-        let mut session = Session::open(context, EVENT)?;
-        let message = format!("the request to clear was sent to {TO} by {host}:{port}");
-        session.note(EVENT, Ending { outcome: "done", code: "sent", message: &message })?;
-        return Ok(request.report("sent", &message, None));
-    }
-    let mut session = session;
-    let file = out.unwrap_or_else(|| PathBuf::from(format!("clear-request-{}.eml", request.license_server_id)));
-    write_out(&file, &mail.formatted(), session.store.steps(), ["mail written", "mail in place"])?;
-    let message = format!("the request to clear was written as a mail to {TO}");
-    session.note(EVENT, Ending { outcome: "done", code: "written", message: &message })?;
-    Ok(request.report("written", &message, Some(file)))
+    let by = match smtp {
+        Some(server) => {
+            let (host, port) = host_and_port(server)?;
+            ClearRequestBy::Smtp { host: host.to_owned(), port }
+        }
+        None => ClearRequestBy::File(out),
+    };
+    Ok(request_clear(context, by, from)?.report())
 }
 
-/// What is asked for.
-struct Request {
-    license_server_id: String,
-    key_thumbprint: String,
+/// How a mail leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClearRequestBy {
+    /// Written to a file; without a name, `clear-request-ID.eml` in the working directory.
+    File(Option<PathBuf>),
+    /// Handed to a mail server of one's own network.
+    Smtp {
+        /// Its name or address.
+        host: String,
+        /// Its port.
+        port: u16,
+    },
+}
+
+/// A request to have the key pair in use cleared (P 16.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClearRequest {
+    /// That it was done.
+    #[serde(flatten)]
+    pub done: Done,
+    /// The license server id.
+    pub license_server_id: LicenseServerId,
+    /// The key pair that the mail names.
+    pub key_thumbprint: KeyThumbprint,
     /// The key pair here was never synchronized: it is the new one, for which the id may be reserved (P 16.6).
-    is_new: bool,
+    pub key_pair_is_new: bool,
+    /// Whom the mail is to.
+    pub to: &'static str,
+    /// The mail, if it was not sent.
+    pub file: Option<PathBuf>,
 }
 
-impl Request {
+/// Writes the mail that asks to have the key pair cleared, or sends it.
+pub(crate) fn request_clear(context: &Context, by: ClearRequestBy, from: &str) -> Result<ClearRequest, Trouble> {
+    let sender: Mailbox = from.parse().map_err(|error| usage(format!("{from:?} is no mail address: {error}")))?;
+    let mut session = Session::open(context, EVENT)?;
+    let mut request = ClearRequest::of(&session);
+    let mail = request.mail(sender).map_err(|error| usage(format!("the mail cannot be written: {error}")))?;
+    let code = match by {
+        ClearRequestBy::Smtp { host, port } => {
+            drop(session); // a mail server may be slow, and others need the state
+            send(&mail, &host, port)?;
+            session = Session::open(context, EVENT)?;
+            request.done = Done::new("sent", format!("the request to clear was sent to {TO} by {host}:{port}"));
+            "sent"
+        }
+        ClearRequestBy::File(file) => {
+            let usual = || PathBuf::from(format!("clear-request-{}.eml", request.license_server_id));
+            let file = file.unwrap_or_else(usual);
+            write_out(&file, &mail.formatted(), session.store.steps(), ["mail written", "mail in place"])?;
+            request.file = Some(file);
+            "written"
+        }
+    };
+    session.note(EVENT, Ending { outcome: "done", code, message: &request.done.message })?;
+    Ok(request)
+}
+
+impl ClearRequest {
     fn of(session: &Session) -> Self {
         Self {
-            license_server_id: session.identity.license_server_id.to_string(),
-            key_thumbprint: session.identity.key_thumbprint.to_string(),
-            is_new: session.server.last_receipt().is_none(),
+            done: Done::new("written", format!("the request to clear was written as a mail to {TO}")),
+            license_server_id: session.identity.license_server_id.clone(),
+            key_thumbprint: session.identity.key_thumbprint,
+            key_pair_is_new: session.server.last_receipt().is_none(),
+            to: TO,
+            file: None,
         }
     }
 
@@ -78,7 +121,7 @@ impl Request {
 
     fn body(&self) -> String {
         let (id, thumbprint) = (&self.license_server_id, &self.key_thumbprint);
-        let key = if self.is_new {
+        let key = if self.key_pair_is_new {
             format!(
                 "The server has a new key pair and waits for the clear. Please reserve the\n\
                  license server id for it.\n\nNew key pair: {thumbprint}\n"
@@ -92,31 +135,23 @@ impl Request {
         )
     }
 
-    fn report(&self, code: &str, message: &str, file: Option<PathBuf>) -> Report {
+    fn report(&self) -> Report {
         let mut text = Text::default();
-        text.good(sentence(message));
+        text.good(sentence(&self.done.message));
         text.value("license server id", &self.license_server_id);
-        text.value(if self.is_new { "new key pair" } else { "key pair in use" }, &self.key_thumbprint);
-        if let Some(file) = &file {
+        text.value(if self.key_pair_is_new { "new key pair" } else { "key pair in use" }, self.key_thumbprint);
+        if let Some(file) = &self.file {
             text.value("mail", file.display());
         }
-        let send = if file.is_some() { "send the mail; when" } else { "when" };
-        let then = if self.is_new {
+        let send = if self.file.is_some() { "send the mail; when" } else { "when" };
+        let then = if self.key_pair_is_new {
             "run `license-server synchronize`."
         } else {
             "run `license-server new-key-pair --yes`, then `license-server synchronize`."
         };
         text.next(format_args!("{send} Solme has answered that the key pair is cleared, {then}"));
-        let json = json!({
-            "outcome": "done", "code": code, "message": message, "cure": null,
-            "license_server_id": self.license_server_id,
-            "key_thumbprint": self.key_thumbprint,
-            "key_pair_is_new": self.is_new,
-            "to": TO,
-            "file": file,
-        });
-        let stdout_is_taken = file.as_deref().is_some_and(is_stdout);
-        Report { stdout_is_taken, ..Report::new(Exit::Done, json, text) }
+        let stdout_is_taken = self.file.as_deref().is_some_and(is_stdout);
+        Report { stdout_is_taken, ..Report::of(Exit::Done, self, text) }
     }
 }
 

@@ -93,7 +93,7 @@ fn automatic(context: &Context, log: Log) -> Result<(), LocalStateError> {
     if due.is_none_or(|due| due > session.times.local_clock) {
         return Ok(());
     }
-    let (mut session, outcome) = synchronize(context, session, &turn)?;
+    let (mut session, outcome) = synchronize(context, session, context.transport(), &turn)?;
     if context.stop.is_told() && !outcome.is_synchronized() {
         return Ok(()); // cut off, which is no result
     }
@@ -104,14 +104,14 @@ fn automatic(context: &Context, log: Log) -> Result<(), LocalStateError> {
     }
     let last = LastAutomatic {
         at: now,
-        outcome: outcome.outcome().to_owned(),
+        outcome: outcome.word().to_owned(),
         code: outcome.code.clone(),
         message: outcome.message.clone(),
     };
     session.store.save_automatic(&schedule, &last)?;
     let next_at = session.next_automatic(&schedule).map(|time| time.to_string());
     let more = json!({ "cure": outcome.cure, "next_at": next_at });
-    log.say(context, outcome.outcome(), &outcome.code, &outcome.message, more);
+    log.say(context, outcome.word(), &outcome.code, &outcome.message, more);
     Ok(())
 }
 
@@ -138,7 +138,7 @@ impl Notice {
         let Warning { days_left, synchronize_by, .. } = self.warning;
         let more = json!({ "days_left": days_left, "synchronize_by": synchronize_by.to_string(), "cure": cure });
         log.say(context, "warning", "synchronization-required", &message, more);
-        let Some(command) = &context.settings.warning_command else { return };
+        let Some(command) = &context.warning_command else { return };
         if let Err(error) = self.run(context, command, &message) {
             let cure = "Correct warning_command in the settings; `license-server config` shows it.";
             let message = format!("the warning command did not do its work: {error}");

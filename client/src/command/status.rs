@@ -1,28 +1,123 @@
 //! `status`: what the License Server Manager shows of a local server.
 
-use serde_json::{Value, json};
-use solme_sync_protocol::{License, UtcTime};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use solme_sync_protocol::{
+    Component, Digest, KeyThumbprint, License, LicenseNumber, LicenseServerId, RequestId, UtcTime,
+};
 
 use super::Context;
 use super::answered::clock_notes;
 use super::automatic::Automatic;
+use super::init::MainServer;
 use super::session::Session;
-use crate::core::{Applied, FIRST_WARNING, LocalServer, may_issue};
-use crate::output::{Exit, Report, Text, Trouble, changes_json};
+use crate::core::{Applied, Changes, FIRST_WARNING, LocalServer, State, may_issue};
+use crate::output::{Exit, Report, Text, Trouble, rfc3339, rfc3339_if_any};
 
 /// A license that ends within so many seconds is worth a note: 30 days.
 const ENDS_SOON: u64 = 30 * 86_400;
 
-pub(super) fn run(context: &Context) -> Result<Report, Trouble> {
+/// What the License Server Manager shows of a local server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The license server id.
+    pub license_server_id: LicenseServerId,
+    /// The state.
+    pub state: State,
+    /// Why it is that, where that is not plain.
+    pub state_detail: Option<String>,
+    /// The key pair in use.
+    pub key_thumbprint: KeyThumbprint,
+    /// How many key pairs the id has had.
+    pub key_generation: Option<u64>,
+    /// The number of the last synchronization.
+    pub sequence: Option<u64>,
+    /// The revision of the allocation.
+    pub allocation_revision: Option<u64>,
+    /// Main server time of the last synchronization.
+    #[serde(serialize_with = "rfc3339_if_any")]
+    pub last_synchronized_at: Option<UtcTime>,
+    /// The required synchronization (P 17.1).
+    #[serde(serialize_with = "rfc3339_if_any")]
+    pub synchronize_by: Option<UtcTime>,
+    /// Days left until then, rounded up (P 17.6).
+    pub days_left: Option<u64>,
+    /// The allocated licenses.
+    pub licenses: Vec<AllocatedLicense>,
+    /// What the last synchronization changed.
+    pub last_changes: Option<Changes>,
+    /// The request that is not answered yet.
+    pub outstanding_request: Option<OutstandingRequest>,
+    /// The main server.
+    pub main_server: MainServer,
+    /// The clocks.
+    pub clock: Clock,
+    /// What is near, or has happened, for people.
+    pub notes: Vec<String>,
+    /// Automatic synchronization.
+    pub automatic_synchronization: Automatic,
+    /// What to do next, for people.
+    #[serde(skip)]
+    pub next_step: String,
+}
+
+/// An allocated license (P 7).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)] // of the members: P 7.2 has them
+pub struct AllocatedLicense {
+    pub number: LicenseNumber,
+    pub display: Option<String>,
+    pub domain: Option<String>,
+    pub components: Vec<Component>,
+    #[serde(serialize_with = "rfc3339")]
+    pub valid_from: UtcTime,
+    #[serde(serialize_with = "rfc3339_if_any")]
+    pub expires_at: Option<UtcTime>,
+    pub properties: BTreeMap<String, String>,
+}
+
+/// A request that is not answered yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutstandingRequest {
+    /// Its id.
+    pub request_id: RequestId,
+    /// Its digest (P 4.8).
+    pub request_digest: Digest,
+    /// The local clock when it was made.
+    #[serde(serialize_with = "rfc3339")]
+    pub made_at: UtcTime,
+}
+
+/// The times of a local server (P 17).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Clock {
+    /// The effective time (P 17.2).
+    #[serde(serialize_with = "rfc3339")]
+    pub effective_now: UtcTime,
+    /// The local clock.
+    #[serde(serialize_with = "rfc3339")]
+    pub local_clock: UtcTime,
+    /// The latest time seen (P 17.3).
+    #[serde(serialize_with = "rfc3339")]
+    pub high_water_mark: UtcTime,
+    /// Seconds by which the clock was set back since the last synchronization, in sum (P 17.4).
+    pub set_back_seconds: u64,
+    /// Seconds by which it was fast at the last synchronization, as far as that is known.
+    pub skew_seconds: Option<i64>,
+    /// Whether it may be relied on (P 17.4).
+    pub right: bool,
+}
+
+/// Looks at the state.
+pub(crate) fn status(context: &Context) -> Result<Status, Trouble> {
     let mut session = Session::open(context, "status")?;
     session.store.save_times(&session.times)?;
     let automatic = Automatic::of(&session)?;
     let mut notes = notes(&session);
     notes.extend(automatic.note());
     notes.extend(session.store.exposed().map(|exposed| exposed.to_string()));
-    let mut json = to_json(&session, &notes);
-    json["automatic_synchronization"] = automatic.to_json();
-    Ok(Report::new(Exit::Done, json, to_text(&session, &automatic, &notes)))
+    Ok(Status::of(session, automatic, notes))
 }
 
 /// What is near, or has happened.
@@ -54,53 +149,51 @@ fn licenses(applied: &Applied) -> impl Iterator<Item = &License> {
     applied.allocation().licenses.iter()
 }
 
-fn to_json(session: &Session, notes: &[String]) -> Value {
-    let receipt = session.server.applied().map(Applied::receipt);
-    let time = |time: Option<UtcTime>| time.map(|time| time.to_string());
-    let by = receipt.map(|receipt| receipt.synchronize_by);
-    let (identity, times) = (&session.identity, &session.times);
-    let trust = &identity.trust;
-    json!({
-        "license_server_id": identity.license_server_id,
-        "state": session.server.name(),
-        "state_detail": state_detail(&session.server),
-        "key_thumbprint": identity.key_thumbprint,
-        "key_generation": receipt.map(|receipt| receipt.key_generation),
-        "sequence": receipt.map(|receipt| receipt.sequence),
-        "allocation_revision": receipt.map(|receipt| receipt.allocation_revision),
-        "last_synchronized_at": time(receipt.map(|receipt| receipt.main_server_time)),
-        "synchronize_by": time(by),
-        "days_left": by.map(|by| times.days_left(by)),
-        "licenses": session.server.applied().into_iter().flat_map(licenses).map(license_json).collect::<Vec<_>>(),
-        "last_changes": session.notes.as_ref().map(|notes| changes_json(&notes.changes)),
-        "outstanding_request": session.outstanding.as_ref().map(|outstanding| json!({
-            "request_id": outstanding.request.request_id,
-            "request_digest": outstanding.digest,
-            "made_at": outstanding.request.made_at.to_string(),
-        })),
-        "main_server": { "id": trust.main_server_id, "name": trust.name, "https": trust.https, "http": trust.http },
-        "clock": {
-            "effective_now": times.effective().to_string(),
-            "local_clock": times.local_clock.to_string(),
-            "high_water_mark": times.high_water_mark.to_string(),
-            "set_back_seconds": times.set_back,
-            "skew_seconds": session.notes.as_ref().and_then(|notes| notes.clock_skew),
-            "right": times.check_clock().is_ok(),
-        },
-        "notes": notes,
-    })
+impl Status {
+    fn of(session: Session, automatic_synchronization: Automatic, notes: Vec<String>) -> Self {
+        let next_step = next_step(&session);
+        let Session { identity, times, server, outstanding, notes: last, .. } = session;
+        let receipt = server.applied().map(Applied::receipt);
+        let by = receipt.map(|receipt| receipt.synchronize_by);
+        Self {
+            state: server.state(),
+            state_detail: state_detail(&server),
+            key_thumbprint: identity.key_thumbprint,
+            key_generation: receipt.map(|receipt| receipt.key_generation),
+            sequence: receipt.map(|receipt| receipt.sequence),
+            allocation_revision: receipt.map(|receipt| receipt.allocation_revision),
+            last_synchronized_at: receipt.map(|receipt| receipt.main_server_time),
+            synchronize_by: by,
+            days_left: by.map(|by| times.days_left(by)),
+            licenses: server.applied().into_iter().flat_map(licenses).map(AllocatedLicense::from).collect(),
+            outstanding_request: outstanding.map(|outstanding| OutstandingRequest {
+                request_id: outstanding.request.request_id,
+                request_digest: outstanding.digest,
+                made_at: outstanding.request.made_at,
+            }),
+            main_server: (&identity.trust).into(),
+            license_server_id: identity.license_server_id,
+            clock: Clock {
+                effective_now: times.effective(),
+                local_clock: times.local_clock,
+                high_water_mark: times.high_water_mark,
+                set_back_seconds: times.set_back,
+                skew_seconds: last.as_ref().and_then(|notes| notes.clock_skew),
+                right: times.check_clock().is_ok(),
+            },
+            last_changes: last.map(|notes| notes.changes),
+            notes,
+            automatic_synchronization,
+            next_step,
+        }
+    }
 }
 
-fn license_json(license: &License) -> Value {
-    json!({
-        "number": license.number,
-        "display": license.display,
-        "domain": license.domain,
-        "components": license.components,
-        "valid_from": license.valid_from.to_string(),
-        "expires_at": license.expires_at.map(|end| end.to_string()),
-        "properties": license.properties,
-    })
+impl From<&License> for AllocatedLicense {
+    fn from(license: &License) -> Self {
+        let License { number, display, domain, components, valid_from, expires_at, properties } = license.clone();
+        Self { number, display, domain, components, valid_from, expires_at, properties }
+    }
 }
 
 /// Why the state is what it is, where that is not plain.
@@ -114,38 +207,45 @@ fn state_detail(server: &LocalServer) -> Option<String> {
     }
 }
 
-fn to_text(session: &Session, automatic: &Automatic, notes: &[String]) -> Text {
-    let mut text = Text::default();
-    let (identity, receipt) = (&session.identity, session.server.applied().map(Applied::receipt));
-    text.value("license server id", &identity.license_server_id);
-    text.value("state", session.server.name());
-    let generation = receipt.map(|receipt| format!(" (generation {})", receipt.key_generation)).unwrap_or_default();
-    text.value("key pair", format_args!("{}{generation}", identity.key_thumbprint));
-    text.value("main server", format_args!("{} ({})", identity.trust.name, identity.trust.main_server_id));
-    if let Some(receipt) = receipt {
-        text.value("last synchronized", receipt.main_server_time);
-        text.value("synchronize by", receipt.synchronize_by);
-        text.value("days left", session.times.days_left(receipt.synchronize_by));
+impl Status {
+    pub(super) fn report(&self) -> Report {
+        let mut text = Text::default();
+        text.value("license server id", &self.license_server_id);
+        text.value("state", self.state.as_str());
+        let generation = self.key_generation.map(|generation| format!(" (generation {generation})"));
+        text.value("key pair", format_args!("{}{}", self.key_thumbprint, generation.unwrap_or_default()));
+        text.value("main server", format_args!("{} ({})", self.main_server.name, self.main_server.id));
+        if let (Some(last), Some(by), Some(left)) = (self.last_synchronized_at, self.synchronize_by, self.days_left) {
+            text.value("last synchronized", last);
+            text.value("synchronize by", by);
+            text.value("days left", left);
+        }
+        text.value("automatic", self.automatic_synchronization.mode);
+        self.automatic_synchronization.describe(&mut text);
+        if let Some(outstanding) = &self.outstanding_request {
+            text.value("outstanding request", format_args!("made at {}", outstanding.made_at));
+        }
+        for license in &self.licenses {
+            license.describe(&mut text);
+        }
+        for note in &self.notes {
+            text.warn(note);
+        }
+        text.next(&self.next_step);
+        Report::of(Exit::Done, self, text)
     }
-    text.value("automatic", automatic.schedule.mode);
-    automatic.describe(&mut text);
-    if let Some(outstanding) = &session.outstanding {
-        text.value("outstanding request", format_args!("made at {}", outstanding.request.made_at));
-    }
-    for license in session.server.applied().into_iter().flat_map(licenses) {
-        let end = license.expires_at.map_or("without end".to_owned(), |end| format!("until {end}"));
-        let shown = license.display.as_deref().map(|display| format!(" {display:?}")).unwrap_or_default();
-        let domain = license.domain.as_deref().map(|domain| format!(", domain {domain}")).unwrap_or_default();
-        text.line(format_args!("license {}{shown}, from {} {end}{domain}", license.number, license.valid_from));
-        for component in &license.components {
+}
+
+impl AllocatedLicense {
+    fn describe(&self, text: &mut Text) {
+        let end = self.expires_at.map_or("without end".to_owned(), |end| format!("until {end}"));
+        let shown = self.display.as_deref().map(|display| format!(" {display:?}")).unwrap_or_default();
+        let domain = self.domain.as_deref().map(|domain| format!(", domain {domain}")).unwrap_or_default();
+        text.line(format_args!("license {}{shown}, from {} {end}{domain}", self.number, self.valid_from));
+        for component in &self.components {
             text.line(format_args!("  {:<20} {} users", component.name, component.max_users));
         }
     }
-    for note in notes {
-        text.warn(note);
-    }
-    text.next(next_step(session));
-    text
 }
 
 fn next_step(session: &Session) -> String {

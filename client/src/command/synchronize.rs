@@ -1,33 +1,36 @@
 //! `synchronize`: direct synchronization over ports 443 and 8080 (P 13).
 
 use super::Context;
-use super::answered::Outcome;
+use super::answered::{Outcome, Synchronization};
 use super::session::Session;
 use crate::core::{Answer, Asked, Carrier, Changes, End, Exchange, Failure, Round, changes_between};
-use crate::output::{Report, Trouble};
+use crate::output::Trouble;
 use crate::store::{LocalStateError, Turn};
-use crate::transport::Transport;
+use crate::transport::{Connection, Transport};
 
 const EVENT: &str = "synchronize";
 
-pub(super) fn run(context: &Context) -> Result<Report, Trouble> {
+/// Synchronizes once.
+pub(crate) fn once(context: &Context, transport: &dyn Transport) -> Result<Synchronization, Trouble> {
     let turn = Turn::take(&context.place, EVENT)?;
-    let (session, outcome) = synchronize(context, Session::open(context, EVENT)?, &turn)?;
-    Ok(outcome.report(&session))
+    let (session, outcome) = synchronize(context, Session::open(context, EVENT)?, transport, &turn)?;
+    Ok(outcome.of(&session))
 }
 
 /// A synchronization, by whoever has the turn.
 pub(super) fn synchronize(
     context: &Context,
     mut session: Session,
+    transport: &dyn Transport,
     _turn: &Turn,
 ) -> Result<(Session, Outcome), LocalStateError> {
     if let Some(outcome) = Outcome::cleared(&session, Carrier::Direct) {
         session.store.save_times(&session.times)?;
         return Ok((session, outcome));
     }
-    match context.transport(&session.identity.trust) {
-        Ok(transport) => carry(context, session, &*transport),
+    let trust = session.identity.trust.clone();
+    match transport.connect(&trust) {
+        Ok(connection) => carry(context, session, &*connection),
         Err(failure) => failed(session, &failure, None),
     }
 }
@@ -36,7 +39,7 @@ pub(super) fn synchronize(
 fn carry(
     context: &Context,
     mut session: Session,
-    transport: &dyn Transport,
+    connection: &dyn Connection,
 ) -> Result<(Session, Outcome), LocalStateError> {
     let before = session.server.applied().map(|applied| applied.allocation().clone());
     let changes = |session: &Session| match session.server.applied() {
@@ -47,7 +50,7 @@ fn carry(
     loop {
         session.request()?;
         let (mut now, Answer { end, retry_after }) =
-            session.away(context, EVENT, |asked| exchange(asked, transport))?;
+            session.away(context, EVENT, |asked| exchange(asked, connection))?;
         match round.ends(end, now.identity.conduct) {
             End::Apply { applied, next } => {
                 (session, _) = now.apply(applied, round.is_of_this_run(), EVENT)?;
@@ -77,16 +80,16 @@ fn carry(
 }
 
 /// Sends the outstanding request and fetches the payload. Changes nothing.
-fn exchange(asked: Asked<'_>, transport: &dyn Transport) -> Answer {
+fn exchange(asked: Asked<'_>, connection: &dyn Connection) -> Answer {
     let mut next = Exchange::begin(asked);
     loop {
         next = match next {
             Exchange::Post(post) => {
-                let answer = transport.post_request(&post.request());
+                let answer = connection.post_request(&post.request());
                 post.answered(answer)
             }
             Exchange::Get(get) => {
-                let answer = transport.get_payload(get.name(), get.at_most());
+                let answer = connection.get_payload(get.name(), get.at_most());
                 get.answered(answer)
             }
             Exchange::Ended(answer) => return answer,

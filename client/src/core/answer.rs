@@ -127,6 +127,22 @@ pub(crate) fn interpret_payload(answer: HttpAnswer, size: u64) -> Result<Option<
 }
 
 impl HttpAnswer {
+    /// An answer of whoever is `at` this host and port.
+    pub fn new(at: impl Into<String>, status: u16, content_type: Option<String>, body: Vec<u8>) -> Self {
+        Self {
+            at: at.into(),
+            status,
+            content_type,
+            content_encoding: None,
+            location: None,
+            date: None,
+            retry_after: None,
+            body,
+            too_long: false,
+            via: None,
+        }
+    }
+
     /// Seconds that a `Retry-After` asks to wait (RFC 9110, 10.2.3), in either form; a date counts from the answer's own
     /// `Date`, so that the local clock has no part in it.
     pub(crate) fn retry_after(&self) -> Option<u64> {

@@ -7,6 +7,7 @@
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
+use serde::Serialize;
 use solme_sync_protocol::{Digest, KeyThumbprint, UtcTime};
 
 const MINUTE: u64 = 60;
@@ -30,10 +31,14 @@ pub(crate) const FIRST_WARNING: u64 = 90;
 const WARNINGS: [u64; 5] = [0, 1, 7, 30, FIRST_WARNING];
 
 /// How often to synchronize.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Never by itself.
     Off,
+    /// Each day.
     Daily,
+    /// Each week.
     Weekly,
 }
 

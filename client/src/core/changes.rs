@@ -7,20 +7,20 @@ use solme_sync_protocol::{Allocation, License, LicenseNumber};
 
 /// The difference between two allocations, by license number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Changes {
+pub struct Changes {
     /// Licenses that are newly allocated.
-    pub(crate) added: Vec<LicenseNumber>,
+    pub added: Vec<LicenseNumber>,
     /// Licenses that are no longer allocated.
-    pub(crate) removed: Vec<LicenseNumber>,
+    pub removed: Vec<LicenseNumber>,
     /// Licenses that are allocated as before, with another content.
-    pub(crate) changed: Vec<LicenseNumber>,
+    pub changed: Vec<LicenseNumber>,
     /// What is different in each of `changed`, for people.
-    pub(crate) differences: BTreeMap<LicenseNumber, Vec<String>>,
+    pub differences: BTreeMap<LicenseNumber, Vec<String>>,
 }
 
 impl Changes {
     /// Whether both allocations say the same.
-    pub(crate) const fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }
 }

@@ -3,24 +3,42 @@
 //! The network is one question to each port: how it is (P 13.9), and for a payload that nobody has. Where it fails says
 //! which check it failed, and which it had passed: `synchronize` names the check of its failure by the same table.
 
+use serde::{Serialize, Serializer};
 use solme_sync_protocol::{Health, UtcTime};
 
 use super::{Failure, HttpAnswer, Identity, ProxyFailure, Role, SKEW_WORTH_SAYING, Times, in_words, interpret_payload};
 
 /// What is looked at, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Check {
+pub enum Check {
+    /// The state directory and what is in it.
     State,
+    /// The key pair.
     KeyPair,
+    /// The local clock.
     Clock,
+    /// The address of the main server, or of the proxy.
     NameLookup,
+    /// The proxy.
     Proxy,
+    /// A connection to port 443.
     Port443,
+    /// TLS on it.
     Tls,
+    /// A connection to port 8080.
     Port8080,
+    /// What the main server answers.
     MainServer,
+    /// What it said to the last synchronization.
     LastAnswer,
+    /// The required synchronization.
     Deadline,
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_str().serialize(serializer)
+    }
 }
 
 impl Check {
@@ -38,7 +56,8 @@ impl Check {
         Self::Deadline,
     ];
 
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::State => "state",
             Self::KeyPair => "key-pair",

@@ -27,7 +27,7 @@ impl Role {
 
 /// Why no connection to a port came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PortFault {
+pub enum PortFault {
     /// Something answers that nothing listens there.
     Refused,
     /// Nothing answers.
@@ -50,51 +50,35 @@ pub(super) const fn port_code(role: Role, fault: PortFault) -> &'static str {
 
 /// Why a direct synchronization failed. `at` is the real host and port, and the proxy on the way there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
-    NameLookupFailed {
-        host: String,
-        detail: String,
-    },
-    Port {
-        role: Role,
-        fault: PortFault,
-        at: String,
-        detail: String,
-    },
-    TlsNotSolme {
-        at: String,
-        issuer: String,
-    },
-    TlsFailed {
-        at: String,
-        detail: String,
-    },
-    LocalClockWrong {
-        at: String,
-        local_clock: UtcTime,
-    },
-    NotTheMainServer {
-        role: Role,
-        at: String,
-        found: String,
-    },
-    AnswerInterrupted {
-        role: Role,
-        at: String,
-        detail: String,
-    },
+#[allow(missing_docs)] // of the members: their names say all there is
+pub enum Failure {
+    /// No address is known for the name.
+    NameLookupFailed { host: String, detail: String },
+    /// No connection to a port came about.
+    Port { role: Role, fault: PortFault, at: String, detail: String },
+    /// The certificate is of another CA than that of the trust file.
+    TlsNotSolme { at: String, issuer: String },
+    /// TLS was spoken, and failed otherwise.
+    TlsFailed { at: String, detail: String },
+    /// The certificate is not valid by the clock of this computer.
+    LocalClockWrong { at: String, local_clock: UtcTime },
+    /// Someone else answered (P 13.8).
+    NotTheMainServer { role: Role, at: String, found: String },
+    /// The answer ended too early.
+    AnswerInterrupted { role: Role, at: String, detail: String },
+    /// A receipt did not pass (P 11.1 to 11.5).
     ReceiptWrong(Wrong),
+    /// A payload did not pass (P 11.6 to 11.8).
     PayloadWrong(PayloadWrong),
-    PayloadNotFound {
-        at: String,
-    },
+    /// No payload, even after asking again (P 13.5).
+    PayloadNotFound { at: String },
+    /// A refusal did not pass (P 11.10).
     RefusalWrong(Wrong),
+    /// A refusal of something else (P 11.10).
     RefusalNotOurs(Wrong),
-    MainServerTrouble {
-        role: Role,
-        at: String,
-        found: String,
-    },
+    /// The main server answered, and cannot say more (P 8.2, 13.7).
+    MainServerTrouble { role: Role, at: String, found: String },
+    /// The proxy is to blame.
     Proxy(ProxyFailure),
     /// The program was told to stop while it waited.
     Stopped,
@@ -108,7 +92,7 @@ fn is_of_this_computer(at: &str) -> bool {
 
 impl Failure {
     /// The code, as scripts see it.
-    pub(crate) const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::NameLookupFailed { .. } => "name-lookup-failed",
             Self::Port { role, fault, .. } => port_code(*role, *fault),
@@ -129,7 +113,7 @@ impl Failure {
     }
 
     /// Whether trying again later may help without anyone changing anything.
-    pub(crate) const fn is_transient(&self) -> bool {
+    pub const fn is_transient(&self) -> bool {
         match self {
             Self::Proxy(failure) => failure.is_transient(),
             Self::NameLookupFailed { .. }
@@ -143,7 +127,7 @@ impl Failure {
     }
 
     /// What happened, for people.
-    pub(crate) fn message(&self) -> String {
+    pub fn message(&self) -> String {
         let port = |role: Role| format!("port {} of the main server", role.port());
         match self {
             Self::NameLookupFailed { host, detail } => {
@@ -199,7 +183,7 @@ impl Failure {
     }
 
     /// What to do next. Synchronization via file is always offered; nothing was lost in any case.
-    pub(crate) fn cure(&self) -> String {
+    pub fn cure(&self) -> String {
         let first = match self {
             Self::NameLookupFailed { .. } => "Check the network and the name server of this computer".to_owned(),
             Self::Port { fault: PortFault::Refused, at, .. } if is_of_this_computer(at) => {

@@ -5,40 +5,22 @@ use super::failure::{PortFault, Role, port_code};
 /// A failure of a proxy, or behind it. `proxy` is its address without the password, `target` real host and port of the
 /// main server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ProxyFailure {
-    Unreachable {
-        proxy: String,
-        detail: String,
-    },
-    WantsPassword {
-        proxy: String,
-    },
-    WrongPassword {
-        proxy: String,
-        found: String,
-    },
-    RefusesTarget {
-        proxy: String,
-        target: String,
-        found: String,
-    },
-    OwnPage {
-        proxy: String,
-        found: String,
-    },
+#[allow(missing_docs)] // of the members: their names say all there is
+pub enum ProxyFailure {
+    /// There is no connection to it.
+    Unreachable { proxy: String, detail: String },
+    /// It asks for user and password.
+    WantsPassword { proxy: String },
+    /// It does not take user and password.
+    WrongPassword { proxy: String, found: String },
+    /// It does not go to the main server.
+    RefusesTarget { proxy: String, target: String, found: String },
+    /// It answers for itself.
+    OwnPage { proxy: String, found: String },
     /// Of a kind, or with a login, that is not spoken here.
-    NotSupported {
-        proxy: String,
-        found: String,
-    },
+    NotSupported { proxy: String, found: String },
     /// The proxy works, and cannot reach the main server.
-    Beyond {
-        role: Role,
-        fault: PortFault,
-        proxy: String,
-        target: String,
-        detail: String,
-    },
+    Beyond { role: Role, fault: PortFault, proxy: String, target: String, detail: String },
 }
 
 impl ProxyFailure {

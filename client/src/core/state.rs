@@ -1,5 +1,6 @@
 //! The states of a local server, one type each. A transition consumes the state that it leaves.
 
+use serde::Serialize;
 use solme_sync_protocol::{Allocation, KeyThumbprint, LicenseServerId, Receipt, Refusal, TrustFile};
 
 use super::check::{PayloadWrong, Wrong, read_allocation, read_refusal, read_stored_receipt};
@@ -108,6 +109,35 @@ pub(crate) struct Tampered {
     pub(crate) last: Option<LastReceipt>,
 }
 
+/// The state of a local server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// No receipt was applied with this key pair yet.
+    Unsynchronized,
+    /// The required synchronization lies ahead.
+    Synchronized,
+    /// The required synchronization is overdue (P 17.1).
+    Overdue,
+    /// The main server has cleared the key pair (P 12.6).
+    Cleared,
+    /// What is stored does not verify (P 11.12).
+    Tampered,
+}
+
+impl State {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsynchronized => "unsynchronized",
+            Self::Synchronized => "synchronized",
+            Self::Overdue => "overdue",
+            Self::Cleared => "cleared",
+            Self::Tampered => "tampered",
+        }
+    }
+}
+
 /// What was found not to verify at the start (P 11.12).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // of the members: their names say all there is
@@ -203,15 +233,20 @@ impl LocalServer {
         }
     }
 
+    /// Which state it is.
+    pub(crate) const fn state(&self) -> State {
+        match self {
+            Self::Unsynchronized(_) => State::Unsynchronized,
+            Self::Synchronized(_) => State::Synchronized,
+            Self::Overdue(_) => State::Overdue,
+            Self::Cleared(_) => State::Cleared,
+            Self::Tampered(_) => State::Tampered,
+        }
+    }
+
     /// The name of the state.
     pub(crate) const fn name(&self) -> &'static str {
-        match self {
-            Self::Unsynchronized(_) => "unsynchronized",
-            Self::Synchronized(_) => "synchronized",
-            Self::Overdue(_) => "overdue",
-            Self::Cleared(_) => "cleared",
-            Self::Tampered(_) => "tampered",
-        }
+        self.state().as_str()
     }
 
     /// What was applied last, as far as it verifies.
@@ -229,11 +264,6 @@ impl LocalServer {
             Self::Tampered(tampered) => tampered.last.as_ref(),
             other => other.applied().map(Applied::last),
         }
-    }
-
-    /// Whether what it has may be used until the deadline (P 17.8).
-    pub(crate) const fn may_go_on(&self) -> bool {
-        matches!(self, Self::Synchronized(_))
     }
 
     /// A receipt was applied. It heals a tampered state. A cleared one stays what it is: its key pair is dead for ever

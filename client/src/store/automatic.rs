@@ -1,20 +1,26 @@
 //! What automatic synchronization goes by, and what came of it last.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
 use solme_sync_protocol::UtcTime;
 
 use super::read::{optional_time, signed, time, unsigned};
 use super::{LocalStateError, Store};
 use crate::core::Schedule;
+use crate::output::rfc3339;
 
 /// How the last automatic synchronization ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LastAutomatic {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastAutomatic {
     /// When, by the local clock.
-    pub(crate) at: UtcTime,
-    pub(crate) outcome: String,
-    pub(crate) code: String,
-    pub(crate) message: String,
+    #[serde(serialize_with = "rfc3339")]
+    pub at: UtcTime,
+    /// How: `synchronized`, `refused` or `failed`.
+    pub outcome: String,
+    /// The code of that.
+    pub code: String,
+    /// The same in words.
+    pub message: String,
 }
 
 impl Store {

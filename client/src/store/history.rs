@@ -1,10 +1,12 @@
 //! What happened: for people, and as the second place of every receipt that was applied.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
 use solme_sync_protocol::{KeyThumbprint, UtcTime};
 
 use super::read::{signed, time};
 use super::{LocalStateError, Store};
+use crate::output::rfc3339;
 
 /// So many events are kept, and the newest receipt beyond them.
 const KEPT: i64 = 1_000;
@@ -27,14 +29,21 @@ pub(crate) struct Event {
 }
 
 /// Something that happened.
-#[derive(Debug, Clone)]
-pub(crate) struct PastEvent {
-    pub(crate) at: UtcTime,
-    pub(crate) event: String,
-    pub(crate) outcome: String,
-    pub(crate) code: String,
-    pub(crate) message: String,
-    pub(crate) key_thumbprint: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PastEvent {
+    /// When, by the local clock.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: UtcTime,
+    /// What, by the name of its command.
+    pub event: String,
+    /// How it ended.
+    pub outcome: String,
+    /// The code of the outcome.
+    pub code: String,
+    /// The outcome in words.
+    pub message: String,
+    /// The key pair in use then.
+    pub key_thumbprint: String,
 }
 
 /// Writes an event, and forgets the oldest ones.

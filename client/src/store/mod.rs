@@ -17,11 +17,12 @@ mod seal;
 mod steps;
 mod write;
 
-pub(crate) use automatic::LastAutomatic;
+pub use automatic::LastAutomatic;
 pub(crate) use directory::{Place, Serving, Turn};
 pub(crate) use error::LocalStateError;
 pub(crate) use file::{Readers, read_bounded, write_atomically};
 pub(crate) use history::Event;
+pub use history::PastEvent;
 pub(crate) use read::{Loaded, Notes};
 pub(crate) use salvage::Wreck;
 pub(crate) use steps::DurableSteps;

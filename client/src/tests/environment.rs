@@ -18,7 +18,7 @@ use crate::output::{BAD, Exit, GOOD, NAME, WARN, json_line};
 use crate::run::execute;
 use crate::seams::Seams;
 use crate::tests::world::{MAIN_TIME, MainServer, allocation, http};
-use crate::transport::Transport;
+use crate::transport::Connection;
 
 /// What a command answered.
 #[derive(Debug)]
@@ -207,7 +207,7 @@ impl Main {
 /// The way to the main server in memory.
 struct Wire(Rc<Main>);
 
-impl Transport for Wire {
+impl Connection for Wire {
     fn post_request(&self, request: &str) -> Result<HttpAnswer, Failure> {
         let meanwhile = self.0.meanwhile.borrow_mut().take();
         meanwhile.into_iter().for_each(|happens| happens());

@@ -1,7 +1,7 @@
 //! Direct synchronization over the two ports (P 13): no redirects, no content encoding, bounded bodies.
 
-use std::cell::OnceCell;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 
 use hyper::Uri;
 use hyper::http::uri::InvalidUri;
@@ -10,7 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use rustls::ClientConfig;
 use solme_sync_protocol::{PayloadName, TrustFile};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::timeout;
 
 use super::classify::Place;
@@ -18,7 +18,7 @@ use super::probe::Probe;
 use super::proxy::{ProxyKind, ProxySettings};
 use super::route::{ProxyRoute, bare_host};
 use super::tls::{Presented, configuration};
-use super::{NetworkSettings, TimeLimits, Transport};
+use super::{Connection, Network, TimeLimits};
 use crate::conduct::Conduct;
 use crate::core::{Failure, HttpAnswer, MAX_ANSWER, Role, Via};
 use crate::stop::Stop;
@@ -45,7 +45,7 @@ struct Port {
     port: u16,
     proxy: Option<ProxyRoute>,
     via: Option<Via>,
-    way: OnceCell<Way>,
+    way: OnceLock<Way>,
 }
 
 /// The names looked up, and a client that connects to nothing else.
@@ -62,11 +62,7 @@ impl DirectTransport {
     ///
     /// # Errors
     /// [`Failure::TlsFailed`] if its CA certificate cannot be used, [`Failure::Proxy`] if the system's proxy cannot.
-    pub(crate) fn new(
-        trust: &TrustFile,
-        settings: &NetworkSettings,
-        conduct: &'static dyn Conduct,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn new(trust: &TrustFile, settings: &Network, conduct: &'static dyn Conduct) -> Result<Self, Failure> {
         let failed = |detail| Failure::TlsFailed { at: trust.https.clone(), detail };
         let (tls, presented) = configuration(trust, conduct)
             .map_err(|error| failed(format!("the CA certificate of the trust file cannot be used: {error}")))?;
@@ -91,21 +87,27 @@ impl DirectTransport {
         self
     }
 
-    fn run<T>(&self, exchange: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    /// Waits for an exchange. A thread that a runtime already has may not wait for another one, so a second one does.
+    fn run<T: Send>(&self, exchange: impl Future<Output = Result<T, Failure>> + Send) -> Result<T, Failure> {
         let runtime = self.runtime.as_ref().expect("the runtime is there until drop");
-        runtime.block_on(async {
+        let exchange = async {
             tokio::select! {
                 done = exchange => done,
                 () = self.stop.told() => Err(Failure::Stopped),
             }
-        })
+        };
+        if Handle::try_current().is_err() {
+            return runtime.block_on(exchange);
+        }
+        let waited = std::thread::scope(|threads| threads.spawn(|| runtime.block_on(exchange)).join());
+        waited.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     async fn exchange(
         &self,
         port: &Port,
         at_most: usize,
-        request: impl FnOnce(&Client) -> RequestBuilder,
+        request: impl FnOnce(&Client) -> RequestBuilder + Send,
     ) -> Result<HttpAnswer, Failure> {
         let at = port.at();
         let via = port.via.as_ref();
@@ -179,7 +181,7 @@ impl DirectTransport {
     }
 }
 
-impl Transport for DirectTransport {
+impl Connection for DirectTransport {
     fn post_request(&self, request: &str) -> Result<HttpAnswer, Failure> {
         let url = format!("{}/synchronize", self.https.address);
         self.run(self.exchange(&self.https, MAX_ANSWER, |client| {
@@ -235,7 +237,7 @@ impl Port {
             logs_in: proxy.logs_in(),
             reads_requests: role == Role::Http && proxy.kind == ProxyKind::Http,
         });
-        Ok(Self { role, address: address.to_owned(), host, port, proxy, via, way: OnceCell::new() })
+        Ok(Self { role, address: address.to_owned(), host, port, proxy, via, way: OnceLock::new() })
     }
 
     fn at(&self) -> String {

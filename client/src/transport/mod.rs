@@ -11,32 +11,127 @@ mod tls;
 
 use std::time::Duration;
 
-use solme_sync_protocol::PayloadName;
+use solme_sync_protocol::{PayloadName, TrustFile};
 
+use crate::conduct::{Conduct, Standard};
 use crate::core::{Failure, HttpAnswer, Role};
+use crate::output::{Exit, Trouble};
+use crate::stop::Stop;
 
-pub(crate) use direct::DirectTransport;
+use direct::DirectTransport;
 pub(crate) use proxy::{ProxySettings, Secret};
 pub(crate) use tls::check_ca_certificate;
 
-/// Carries one request and one payload (P 13).
-pub(crate) trait Transport {
-    /// `POST /synchronize` on the 443 role (P 13.2).
-    fn post_request(&self, request: &str) -> Result<HttpAnswer, Failure>;
-    /// `GET /payloads/{name}` on the 8080 role (P 13.4). A longer body than `at_most` bytes is cut.
-    fn get_payload(&self, name: &PayloadName, at_most: usize) -> Result<HttpAnswer, Failure>;
-    /// `GET /health` on the 443 role (P 13.9).
-    fn get_health(&self) -> Result<HttpAnswer, Failure>;
-    /// The proxy on the way to a role, without its password.
-    fn proxy(&self, role: Role) -> Option<String>;
-    /// Who signed the certificate that the 443 role showed last.
-    fn issuer(&self) -> Option<String>;
+/// A way to main servers. [`Direct`] is the one of this crate; another one takes a closure that makes a [`Connection`].
+pub trait Transport {
+    /// Gets ready to ask the main server of a trust file. Nothing has to be sent yet.
+    ///
+    /// # Errors
+    /// Why it can never be asked.
+    fn connect<'a>(&'a self, main_server: &TrustFile) -> Result<Box<dyn Connection + 'a>, Failure>;
 }
 
-/// How the main server is reached.
-pub(crate) struct NetworkSettings {
+impl<F: Fn(&TrustFile) -> Box<dyn Connection>> Transport for F {
+    fn connect<'a>(&'a self, main_server: &TrustFile) -> Result<Box<dyn Connection + 'a>, Failure> {
+        Ok(self(main_server))
+    }
+}
+
+/// Carries requests to one main server, and payloads back (P 13). It decides nothing: whatever comes back is checked.
+pub trait Connection {
+    /// `POST /synchronize` on the 443 role, as `application/jose` (P 13.2).
+    ///
+    /// # Errors
+    /// Why there is no answer; any status is one.
+    fn post_request(&self, request: &str) -> Result<HttpAnswer, Failure>;
+
+    /// `GET /payloads/{name}` on the 8080 role (P 13.4). A longer body than `at_most` bytes is cut.
+    ///
+    /// # Errors
+    /// Why there is no answer; any status is one.
+    fn get_payload(&self, name: &PayloadName, at_most: usize) -> Result<HttpAnswer, Failure>;
+
+    /// `GET /health` on the 443 role (P 13.9). Only a diagnosis asks for it.
+    ///
+    /// # Errors
+    /// Why there is no answer; any status is one.
+    fn get_health(&self) -> Result<HttpAnswer, Failure>;
+
+    /// The proxy on the way to a role, without its password.
+    fn proxy(&self, role: Role) -> Option<String> {
+        let _ = role;
+        None
+    }
+
+    /// Who signed the certificate that the 443 role showed last.
+    fn issuer(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Ports 443 and 8080 of the main server (P 13), directly or through a proxy. It blocks, also inside a tokio runtime.
+pub struct Direct {
+    network: Network,
+    conduct: &'static dyn Conduct,
+    stop: Stop,
+}
+
+impl Direct {
+    /// Over this network.
+    pub fn new(network: Network) -> Self {
+        Self::behaving(network, &Standard)
+    }
+
+    pub(crate) const fn behaving(network: Network, conduct: &'static dyn Conduct) -> Self {
+        Self { network, conduct, stop: Stop::NEVER }
+    }
+
+    /// Gives up what is under way when it is told to stop.
+    pub(crate) fn until(&mut self, stop: Stop) {
+        self.stop = stop;
+    }
+}
+
+impl Transport for Direct {
+    fn connect<'a>(&'a self, main_server: &TrustFile) -> Result<Box<dyn Connection + 'a>, Failure> {
+        let transport = DirectTransport::new(main_server, &self.network, self.conduct)?;
+        Ok(Box::new(transport.until(self.stop.clone())))
+    }
+}
+
+/// How the main server is reached: by default within 10 s, each exchange within 60 s, and without a proxy.
+pub struct Network {
     pub(crate) limits: TimeLimits,
     pub(crate) proxy: ProxySettings,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { limits: TimeLimits::USUAL, proxy: ProxySettings::none() }
+    }
+}
+
+impl Network {
+    /// With other limits: to look up a name and to connect to a port, TLS included; and for one whole exchange.
+    #[must_use]
+    pub fn within(self, connect: Duration, total: Duration) -> Self {
+        Self { limits: TimeLimits { connect, total }, ..self }
+    }
+
+    /// Through a proxy, for both ports: `system`, or an address as `http://USER:PASSWORD@HOST:PORT`, `socks5://HOST:PORT` or
+    /// `socks5h://HOST:PORT`.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn through(self, proxy: &str) -> Result<Self, Trouble> {
+        let proxy = ProxySettings::read(&Secret::new(proxy), "", None, false).map_err(|wrong| Trouble {
+            exit: Exit::Usage,
+            code: "usage",
+            message: wrong.to_string(),
+            cure: "Give an address as http://HOST:PORT, socks5://HOST:PORT or socks5h://HOST:PORT.".to_owned(),
+        })?;
+        Ok(Self { proxy, ..self })
+    }
 }
 
 /// How long the network may take.
@@ -46,4 +141,8 @@ pub(crate) struct TimeLimits {
     pub(crate) connect: Duration,
     /// For one exchange on one port, from the first byte to the last.
     pub(crate) total: Duration,
+}
+
+impl TimeLimits {
+    pub(crate) const USUAL: Self = Self { connect: Duration::from_secs(10), total: Duration::from_secs(60) };
 }

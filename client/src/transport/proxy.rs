@@ -113,7 +113,6 @@ const LONGEST_SOCKS_LOGIN: usize = 255;
 
 impl ProxySettings {
     /// Everything reached directly.
-    #[cfg(test)]
     pub(crate) fn none() -> Self {
         Self { proxy: Proxy::None, no_proxy: NoProxy::default(), loopback: false }
     }

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use solme_sync_protocol::{PayloadName, TrustFile};
 
-use super::{DirectTransport, NetworkSettings, ProxySettings, TimeLimits, Transport as _};
+use super::{Connection as _, DirectTransport, Network, ProxySettings, TimeLimits};
 use crate::core::{Failure, PortFault, Role};
 use crate::tests::world::MainServer;
 
@@ -86,7 +86,7 @@ fn nowhere() -> SocketAddr {
 
 fn transport(trust: &TrustFile) -> DirectTransport {
     let limits = TimeLimits { connect: Duration::from_millis(500), total: Duration::from_secs(5) };
-    let settings = NetworkSettings { limits, proxy: ProxySettings::none() };
+    let settings = Network { limits, proxy: ProxySettings::none() };
     DirectTransport::new(trust, &settings, &crate::conduct::Standard).unwrap()
 }
 
