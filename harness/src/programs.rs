@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
 /// The word before the arguments that makes an executable the License Server.
@@ -136,6 +136,8 @@ pub struct MainServer {
     programs: Programs,
     ready: Value,
     process: Child,
+    /// It ends when this is closed, so that it never outlives us.
+    _stdin: Option<ChildStdin>,
 }
 
 impl MainServer {
@@ -161,13 +163,16 @@ impl MainServer {
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_command(programs: &Programs, mut command: Command) -> Result<Self> {
+        // However this process ends, the main server ends with it.
+        command.arg("--exit-with-stdin").stdin(Stdio::piped());
         let mut process = command.stdout(Stdio::piped()).spawn().context("cannot start the main server")?;
         let stdout = process.stdout.take().context("the main server has no output")?;
         let mut lines = BufReader::new(stdout).lines();
         let line = timeout(AT_MOST, lines.next_line()).await.context("the main server does not get ready")??;
         let line = line.context("the main server ended before it was ready; what it said is above")?;
         let ready = serde_json::from_str(&line).with_context(|| format!("its ready line is not JSON: {line}"))?;
-        Ok(Self { programs: programs.clone(), ready, process })
+        let stdin = process.stdin.take();
+        Ok(Self { programs: programs.clone(), ready, process, _stdin: stdin })
     }
 
     /// A member of the ready line.

@@ -15,11 +15,9 @@ use rustls::version::{TLS12, TLS13};
 use solme_sync_protocol::{MainServerId, base64url};
 
 use crate::crypto::{self, CryptoError, MainServerKey};
+use crate::data::{CA_CERTIFICATE, CA_KEY, DataDirectory, DataError, SIGNING_KEY};
 use crate::seams::DurableSteps;
 
-const SIGNING_KEY: &str = "signing-key.pk8";
-const CA_KEY: &str = "ca-key.pem";
-const CA_CERTIFICATE: &str = "ca.pem";
 const CA_NAME: &str = "mock-solme throw-away CA";
 
 /// Why a main server has no identity.
@@ -27,6 +25,10 @@ const CA_NAME: &str = "mock-solme throw-away CA";
 pub(crate) enum IdentityError {
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error("{} cannot be used: {what}. Next: restore it from a backup", path.display())]
+    Unusable { path: PathBuf, what: String },
     #[error(transparent)]
     Crypto(#[from] CryptoError),
     #[error("the certificate: {0}")]
@@ -55,12 +57,11 @@ impl Identity {
         Ok(Self { key: MainServerKey::generate()?, ca })
     }
 
-    /// The identity in a data directory, made there if there is none. Each file is whole or absent, and whatever is
-    /// absent after a crash was not used for anything yet.
-    pub(crate) fn in_directory(directory: &Path, steps: &DurableSteps) -> Result<Self, IdentityError> {
-        let signing_key = directory.join(SIGNING_KEY);
-        let key = match read(&signing_key)? {
-            Some(pkcs8) => MainServerKey::from_pkcs8(&pkcs8)?,
+    /// The identity in a data directory; made there while that is set up. Each file is whole or absent.
+    pub(crate) fn in_directory(directory: &DataDirectory, steps: &DurableSteps) -> Result<Self, IdentityError> {
+        let signing_key = directory.path(SIGNING_KEY);
+        let key = match directory.read_key(SIGNING_KEY)? {
+            Some(pkcs8) => MainServerKey::from_pkcs8(&pkcs8).map_err(|error| unusable(&signing_key, &error))?,
             None => {
                 let key = MainServerKey::generate()?;
                 steps.step("signing key", || create(&signing_key, key.expose_secret_pkcs8()?.as_ref(), SECRET))?;
@@ -90,16 +91,17 @@ impl Ca {
     }
 
     /// The certificate is written last: a key alone is replaced.
-    fn in_directory(directory: &Path, steps: &DurableSteps) -> Result<Self, IdentityError> {
-        let (key_file, certificate_file) = (directory.join(CA_KEY), directory.join(CA_CERTIFICATE));
-        if let (Some(key), Some(certificate)) = (read(&key_file)?, read(&certificate_file)?) {
-            let key = KeyPair::from_pem(&String::from_utf8_lossy(&key))?;
+    fn in_directory(directory: &DataDirectory, steps: &DurableSteps) -> Result<Self, IdentityError> {
+        let (key_file, certificate_file) = (directory.path(CA_KEY), directory.path(CA_CERTIFICATE));
+        if let (Some(key), Some(certificate)) = (directory.read_key(CA_KEY)?, directory.read_key(CA_CERTIFICATE)?) {
+            let key = KeyPair::from_pem(&String::from_utf8_lossy(&key)).map_err(|error| unusable(&key_file, &error))?;
             let certificate = String::from_utf8_lossy(&certificate).into_owned();
-            return Ok(Self { issuer: Issuer::from_ca_cert_pem(&certificate, key)?, certificate });
+            let issuer = Issuer::from_ca_cert_pem(&certificate, key);
+            return Ok(Self { issuer: issuer.map_err(|error| unusable(&certificate_file, &error))?, certificate });
         }
         let (ca, key_pem) = Self::generate(CA_NAME)?;
         steps.step("CA key", || create(&key_file, key_pem.as_bytes(), SECRET))?;
-        steps.step("CA certificate", || create(&certificate_file, ca.certificate.as_bytes(), PUBLIC))?;
+        steps.step("CA certificate", || create(&certificate_file, ca.certificate.as_bytes(), SECRET))?;
         Ok(ca)
     }
 
@@ -170,14 +172,9 @@ pub(crate) fn new_main_server_id() -> Result<MainServerId, CryptoError> {
 }
 
 const SECRET: u32 = 0o600;
-const PUBLIC: u32 = 0o644;
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, IdentityError> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(IdentityError::File { path: path.to_owned(), error }),
-    }
+fn unusable(path: &Path, error: &impl ToString) -> IdentityError {
+    IdentityError::Unusable { path: path.to_owned(), what: error.to_string() }
 }
 
 fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), IdentityError> {

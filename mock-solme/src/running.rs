@@ -25,6 +25,7 @@ use crate::mail::smtp::{Smtp, Temporary};
 use crate::main_server::{MainServer, OpenError, OperatorError, Settings};
 use crate::quirks::{Operation, Quirk};
 use crate::seams::DurableSteps;
+use crate::temporary::Folder;
 
 const TRUST_FILE: &str = "trust.json";
 /// How long exchanges that are under way may take to end after SIGTERM.
@@ -148,10 +149,10 @@ pub(crate) struct Opened {
     pub(crate) ready: Ready,
     pub(crate) trust: TrustFile,
     tls: Arc<rustls::ServerConfig>,
-    listeners: Listeners,
+    pub(crate) listeners: Listeners,
     mail_server: Option<MailServer>,
     /// Where the trust file lies when there is no data directory; removed on drop.
-    _temporary: Option<tempfile::TempDir>,
+    _temporary: Option<Folder>,
 }
 
 /// Opens the main server that is to listen there.
@@ -203,7 +204,7 @@ fn write_trust_file(
     trust: &TrustFile,
     data: Option<&Path>,
     steps: &DurableSteps,
-) -> Result<(PathBuf, Option<tempfile::TempDir>), StartError> {
+) -> Result<(PathBuf, Option<Folder>), StartError> {
     let failed = |path: &Path, error| StartError::File { path: path.to_owned(), error };
     match data {
         Some(directory) => {
@@ -215,8 +216,8 @@ fn write_trust_file(
             Ok((path, None))
         }
         None => {
-            let directory = tempfile::Builder::new().prefix("mock-solme-").tempdir()?;
-            let path = directory.path().join(TRUST_FILE);
+            let directory = Folder::new()?;
+            let path = directory.path(TRUST_FILE);
             std::fs::write(&path, trust.to_json()).map_err(|error| failed(&path, error))?;
             Ok((path, Some(directory)))
         }
@@ -228,7 +229,7 @@ pub(crate) struct Running {
     handles: Vec<Handle<Client>>,
     servers: JoinSet<io::Result<()>>,
     smtp: Smtp,
-    _temporary: Option<tempfile::TempDir>,
+    _temporary: Option<Folder>,
 }
 
 impl Opened {

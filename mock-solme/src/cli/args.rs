@@ -8,7 +8,7 @@ use serde_json::Value;
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime};
 
 use super::quirks::Quirks;
-use super::values::{address, component, duration, end, property, time};
+use super::values::{address, component, duration, end, property, time, token};
 
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or refused by the main server, 2 usage, 3 main server not reached.
@@ -94,7 +94,9 @@ Example: mock-solme process-request site.request --out site.response")]
     /// What was changed, by whom and why
     Audit(Listing),
     /// Forget everything, or the key pairs and requests of one id
-    #[command(after_help = "Example: mock-solme reset DEMO-4711")]
+    #[command(
+        after_help = "Name an id, or --all.\n\nExamples:\n  mock-solme reset DEMO-4711\n  mock-solme reset --all"
+    )]
     Reset {
         /// Only of this id; what is allocated to it stays
         #[arg(required_unless_present = "all")]
@@ -108,7 +110,9 @@ Example: mock-solme process-request site.request --out site.response")]
 }
 
 const SERVE_HELP: &str = "When it is ready it prints one line of JSON, and nothing else, to stdout: https, http, admin,
-smtp, admin_token, trust_file, seed, main_server_id, demo_license_server_id. It logs to
+smtp, admin_token, trust_file, seed, main_server_id, demo_license_server_id. With --data the
+addresses and the token are those of the last time; the directory is closed to other users
+(0700, files 0600), and its journal keeps the newest 10,000 exchanges, at most 64 MiB. It logs to
 stderr, with RUST_LOG=info a line for each exchange, and ends with SIGTERM or Ctrl-C.
 
 Profile hostile: about every third exchange has a quirk, drawn from the seed, and never more
@@ -127,18 +131,19 @@ Example: mock-solme serve --https 14443 --http 18080 --data /var/lib/mock-solme"
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_HELP)]
 pub(super) struct Serve {
-    /// Where the 443 role listens: an address, or a port of the loopback interface; 0 is any free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
-    pub(super) https: SocketAddr,
+    /// Where the 443 role listens: an address, or a port of the loopback interface; 0 is any free one. Without it
+    /// where it was the last time with this --data, else any free port
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(super) https: Option<SocketAddr>,
     /// Where the 8080 role listens
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
-    pub(super) http: SocketAddr,
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(super) http: Option<SocketAddr>,
     /// Where the admin API listens
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
-    pub(super) admin: SocketAddr,
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(super) admin: Option<SocketAddr>,
     /// Where mail to licensing@solme.se is taken
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
-    pub(super) smtp: SocketAddr,
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(super) smtp: Option<SocketAddr>,
     /// Keep everything in this directory; without it all is gone at the end
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
@@ -148,8 +153,8 @@ pub(super) struct Serve {
     /// Without the demo license server id
     #[arg(long)]
     pub(super) empty: bool,
-    /// Token of the admin API; random without it
-    #[arg(long, value_name = "TOKEN", env = "MOCK_SOLME_ADMIN_TOKEN", hide_env_values = true)]
+    /// Token of the admin API; without it that of the last time with this --data, else a random one
+    #[arg(long, value_name = "TOKEN", env = "MOCK_SOLME_ADMIN_TOKEN", hide_env_values = true, value_parser = token)]
     pub(super) admin_token: Option<String>,
     /// Answer at most N requests a minute with one id: the key pair in use has a bucket of its own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -163,6 +168,9 @@ pub(super) struct Serve {
     /// Arm the faults in this file
     #[arg(long, value_name = "FILE")]
     pub(super) quirks: Option<PathBuf>,
+    /// End when standard input is closed, as when the program that started it has died
+    #[arg(long)]
+    pub(super) exit_with_stdin: bool,
     /// How the log on stderr is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) log: LogFormat,

@@ -12,7 +12,8 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::parser::ValueSource;
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
 use solme_sync_protocol::{printable, printable_json};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
@@ -31,7 +32,7 @@ const NOT_REACHED: u8 = 3;
 
 /// The program `mock-solme`: everything that its `main` does. `args` begin with the name of the program.
 pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match parse(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors, and go to stdout. Where that is closed, nobody reads them.
@@ -49,6 +50,47 @@ pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
         Verb::ManPages { directory } => pages::man_pages(&directory),
         verb => admin::run(cli.global, verb),
     }
+}
+
+/// Verbs that use no running simulator.
+const ALONE: [&str; 3] = ["serve", "completions", "man-pages"];
+
+/// Flags of the verbs that do, by id and by name.
+const GLOBAL: [(&str, &str); 4] =
+    [("admin_url", "admin-url"), ("token", "token"), ("operator", "operator"), ("json", "json")];
+
+/// The command line. Flags of the verbs that use a running simulator are no flags of the others.
+fn command() -> Command {
+    ALONE.iter().fold(Cli::command(), |command, verb| {
+        // An argument of the same name keeps the global one out.
+        let arguments = GLOBAL.map(|(name, flag)| no_flag_of(verb, name, flag));
+        command.mut_subcommand(verb, |verb| verb.args(arguments))
+    })
+}
+
+fn no_flag_of(verb: &str, name: &'static str, flag: &'static str) -> Arg {
+    let word = no_flag(verb, name);
+    let refuse = move |_: &str| Err::<String, _>(word.clone());
+    Arg::new(name).long(flag).hide(true).num_args(0..=1).default_missing_value("").value_parser(refuse)
+}
+
+fn no_flag(verb: &str, name: &str) -> String {
+    let cure = if (verb, name) == ("serve", "token") { "; --admin-token sets the token of the admin API" } else { "" };
+    format!("{verb} uses no running simulator{cure}")
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(args)?;
+    if let Some(verb) = matches.subcommand_name().filter(|verb| ALONE.contains(verb)) {
+        for (name, flag) in GLOBAL {
+            if matches.value_source(name) == Some(ValueSource::CommandLine) {
+                let text = format!("--{flag} has no effect: {}", no_flag(verb, name));
+                return Err(command.error(clap::error::ErrorKind::ArgumentConflict, text));
+            }
+        }
+    }
+    Cli::from_arg_matches(&matches)
 }
 
 /// What is logged: warnings, and more of ours where RUST_LOG names a level alone; libraries speak only where it names

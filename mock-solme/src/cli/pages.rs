@@ -4,22 +4,20 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::FAILED;
-use super::args::Cli;
 
 pub(super) fn completions(shell: Shell) -> ExitCode {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "mock-solme", &mut script);
+    clap_complete::generate(shell, &mut super::command(), "mock-solme", &mut script);
     // A reader that has gone away is no reason to fail.
     let _ = std::io::stdout().write_all(&script);
     ExitCode::SUCCESS
 }
 
 pub(super) fn man_pages(directory: &Path) -> ExitCode {
-    match clap_mangen::generate_to(Cli::command(), directory) {
+    match clap_mangen::generate_to(super::command(), directory) {
         Ok(()) => {
             println!("The man pages were written. Next: `man -l {}`.", directory.join("mock-solme.1").display());
             ExitCode::SUCCESS

@@ -22,7 +22,9 @@ pub(super) enum Quirks {
     #[command(after_help = ARM_HELP)]
     Arm(Box<Arm>),
     /// Disarm one fault, or all
-    #[command(after_help = "Example: mock-solme quirks disarm --all")]
+    #[command(
+        after_help = "Name a number, or --all.\n\nExamples:\n  mock-solme quirks disarm 1\n  mock-solme quirks disarm --all"
+    )]
     Disarm {
         /// Its number, as `arm` and `report` say it
         #[arg(required_unless_present = "all")]

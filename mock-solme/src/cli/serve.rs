@@ -11,7 +11,8 @@ use crate::crypto;
 use crate::mail::hand_on::MailServer;
 use crate::main_server::Settings;
 use crate::quirks::{self, Fault};
-use crate::running::{Listeners, Opened, Options, Ready, StartError, bind, open};
+use crate::remembered::{self, Addresses, Remembered};
+use crate::running::{Opened, Options, Ready, StartError, open};
 use crate::seams::{DurableSteps, Seams};
 
 /// Threads that do not end by themselves are left behind.
@@ -28,12 +29,9 @@ pub(super) fn run(args: Serve, seams: Seams) -> ExitCode {
 }
 
 fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
-    let listeners = Listeners {
-        https: bind(args.https)?,
-        http: bind(args.http)?,
-        admin: bind(args.admin)?,
-        smtp: bind(args.smtp)?,
-    };
+    let last = args.data.as_deref().and_then(Remembered::read);
+    let named = Addresses { https: args.https, http: args.http, admin: args.admin, smtp: args.smtp };
+    let (listeners, notices) = remembered::listen(named, last.as_ref())?;
     let seed = match args.seed {
         Some(seed) => seed,
         None => u32::from_be_bytes(crypto::random()?),
@@ -48,10 +46,22 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
         rate_limit: args.rate_limit,
         conduct: Arc::clone(&seams.conduct),
     };
-    let options = Options { data: args.data, settings, admin_token: args.admin_token, mail_server };
+    let admin_token = args.admin_token.or(last.map(|last| last.admin_token));
+    let data = args.data.clone();
+    let options = Options { data: args.data, settings, admin_token, mail_server };
     let opened = open(listeners, options, &DurableSteps::new(seams))?;
+    if let Some(data) = data {
+        Remembered::write(&data, &opened.listeners, &opened.ready.admin_token)?;
+    }
+    for notice in &notices {
+        anstream::eprintln!("mock-solme: {notice}");
+    }
+    if !notices.is_empty() {
+        let trust_file = opened.ready.trust_file.display();
+        anstream::eprintln!("  Next: license-server init --id ID --trust {trust_file} at each License Server.");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(until_terminated(opened));
+    let served = runtime.block_on(until_terminated(opened, args.exit_with_stdin));
     runtime.shutdown_timeout(AT_MOST);
     served
 }
@@ -67,15 +77,37 @@ fn faults(args: &Serve) -> Result<Vec<Fault>, StartError> {
     quirks::parse_file(&text).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
-async fn until_terminated(opened: Opened) -> Result<(), StartError> {
+async fn until_terminated(opened: Opened, exit_with_stdin: bool) -> Result<(), StartError> {
     // Before the ready line: whoever has read it may send the signal.
     let terminated = terminated()?;
     let ready = opened.ready.clone();
     let running = opened.serve()?;
     announce(&ready)?;
-    terminated.await;
+    let stdin_closed = stdin_closed(exit_with_stdin)?;
+    tokio::select! {
+        () = terminated => {}
+        () = stdin_closed => {}
+    }
     running.shut_down().await;
     Ok(())
+}
+
+/// Ends when standard input does, if that is asked for: whoever started us has closed it, or died.
+fn stdin_closed(asked: bool) -> io::Result<impl Future<Output = ()>> {
+    let (closed, wait) = tokio::sync::oneshot::channel();
+    if asked {
+        // A thread of its own: tokio would wait for one of its own at the end.
+        std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            let _ = closed.send(());
+        })?;
+    }
+    Ok(async move {
+        match asked {
+            true => drop(wait.await),
+            false => std::future::pending().await,
+        }
+    })
 }
 
 /// The one line on stdout.

@@ -11,6 +11,17 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     port.or_else(|_| text.parse()).map_err(|_| "write it like 127.0.0.1:14443; port 0 is any free one".to_owned())
 }
 
+/// A token that fits into a header: visible ASCII, without blanks.
+pub(super) fn token(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("it is empty; nobody could use it".to_owned());
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("use visible ASCII characters only, without blanks: a header has no others".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// `366d`, `-12h`, `1d12h`: seconds.
 pub(super) fn duration(text: &str) -> Result<i64, String> {
     let wrong = || "write it like 366d, 12h, 90m, 30s, 1d12h; with a - in front it goes back".to_owned();

@@ -1,13 +1,18 @@
 //! The journal: every exchange with a License Server, its bytes, the verdict and the clause that decided it.
 //!
-//! It lies in memory and is bounded; the audit is what lasts. It also judges the client.
+//! It lies in memory and is bounded; with a data directory it is kept there as well, a line each, and read again at the
+//! next start. It is no part of a transaction: the audit is what lasts. It also judges the client.
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{Digest, KeyThumbprint, LicenseServerId, UtcTime};
 
+use crate::data::{self, DataError};
 use crate::quirks::{Operation, Quirk};
 
 /// Exchanges that are kept.
@@ -139,6 +144,24 @@ struct Inner {
     last_number: u64,
     /// Which request first had a one-time key, as long as that request is in the journal.
     sealing_keys: HashMap<KeyThumbprint, (Digest, u64)>,
+    kept: Option<Kept>,
+}
+
+/// The journal on disk: what is in memory, and at most as much again that is in memory no more.
+struct Kept {
+    path: PathBuf,
+    file: File,
+    lines: usize,
+    bytes: usize,
+}
+
+/// A line of the journal on disk.
+#[derive(Serialize, Deserialize)]
+struct Line<E> {
+    #[serde(flatten)]
+    entry: E,
+    #[serde(default)]
+    sealing_thumbprint: Option<KeyThumbprint>,
 }
 
 #[derive(Default)]
@@ -147,6 +170,24 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// The journal in this file, which is made if there is none. Lines that cannot be read are left out: the last one may
+    /// be half after a power failure.
+    pub(crate) fn kept_in(path: &Path) -> Result<Self, DataError> {
+        let failed = |error| DataError::File { path: path.to_owned(), error };
+        let mut inner = Inner::default();
+        if data::regular(path)? {
+            let file = BufReader::new(File::open(path).map_err(failed)?);
+            for line in file.split(b'\n') {
+                if let Ok(line) = serde_json::from_slice::<Line<JournalEntry>>(&line.map_err(failed)?) {
+                    inner.last_number = inner.last_number.max(line.entry.number);
+                    inner.push(line.entry, line.sealing_thumbprint);
+                }
+            }
+        }
+        inner.kept = Some(Kept::written(path, &inner.entries).map_err(failed)?);
+        Ok(Self { inner: Mutex::new(inner) })
+    }
+
     pub(crate) fn record(&self, at: UtcTime, exchange: Exchange) {
         self.lock().record(at, exchange);
     }
@@ -165,7 +206,11 @@ impl Journal {
     }
 
     pub(crate) fn clear(&self) {
-        *self.lock() = Inner::default();
+        let mut inner = self.lock();
+        let kept = inner.kept.take();
+        *inner = Inner::default();
+        inner.kept = kept;
+        inner.rewrite();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -193,8 +238,16 @@ impl Inner {
             request: exchange.request,
             answer: exchange.answer,
         };
+        self.keep(&entry, exchange.sealing_thumbprint);
+        self.push(entry, exchange.sealing_thumbprint);
+    }
+
+    fn push(&mut self, entry: JournalEntry, sealing_thumbprint: Option<KeyThumbprint>) {
+        if let (Some(key), Some(digest)) = (sealing_thumbprint, entry.request_digest) {
+            self.sealing_keys.entry(key).or_insert((digest, entry.number));
+        }
         self.bytes += size(&entry);
-        self.entries.push_back((entry, exchange.sealing_thumbprint));
+        self.entries.push_back((entry, sealing_thumbprint));
         while self.entries.len() > ENTRIES || self.bytes > BYTES {
             let Some((oldest, sealing_key)) = self.entries.pop_front() else { break };
             self.bytes -= size(&oldest);
@@ -206,11 +259,60 @@ impl Inner {
         }
     }
 
+    /// Where the disk does not take it the journal goes on in memory.
+    fn keep(&mut self, entry: &JournalEntry, sealing_thumbprint: Option<KeyThumbprint>) {
+        let Some(kept) = &mut self.kept else { return };
+        if let Err(error) = kept.append(entry, sealing_thumbprint) {
+            tracing::error!(%error, file = %kept.path.display(), "an exchange cannot be kept in the journal");
+        }
+        if kept.lines > 2 * ENTRIES || kept.bytes > 2 * BYTES {
+            self.rewrite();
+        }
+    }
+
+    fn rewrite(&mut self) {
+        let Some(kept) = &mut self.kept else { return };
+        match Kept::written(&kept.path, &self.entries) {
+            Ok(written) => *kept = written,
+            Err(error) => tracing::error!(%error, file = %kept.path.display(), "the journal cannot be shortened"),
+        }
+    }
+
     fn judge_sealing_key(&mut self, exchange: &Exchange, number: u64) -> Option<String> {
         let (key, digest) = (exchange.sealing_thumbprint?, exchange.request_digest?);
         let (first, _) = *self.sealing_keys.entry(key).or_insert((digest, number));
         (first != digest).then(|| "reused a one-time sealing key: violates 5.4".to_owned())
     }
+}
+
+impl Kept {
+    /// A file of these entries, in place of the one that is there.
+    fn written(path: &Path, entries: &VecDeque<(JournalEntry, Option<KeyThumbprint>)>) -> io::Result<Self> {
+        let unfinished = path.with_extension("unfinished");
+        let file = data::private().write(true).create(true).truncate(true).open(&unfinished)?;
+        let mut kept = Self { path: path.to_owned(), file, lines: 0, bytes: 0 };
+        let mut all = Vec::new();
+        for (entry, sealing_thumbprint) in entries {
+            all.extend(line(entry, *sealing_thumbprint)?);
+        }
+        kept.file.write_all(&all)?;
+        std::fs::rename(&unfinished, path)?;
+        (kept.lines, kept.bytes) = (entries.len(), all.len());
+        Ok(kept)
+    }
+
+    fn append(&mut self, entry: &JournalEntry, sealing_thumbprint: Option<KeyThumbprint>) -> io::Result<()> {
+        let line = line(entry, sealing_thumbprint)?;
+        self.lines += 1;
+        self.bytes += line.len();
+        self.file.write_all(&line)
+    }
+}
+
+fn line(entry: &JournalEntry, sealing_thumbprint: Option<KeyThumbprint>) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&Line { entry, sealing_thumbprint })?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn size(entry: &JournalEntry) -> usize {

@@ -14,8 +14,7 @@ mod rate_limit;
 mod synchronize;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -34,6 +33,7 @@ pub(crate) use synchronize::{Answer, Outgoing};
 use crate::clock::Clock;
 use crate::conduct::{Conduct, Protocol};
 use crate::crypto::CryptoError;
+use crate::data::{DataDirectory, DataError, STATE};
 use crate::identity::{Ca, Identity, IdentityError, new_main_server_id};
 use crate::quirks::{Fault, FaultError, Quirk};
 use crate::seams::DurableSteps;
@@ -42,18 +42,17 @@ use crate::store::{Store, StoreError, meta};
 /// Main server time goes no further, so that receipts and licenses made then still end before the year 10000.
 pub(crate) const LATEST_NOW: UtcTime = UtcTime::from_secs(250_246_627_200);
 
-const STATE: &str = "state.sqlite";
-const LOCK: &str = "lock";
+const JOURNAL: &str = "journal.jsonl";
 const MAIN_SERVER_ID: &str = "main_server_id";
 const CLOCK_OFFSET: &str = "clock_offset";
 
 /// Why a main server could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error("{}: {error}", path.display())]
-    Directory { path: PathBuf, error: io::Error },
-    #[error("{} is in use by another mock-solme: stop that one, or name another --data", .0.display())]
-    InUse(PathBuf),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error("{} cannot be used: {error}. Next: restore it from a backup, or name an empty directory", path.display())]
+    State { path: PathBuf, error: StoreError },
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(transparent)]
@@ -82,7 +81,7 @@ pub(crate) struct MainServer {
     /// Payloads that somebody is getting: however many do, there is one copy.
     payloads_on_the_way: Mutex<HashMap<PayloadName, Weak<[u8]>>>,
     /// Holds the lock of the data directory.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// What a main server is told when it starts.
@@ -112,22 +111,23 @@ impl Default for Settings {
 impl MainServer {
     /// A main server that is gone when it is dropped.
     pub(crate) fn in_memory(settings: Settings) -> Result<Self, OpenError> {
-        Self::assemble(Identity::generate, Store::in_memory, settings, None)
+        Self::assemble(Identity::generate, Store::in_memory, settings, true)
     }
 
     /// The main server in a data directory; made there if there is none.
     pub(crate) fn open(directory: &Path, steps: &DurableSteps, settings: Settings) -> Result<Self, OpenError> {
-        let failed = |error| OpenError::Directory { path: directory.to_owned(), error };
-        fs::create_dir_all(directory).map_err(failed)?;
-        let lock = File::create(directory.join(LOCK)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
-            Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        let identity = || Identity::in_directory(directory, steps);
-        let store = || Store::open(&directory.join(STATE), steps.clone());
-        Self::assemble(identity, store, settings, Some(lock))
+        let directory = DataDirectory::take(directory)?;
+        let state = directory.path(STATE);
+        let identity = || Identity::in_directory(&directory, steps);
+        let store = || Store::open(&state, directory.new, steps.clone());
+        let in_state = |error| match error {
+            OpenError::Store(error) => OpenError::State { path: state.clone(), error },
+            error => error,
+        };
+        let mut main_server = Self::assemble(identity, store, settings, directory.new).map_err(in_state)?;
+        main_server.journal = journal::Journal::kept_in(&directory.path(JOURNAL))?;
+        main_server.lock = Some(directory.is_set_up()?);
+        Ok(main_server)
     }
 
     /// The first random number of a process may take 20 ms, and the identity needs one: the store opens meanwhile.
@@ -135,7 +135,7 @@ impl MainServer {
         identity: impl FnOnce() -> Result<Identity, IdentityError> + Send,
         store: impl FnOnce() -> Result<Store, StoreError>,
         settings: Settings,
-        lock: Option<File>,
+        new: bool,
     ) -> Result<Self, OpenError> {
         let (identity, store) = std::thread::scope(|scope| {
             let identity = scope.spawn(identity);
@@ -147,6 +147,7 @@ impl MainServer {
             store.read(|store| Ok((meta::get(store, MAIN_SERVER_ID)?, meta::get(store, CLOCK_OFFSET)?)))?;
         let id = match stored_id {
             Some(id) => id.parse().map_err(StoreError::damaged)?,
+            None if !new => return Err(StoreError::Damaged("the main server id is missing".to_owned()).into()),
             None => {
                 let id = new_main_server_id()?;
                 store.write("main server id", |store| meta::set(store, MAIN_SERVER_ID, id.as_str()))?;
@@ -167,7 +168,7 @@ impl MainServer {
             answered: mails::Answered::default(),
             payloads_on_the_way: Mutex::default(),
             settings,
-            _lock: lock,
+            lock: None,
         })
     }
 

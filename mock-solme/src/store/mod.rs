@@ -147,7 +147,8 @@ impl Store {
     }
 
     /// The store in this file. What was committed survives SIGKILL and power failure.
-    pub(crate) fn open(file: &Path, steps: DurableSteps) -> Result<Self, StoreError> {
+    /// Tables are made in a `new` one only.
+    pub(crate) fn open(file: &Path, new: bool, steps: DurableSteps) -> Result<Self, StoreError> {
         let mut connection = Connection::open(file)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // Nobody else reads or writes it while this process does: nothing has to be locked, or read again, each time.
@@ -156,6 +157,9 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         if !has_tables(&connection)? {
+            if !new {
+                return Err(StoreError::Damaged("it has no tables".to_owned()));
+            }
             steps.step("tables", || create_tables(&mut connection))?;
         }
         Ok(Self { connection: Mutex::new(connection), steps: Some(steps) })

@@ -4,6 +4,7 @@
 mod admin;
 mod bad_input;
 mod damaged;
+mod data_directory;
 mod durable;
 mod files;
 #[cfg(target_os = "linux")]

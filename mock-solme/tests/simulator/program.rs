@@ -35,7 +35,7 @@ impl Served {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    fn run(mut command: Command) -> Self {
+    pub(crate) fn run(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -59,6 +59,22 @@ impl Served {
     }
 }
 
+impl Served {
+    /// As by `kill -9`: it has no time to tidy up.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
+        self.process.wait().unwrap()
+    }
+
+    pub(crate) fn stdin(&mut self) -> Option<std::process::ChildStdin> {
+        self.process.stdin.take()
+    }
+}
+
 impl Drop for Served {
     /// As a person would: killed, it could not remove its trust file.
     fn drop(&mut self) {
@@ -70,7 +86,7 @@ impl Drop for Served {
     }
 }
 
-fn program(args: &[&str]) -> Command {
+pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mock-solme"));
     command.args(args).stdin(Stdio::null());
     for variable in ["MOCK_SOLME_ADMIN_URL", "MOCK_SOLME_TOKEN", "RUST_LOG"] {
@@ -195,6 +211,66 @@ async fn the_log_can_be_json_and_debug_is_not_drowned_by_libraries() {
     assert!(lines.iter().all(|line| line["target"].as_str().unwrap().starts_with("mock_solme")), "{log}");
     let refused = lines.iter().find(|line| line["verdict"] == "key-pair-in-use").unwrap();
     assert_eq!((&refused["id"], &refused["clause"]), (&"DEMO-4711".into(), &"9.9".into()));
+}
+
+#[test]
+fn flags_of_other_verbs_and_tokens_that_never_work_are_refused() {
+    let told = |args: &[&str], variable: Option<&str>| {
+        let mut command = program(args);
+        if let Some(token) = variable {
+            command.env("MOCK_SOLME_ADMIN_TOKEN", token);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for args in [&["serve", "--token", "x"][..], &["--token", "x", "serve"]] {
+        assert!(told(args, None).contains("--admin-token sets the token"), "{args:?}");
+    }
+    for args in [&["serve", "--json"][..], &["completions", "bash", "--operator", "x"], &["--json", "man-pages", "."]] {
+        assert!(told(args, None).contains("uses no running simulator"), "{args:?}");
+    }
+    for (token, word) in [("", "empty"), (" ", "visible"), ("a b", "visible"), ("ä", "visible"), ("a\nb", "visible")] {
+        assert!(told(&["serve", "--admin-token", token], None).contains(word), "{token:?}");
+        assert!(told(&["serve"], Some(token)).contains(word), "{token:?}");
+    }
+    for verb in ["serve", "completions", "man-pages"] {
+        let help = String::from_utf8(program(&[verb, "--help"]).output().unwrap().stdout).unwrap();
+        assert!(!["--admin-url", "--token", "--operator", "--json"].iter().any(|flag| help.contains(flag)), "{help}");
+    }
+    let reset = String::from_utf8(program(&["reset", "--help"]).output().unwrap().stdout).unwrap();
+    assert!(reset.contains("mock-solme reset --all"), "{reset}");
+}
+
+#[test]
+fn it_ends_with_its_standard_input_if_it_is_asked_to() {
+    let mut command = program(&["serve", "--exit-with-stdin"]);
+    command.stdin(Stdio::piped());
+    let mut served = Served::run(command);
+    served.json(&["clock", "show", "--json"]);
+    drop(served.stdin());
+    assert_eq!(served.ended().code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_folder_of_a_killed_simulator_is_removed_by_the_next_one_and_that_of_a_living_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = program(&["serve"]);
+        command.env("TMPDIR", folder.path());
+        Served::run(command)
+    };
+    let (killed, living) = (start(), start());
+    let folder_of = |served: &Served| std::path::Path::new(served.text("trust_file")).parent().unwrap().to_owned();
+    let (dead, alive) = (folder_of(&killed), folder_of(&living));
+    killed.kill();
+    let a_while_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+    for folder in [&dead, &alive] {
+        std::fs::File::open(folder).unwrap().set_modified(a_while_ago).unwrap();
+    }
+    let _next = start();
+    assert_eq!((dead.exists(), alive.exists()), (false, true));
 }
 
 #[test]
