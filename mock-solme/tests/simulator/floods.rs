@@ -105,7 +105,7 @@ impl Site {
             self.honest(&format!("{conduct:?} of {} bytes to {port}", bytes.len())).await;
         }
         flood.shutdown().await;
-        (self.served.memory() - before) >> 10
+        self.served.memory().saturating_sub(before) >> 10
     }
 }
 
