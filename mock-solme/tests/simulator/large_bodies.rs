@@ -25,11 +25,11 @@ fn send_all_then_read(mut stream: impl Read + Write, head: &str, size: usize) ->
     (status, Problem::parse(&answer[end..]).unwrap().code)
 }
 
-fn plain(url: &str) -> TcpStream {
+pub(crate) fn plain(url: &str) -> TcpStream {
     TcpStream::connect(url.trim_start_matches("http://")).unwrap()
 }
 
-fn tls(mock: &MockSolme) -> StreamOwned<ClientConnection, TcpStream> {
+pub(crate) fn tls(mock: &MockSolme) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(mock.trust().ca_certificate.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

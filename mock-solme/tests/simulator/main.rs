@@ -9,6 +9,7 @@ mod durable;
 mod files;
 #[cfg(target_os = "linux")]
 mod floods;
+mod hostile_bytes;
 mod large_bodies;
 mod license_server;
 mod mail;
