@@ -11,7 +11,7 @@ use crate::conformance::{Foreign, command};
 use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
 use crate::suite::Suite;
 use crate::usage::Usage;
-use crate::{clauses, license_server_subject, mock_solme_subject, mutants, pages, scenario};
+use crate::{clauses, diff, license_server_subject, mock_solme_subject, mutants, pages, scenario};
 
 /// The referee for license-server synchronization.
 #[derive(Parser)]
@@ -67,6 +67,8 @@ enum Verb {
         #[arg(long, value_name = "GLOB")]
         only: Vec<String>,
     },
+    /// Compare two reports in JSON: what got better, worse, new and gone; exit code 1 where something got worse
+    Diff(diff::Arguments),
     /// Show which clause of PROTOCOL.md is seen by which case
     Clauses(clauses::Arguments),
 }
@@ -96,6 +98,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Verb::ManPages { directory } => pages::man_pages(Arguments::command(), directory).map(|()| ExitCode::SUCCESS),
         Verb::List { suite, only } => command::list(*suite, only).map(|()| ExitCode::SUCCESS),
+        Verb::Diff(arguments) => diff::run(arguments).map(verdict),
         Verb::Clauses(arguments) => clauses::run(arguments).map(|()| ExitCode::SUCCESS),
     });
     outcome.unwrap_or_else(|error| failed(&error))

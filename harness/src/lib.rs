@@ -5,6 +5,7 @@ mod clauses;
 mod cli;
 mod client_suite;
 mod conformance;
+mod diff;
 mod license_server_mutants;
 mod license_server_subject;
 mod main_server_mutants;

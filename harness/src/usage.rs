@@ -41,7 +41,7 @@ mod tests {
         let known = ["9.7/a-resend-is-byte-for-byte", "9.8/a-request-id-is-spent", "17.1/nothing-is-issued"];
         assert_eq!(nearest("9.7/a-resend-is-byte-by-byte", known).first(), Some(&known[0]));
         assert_eq!(nearest("nothing-is-isued", known).first(), Some(&known[2]), "the name without its clause");
-        assert_eq!(nearest("*resend-byte*", known).first(), Some(&known[0]));
+        assert_eq!(nearest("9.7/a-resend-is-*", known).first(), Some(&known[0]));
         assert_eq!(nearest("xyzzy", known), Vec::<&str>::new());
         let said = Usage::unknown("--only", "xyzzy", known).to_string();
         assert_eq!(said, "--only \"xyzzy\" does not match anything; `harness list` shows what there is");

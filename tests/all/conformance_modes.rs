@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 const HARNESS: &str = env!("CARGO_BIN_EXE_subject");
-const FORMS: [&str; 4] = ["--json", "--junit", "--tap", "--html"];
+const FORMS: [&str; 5] = ["--json", "--junit", "--tap", "--html", "--markdown"];
 const RUBBISH: &str = "echo rubbish";
 
 /// Runs the client suite; gives the exit code and what was printed.
@@ -22,8 +22,9 @@ async fn judge(subject: &str, flags: &[&str]) -> (Option<i32>, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_exit_code_is_the_verdict_in_every_form_of_report() {
     // In the order of FORMS: what only a report with this verdict has.
-    let conforms = ["\"verdict\": \"passed\"", "failures=\"0\" errors=\"0\"", "\nok 1 - 1.1/", ">conforms<"];
-    let deviates = ["\"verdict\": \"failed\"", "failures=\"1\"", "\nnot ok 1 - 1.1/", ">does not conform<"];
+    let conforms =
+        ["\"verdict\": \"passed\"", "failures=\"0\" errors=\"0\"", "\nok 1 - 1.1/", ">conforms<", "</code> conforms\n"];
+    let deviates = ["\"verdict\": \"failed\"", "failures=\"1\"", "\nnot ok 1 - 1.1/", ">does not conform<", "| 1.1/"];
     for (subject, only, exit, printed, written) in
         [("ours", "1.1", 0, "Conforms", conforms), (RUBBISH, "1.1", 1, "Does not conform", deviates)]
     {

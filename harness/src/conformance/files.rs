@@ -23,6 +23,9 @@ pub(crate) struct Files {
     /// Which version of it; with 14 each of several subjects is a subtest, which some consumers do not know
     #[arg(long, value_name = "VERSION", value_enum, default_value_t, requires = "tap")]
     tap_version: TapVersion,
+    /// Write a summary as Markdown, for a CI's job page
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// Write the report as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -43,7 +46,10 @@ impl Files {
     /// # Errors
     /// Where two reports want standard output.
     pub(super) fn voice(&self) -> Result<Voice> {
-        let files = [&self.json, &self.junit, &self.tap, &self.html].map(Option::as_deref).into_iter().flatten();
+        let files = [&self.json, &self.junit, &self.tap, &self.html, &self.markdown]
+            .map(Option::as_deref)
+            .into_iter()
+            .flatten();
         let files: Vec<&Path> = files.collect();
         if files.iter().filter(|path| is_standard_output(path)).count() > 1 {
             return Err(Usage("two reports cannot both go to standard output; name a file for one".to_owned()).into());
@@ -65,6 +71,9 @@ impl Files {
         }
         if let Some(path) = &self.tap {
             write(path, &report::tap(reports, require_all, self.tap_version))?;
+        }
+        if let Some(path) = &self.markdown {
+            write(path, &report::markdown(reports, require_all))?;
         }
         if let Some(path) = &self.html {
             let page = Page { require_all, protocol: self.protocol.as_deref() };

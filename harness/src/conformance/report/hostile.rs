@@ -121,6 +121,16 @@ fn structure_of_xml(document: &str) -> Vec<String> {
     elements.map(shape).collect()
 }
 
+/// What a renderer makes of it, but for the texts.
+fn structure_of_markdown(text: &str) -> Vec<String> {
+    let parser = pulldown_cmark::Parser::new_ext(text, pulldown_cmark::Options::all());
+    let events = parser.filter_map(|event| match event {
+        pulldown_cmark::Event::Text(_) => None,
+        other => Some(format!("{other:?}")),
+    });
+    events.collect()
+}
+
 /// Reads the lines that we write; any other one was forged. Gives how many points there are.
 fn points_of_tap(text: &str) -> usize {
     let mut lines = text.lines();
@@ -150,15 +160,17 @@ const PAGE: Page<'_> = Page { require_all: true, protocol: None };
 
 type Structure = (fn(&[Report]) -> String, fn(&str) -> Vec<String>);
 
-const STRUCTURES: [Structure; 5] = [
+const STRUCTURES: [Structure; 6] = [
     (|reports| junit(reports, true), structure_of_xml),
     (|reports| html("title", reports, PAGE), structure_of_html),
     (|reports| mutants("title", &reports[0], reports), structure_of_html),
+    (|reports| markdown(reports, true), structure_of_markdown),
     (|reports| tap(reports, true, TapVersion::V13), |text| vec![points_of_tap(text).to_string()]),
     (|reports| tap(reports, true, TapVersion::V14), |text| vec![points_of_tap(text).to_string()]),
 ];
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn each_form_of_report_keeps_its_structure(text in foreign(), interrupted: bool, two: bool) {
         let of = |text: &str| {

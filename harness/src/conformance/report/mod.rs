@@ -4,12 +4,13 @@
 mod hostile;
 mod html;
 mod junit;
+mod markdown;
 mod tap;
 mod text;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use solme_sync_protocol::UtcTime;
 
 use super::reached::Reached;
@@ -18,11 +19,12 @@ use super::{Finding, Foreign, Level, WireEntry};
 
 pub(crate) use html::{Page, html, mutants};
 pub(crate) use junit::{JUNIT_PROLOG, junit, seconds};
+pub(crate) use markdown::{code, markdown};
 pub(crate) use tap::{TapVersion, tap};
 pub(crate) use text::{line, summary};
 
 /// How a case ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum CaseResult {
     /// As required.
