@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use solme_sync_protocol::{COMPONENTS, Component, LicenseServerId};
 
-use crate::main_server::{By, MainServer, NewLicense, OperatorError, base};
+use crate::main_server::{By, MainServer, NewId, NewLicense, OperatorError, base};
 
 /// The demo license server id.
 const ID: &str = "DEMO-4711";
@@ -25,7 +25,13 @@ pub(crate) fn add(main_server: &MainServer) -> Result<LicenseServerId, OperatorE
     let id: LicenseServerId = ID.parse().expect("of the form of an id");
     let by = By { operator: "mock-solme".to_owned(), reason: "demo".to_owned() };
     // The id comes last: whoever finds it finds its licenses too.
-    main_server.add_id_with(&id, Some("Demo customer".to_owned()), vec![CONTACT.to_owned()], licenses(), &by)?;
+    let new = NewId {
+        name: Some("Demo customer".to_owned()),
+        contacts: vec![CONTACT.to_owned()],
+        licenses: licenses(),
+        reserved_for: None,
+    };
+    main_server.add_id(&id, new, &by)?;
     Ok(id)
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::mail::ReceivedMail;
 use crate::mail::hand_on::MailServer;
 use crate::main_server::{
-    By, ClearOrder, JournalEntry, MainServer, NewLicense, NumberedClearRequest, NumberedMail, OperatorError,
+    By, ClearOrder, JournalEntry, MainServer, NewId, NewLicense, NumberedClearRequest, NumberedMail, OperatorError,
     ResponseFile, TraceEntry,
 };
 use crate::quirks::{Fault, FaultError, FaultReport, hostile};
@@ -243,7 +243,16 @@ impl MockSolme {
     /// [`OperatorError::IdExists`], [`OperatorError::Contact`].
     pub fn add_id(&self, id: &LicenseServerId, contacts: &[&str]) -> Result<Record, OperatorError> {
         let contacts = contacts.iter().map(|&contact| contact.to_owned()).collect();
-        self.main_server.add_id(id, None, contacts, &By::default())
+        self.main_server.add_id(id, NewId { contacts, ..NewId::default() }, &By::default())
+    }
+
+    /// Adds an id that only this key pair can bind (P 16.6).
+    ///
+    /// # Errors
+    /// [`OperatorError::IdExists`].
+    pub fn add_id_reserved_for(&self, id: &LicenseServerId, key_pair: KeyThumbprint) -> Result<Record, OperatorError> {
+        let new = NewId { reserved_for: Some(key_pair), ..NewId::default() };
+        self.main_server.add_id(id, new, &By::default())
     }
 
     /// What is known of an id.

@@ -4,7 +4,7 @@ use axum::Json as Out;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use solme_sync_protocol::LicenseServerId;
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 use super::Admin;
 use super::extract::{ByBody, Json, Name, Path, Query, Reason, by, given, limit};
@@ -38,6 +38,8 @@ pub(super) struct NewId {
     name: Option<Name>,
     #[serde(default)]
     contacts: Contacts,
+    /// The only key pair that may bind it (P 16.6).
+    reserve_for: Option<KeyThumbprint>,
     operator: Option<Name>,
     reason: Option<Reason>,
 }
@@ -52,7 +54,8 @@ pub(super) async fn add(
     };
     let by = by(new.operator, new.reason);
     let (name, Contacts(contacts)) = (new.name.map(String::from), new.contacts);
-    let record = admin.act(move |main_server| main_server.add_id(&id, name, contacts, &by)).await?;
+    let new = crate::main_server::NewId { name, contacts, licenses: Vec::new(), reserved_for: new.reserve_for };
+    let record = admin.act(move |main_server| main_server.add_id(&id, new, &by)).await?;
     Ok((StatusCode::CREATED, Out(record.into())))
 }
 

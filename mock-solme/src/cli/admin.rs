@@ -1,5 +1,6 @@
 //! The admin verbs: each is one call of the admin API.
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Url};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use solme_sync_protocol::Problem;
+use solme_sync_protocol::{Problem, limits, printable, printable_json, printable_lines};
 
 use super::args::{ClearRequests, Clock, Global, Ids, KeyPair, Licenses, Listing, Outbox, Terms, Verb};
 use super::render::{self, Render};
@@ -59,18 +60,25 @@ pub(super) fn run(global: Global, verb: Verb) -> ExitCode {
     };
     match runtime.block_on(carry_out(&global, verb)) {
         Ok(text) => {
-            anstream::println!("{text}");
+            print(&if json { printable_json(&text).to_string() } else { printable_lines(&text).to_string() });
             ExitCode::SUCCESS
         }
         Err(failure) => fail(&failure, json),
     }
 }
 
+/// Everything that is printed comes through here escaped. A reader that has gone away is no reason to fail.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
 fn fail(failure: &Failure, json: bool) -> ExitCode {
     if json {
-        anstream::println!("{}", pretty(failure));
+        print(&printable_json(&pretty(failure)).to_string());
     } else {
-        anstream::eprintln!("mock-solme: {}: {}\n  {}", failure.code, failure.detail, failure.cure);
+        let (code, detail, cure) = (printable(&failure.code), printable(&failure.detail), printable(&failure.cure));
+        anstream::eprintln!("mock-solme: {code}: {detail}\n  {cure}");
     }
     ExitCode::from(failure.exit)
 }
@@ -111,7 +119,7 @@ async fn send(global: &Global, call: &Call) -> Result<(HeaderMap, Vec<u8>), Fail
     request = match &call.body {
         Body::None => request,
         Body::Json(body) => request.json(body),
-        Body::File(path) => request.body(std::fs::read(path).map_err(|error| file_failure(path, &error))?),
+        Body::File(path) => request.body(read(path).map_err(|error| file_failure(path, &error))?),
     };
     let response = request.send().await.map_err(|error| not_reached(&error))?;
     let (status, headers) = (response.status(), response.headers().clone());
@@ -121,6 +129,17 @@ async fn send(global: &Global, call: &Call) -> Result<(HeaderMap, Vec<u8>), Fail
     }
     let problem = Problem::parse(&body).map_err(|_| not_the_api(&format!("it answers with status {status}")))?;
     Err(Failure::new(FAILED, &problem.code, problem.detail, &problem.cure))
+}
+
+/// A request file. A pipe would be waited for, and a device read without end; what is longer than any file is refused by
+/// the main server, with its limit.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limits::FILE as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn not_reached(error: &reqwest::Error) -> Failure {
@@ -222,12 +241,15 @@ fn call(verb: Verb, by: &str) -> Call {
 fn ids(verb: Ids, by: &str) -> Call {
     let body = |reason: Option<String>| object([("operator", Some(json!(by))), ("reason", reason.map(Value::from))]);
     match verb {
-        Ids::Add { id, name, contacts } => Call::new(Method::POST, ["ids"], render::object).json(object([
-            ("license_server_id", id.map(|id| json!(id))),
-            ("name", name.map(Value::from)),
-            ("contacts", Some(json!(contacts))),
-            ("operator", Some(json!(by))),
-        ])),
+        Ids::Add { id, name, contacts, reserve_for } => {
+            Call::new(Method::POST, ["ids"], render::object).json(object([
+                ("license_server_id", id.map(|id| json!(id))),
+                ("name", name.map(Value::from)),
+                ("contacts", Some(json!(contacts))),
+                ("reserve_for", reserve_for.map(|thumbprint| json!(thumbprint))),
+                ("operator", Some(json!(by))),
+            ]))
+        }
         Ids::Change { id, name, contacts } => {
             Call::new(Method::PATCH, ["ids", id.as_str()], render::object).json(object([
                 ("name", name.map(nullable)),

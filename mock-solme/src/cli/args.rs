@@ -207,6 +207,9 @@ pub(super) enum Ids {
         /// Who may ask for a clear by e-mail, and hears the answer; repeat for more
         #[arg(long = "contact", value_name = "MAIL")]
         contacts: Vec<String>,
+        /// Let only this key pair bind the id: nobody who sees the id on its way can be first
+        #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
+        reserve_for: Option<KeyThumbprint>,
     },
     /// Change name or contacts
     Change {

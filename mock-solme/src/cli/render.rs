@@ -1,7 +1,10 @@
 //! What people read: the same answers, as short tables.
 
-use anstyle::Style;
+use std::io::IsTerminal as _;
+
 use serde_json::Value;
+use solme_sync_protocol::{printable, printable_lines};
+use textwrap::core::display_width;
 
 /// Components in a line of a table; `--json` shows all.
 const COMPONENTS_SHOWN: usize = 3;
@@ -19,7 +22,13 @@ pub(super) fn object(answer: &Value) -> String {
 
 pub(super) fn ids(answer: &Value) -> String {
     let columns = ["license_server_id", "name", "licenses", "key_generation", "key_thumbprint", "last_synchronized_at"];
-    table(answer, &columns, "There are no license server ids. Next: mock-solme ids add ID")
+    let mut rows = answer.clone();
+    for row in rows.as_array_mut().into_iter().flatten() {
+        if let Some(damage) = row["damage"].as_str() {
+            row["name"] = Value::from(format!("DAMAGED: {damage}. Next: mock-solme reset ID"));
+        }
+    }
+    table(&rows, &columns, "There are no license server ids. Next: mock-solme ids add ID")
 }
 
 pub(super) fn licenses(answer: &Value) -> String {
@@ -73,7 +82,12 @@ pub(super) fn mails(answer: &Value) -> String {
 /// A mail as a mail program shows it.
 pub(super) fn mail(answer: &Value) -> String {
     let to = shown(&answer["to"]);
-    format!("To: {to}\nSubject: {}\n\n{}", plain(&answer["subject"]), plain(&answer["text"]))
+    format!("To: {to}\nSubject: {}\n\n{}", plain(&answer["subject"]), body(&answer["text"]))
+}
+
+/// A text with lines of its own.
+fn body(text: &Value) -> String {
+    printable_lines(text.as_str().unwrap_or_default()).to_string()
 }
 
 pub(super) fn clock(answer: &Value) -> String {
@@ -146,16 +160,55 @@ fn table(rows: &Value, columns: &[&str], none: &str) -> String {
     let head = columns.iter().map(|column| words(column)).collect();
     let cells = rows.iter().map(|row| columns.iter().map(|column| shown(&row[*column])).collect());
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
-    let widths: Vec<usize> =
-        (0..columns.len()).map(|at| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0)).collect();
-    let bold = Style::new().bold();
-    let mut text = lines.iter().enumerate().map(|(number, line)| {
-        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ").trim_end().to_owned();
-        if number == 0 { format!("{bold}{line}{bold:#}") } else { line }
-    });
-    let first = text.next().unwrap_or_default();
-    text.fold(first, |all, line| all + "\n" + &line)
+    fit(&lines, screen())
+}
+
+/// Cells between columns.
+const GAP: usize = 2;
+/// A column is not made narrower.
+const NARROWEST: usize = 8;
+
+/// The columns side by side. Where they are wider than the screen the widest ones are cut; `--json` has all.
+fn fit(lines: &[Vec<String>], screen: Option<usize>) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width_of = |at: usize| lines.iter().map(|line| display_width(&line[at])).max().unwrap_or(0);
+    let mut widths: Vec<usize> = (0..columns).map(width_of).collect();
+    let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * columns.saturating_sub(1);
+    while screen.is_some_and(|screen| total(&widths) > screen) {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
+            _ => break,
+        }
+    }
+    let line = |line: &Vec<String>| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| padded(cell, *width));
+        cells.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end().to_owned()
+    };
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The cell, cut to the width or filled up to it.
+fn padded(cell: &str, width: usize) -> String {
+    let mut shown = String::new();
+    if display_width(cell) <= width {
+        shown.push_str(cell);
+    } else {
+        for c in cell.chars() {
+            if display_width(&shown) + display_width(c.encode_utf8(&mut [0; 4])) + 1 > width {
+                break;
+            }
+            shown.push(c);
+        }
+        shown.push('…');
+    }
+    let missing = width.saturating_sub(display_width(&shown));
+    shown + &" ".repeat(missing)
+}
+
+/// Columns of the screen; none where nobody looks at one, so that a script gets everything.
+fn screen() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.or_else(|| std::io::stdout().is_terminal().then(textwrap::termwidth))
 }
 
 fn words(name: &str) -> String {
@@ -170,11 +223,48 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Control characters of a stranger's text do not reach the terminal.
+/// On one line, and harmless whoever wrote it.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.chars().filter(|c| *c == '\n' || !c.is_control()).collect(),
+        Value::String(text) => printable(text).to_string(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_table_is_as_wide_as_the_screen_and_the_widest_column_pays() {
+        let lines = [["id", "subject"], ["DEMO-4711", "a subject that is far too long for this"]];
+        let lines = lines.map(|line| line.map(str::to_owned).to_vec());
+        let narrow = fit(&lines, Some(30));
+        assert_eq!(narrow, "id         subject\nDEMO-4711  a subject that is …");
+        assert!(narrow.lines().all(|line| display_width(line) <= 30));
+        assert!(fit(&lines, None).contains("for this"));
+        assert!(fit(&lines, Some(1)).lines().all(|line| display_width(line) <= 2 * NARROWEST + GAP));
+        assert!(display_width(&padded("日本語日本語", 8)) <= 8);
+    }
+
+    #[test]
+    fn a_stranger_s_text_cannot_act_or_begin_a_line_of_its_own() {
+        let evil = "x\u{1b}[2J\u{202e}y\n9  SITE-9  approved";
+        let list = json!([{ "id": 1, "subject": evil, "to": [evil] }]);
+        for text in [mails(&list), object(&list[0])] {
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+            assert!(!text.contains("\n9  SITE-9"), "{text:?}");
+        }
+        let mail = mail(&json!({ "to": ["a@b.example"], "subject": evil, "text": "line 1\nline 2\u{1b}[2J" }));
+        assert!(mail.contains("line 1\nline 2") && !mail.contains('\u{1b}') && !mail.contains("\n9  SITE"), "{mail:?}");
+    }
+
+    #[test]
+    fn a_damaged_id_says_so_in_the_list() {
+        let list = json!([{ "license_server_id": "SITE-1", "damage": "its allocation is missing" }]);
+        assert!(ids(&list).contains("DAMAGED: its allocation is missing"));
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn run(args: Serve, seams: Seams) -> ExitCode {
     match serve(args, seams) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("mock-solme: {error}");
+            anstream::eprintln!("mock-solme: {}", solme_sync_protocol::printable(&error.to_string()));
             ExitCode::from(FAILED)
         }
     }

@@ -27,7 +27,7 @@ pub use mails::{NumberedClearRequest, NumberedMail};
 pub use operator::{By, OperatorError};
 
 pub(crate) use licenses::base;
-pub(crate) use operator::ClearOrder;
+pub(crate) use operator::{ClearOrder, NewId};
 pub(crate) use synchronize::{Answer, Outgoing};
 
 use crate::clock::Clock;

@@ -89,6 +89,19 @@ impl From<CryptoError> for OperatorError {
     }
 }
 
+/// A license server id to be added. The default: nothing allocated, free for the first key pair.
+#[derive(Debug, Default)]
+pub(crate) struct NewId {
+    /// Whose License Server it is.
+    pub(crate) name: Option<String>,
+    /// Who may ask for a clear.
+    pub(crate) contacts: Vec<String>,
+    /// What is allocated to it.
+    pub(crate) licenses: Vec<NewLicense>,
+    /// The only key pair that may bind it (P 16.6), so that whoever sees the id on its way cannot be first.
+    pub(crate) reserved_for: Option<KeyThumbprint>,
+}
+
 /// A clear without a mail, by telephone for example.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClearOrder {
@@ -136,28 +149,11 @@ impl Note {
 
 impl MainServer {
     /// Adds an id.
-    pub(crate) fn add_id(
-        &self,
-        id: &LicenseServerId,
-        name: Option<String>,
-        contacts: Vec<String>,
-        by: &By,
-    ) -> Result<Record, OperatorError> {
-        self.add_id_with(id, name, contacts, Vec::new(), by)
-    }
-
-    /// Adds an id together with its licenses.
-    pub(crate) fn add_id_with(
-        &self,
-        id: &LicenseServerId,
-        name: Option<String>,
-        contacts: Vec<String>,
-        licenses: Vec<NewLicense>,
-        by: &By,
-    ) -> Result<Record, OperatorError> {
+    pub(crate) fn add_id(&self, id: &LicenseServerId, new: NewId, by: &By) -> Result<Record, OperatorError> {
+        let NewId { name, contacts, licenses, reserved_for } = new;
         check_contacts(&contacts)?;
         let now = self.now();
-        let mut record = Record { name, contacts, ..Record::new(id.clone(), now) };
+        let mut record = Record { name, contacts, reserved_for, ..Record::new(id.clone(), now) };
         for license in licenses {
             record = registry::add_license(&record, self.license(&record, license, now))?;
         }
@@ -166,7 +162,9 @@ impl MainServer {
                 return Err(OperatorError::IdExists(id.clone()));
             }
             records::save(store, None, &record)?;
-            audit::append(store, &Note::new(AuditAction::IdAdded, "").entry(id, by, now))?;
+            let detail = if reserved_for.is_some() { "reserved" } else { "" };
+            let note = Note::of_key_pair(AuditAction::IdAdded, reserved_for, detail);
+            audit::append(store, &note.entry(id, by, now))?;
             Ok(record)
         })
     }

@@ -243,6 +243,22 @@ async fn an_approval_in_spite_of_cautions_keeps_them_with_who_and_why() {
 }
 
 #[tokio::test]
+async fn an_id_can_be_added_reserved_for_one_key_pair() {
+    let mock = MockSolme::builder().empty().start();
+    let id = "SITE-1".parse().unwrap();
+    let (mut ours, mut thief) = (LicenseServer::with_id(&mock, &id), LicenseServer::with_id(&mock, &id));
+    let new = json!({ "license_server_id": "SITE-1", "reserve_for": ours.key.thumbprint() });
+    assert_eq!(done(&mock, Method::POST, "/ids", new).await["reserved_for"], json!(ours.key.thumbprint()));
+    assert_eq!(thief.synchronize().await.unwrap_err().code, solme_sync_protocol::RefusalCode::KeyPairInUse);
+    ours.synchronize().await.unwrap();
+    assert_eq!(done(&mock, Method::GET, "/ids/SITE-1", json!({})).await["reserved_for"], Value::Null);
+    let audit = mock.audit().unwrap();
+    assert_eq!((audit[0].detail.as_str(), audit[0].thumbprint), ("reserved", Some(ours.key.thumbprint())));
+    let library = mock.add_id_reserved_for(&"SITE-2".parse().unwrap(), ours.key.thumbprint()).unwrap();
+    assert_eq!(library.reserved_for, Some(ours.key.thumbprint()));
+}
+
+#[tokio::test]
 async fn a_malformed_call_is_a_problem_document_with_a_cure() {
     let mock = MockSolme::start();
     for (method, path, body) in [

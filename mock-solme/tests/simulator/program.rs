@@ -274,6 +274,35 @@ fn the_folder_of_a_killed_simulator_is_removed_by_the_next_one_and_that_of_a_liv
 }
 
 #[test]
+fn what_nobody_reads_any_more_is_no_failure_and_what_is_no_file_is_not_read() {
+    let served = Served::start(&["serve"]);
+    let mut command = program(&["quirks", "list"]);
+    command.env("MOCK_SOLME_ADMIN_URL", served.text("admin")).env("MOCK_SOLME_TOKEN", served.text("admin_token"));
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(process.stdout.take());
+    let output = process.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+
+    let device = served.admin(&["process-request", "/dev/zero", "--out", "/nowhere/x"]);
+    assert_eq!(device.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&device.stderr).contains("not a file"));
+}
+
+#[test]
+fn names_of_strangers_reach_the_terminal_escaped_and_tables_fit_it() {
+    let served = Served::start(&["serve", "--empty"]);
+    served.json(&["ids", "add", "SITE-1", "--name", "\u{202e}evil and far too long for the screen", "--json"]);
+    for words in [&["ids", "list"][..], &["ids", "show", "SITE-1"], &["ids", "show", "SITE-1", "--json"]] {
+        let shown = String::from_utf8(served.admin(words).stdout).unwrap();
+        assert!(!shown.contains('\u{202e}') && shown.contains("202e"), "{shown}");
+    }
+    let mut command = program(&["audit"]);
+    command.env("MOCK_SOLME_ADMIN_URL", served.text("admin")).env("MOCK_SOLME_TOKEN", served.text("admin_token"));
+    let table = String::from_utf8(command.env("COLUMNS", "80").output().unwrap().stdout).unwrap();
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+}
+
+#[test]
 fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -8,7 +8,7 @@ use crate::main_server::{By, NewLicense, Settings};
 fn main_server() -> (MainServer, LicenseServerId) {
     let main_server = MainServer::in_memory(Settings::default()).unwrap();
     let id = "SITE-1".parse().unwrap();
-    main_server.add_id(&id, None, Vec::new(), &By::default()).unwrap();
+    main_server.add_id(&id, crate::main_server::NewId::default(), &By::default()).unwrap();
     (main_server, id)
 }
 
