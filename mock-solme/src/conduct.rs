@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use axum::http::{HeaderMap, StatusCode};
 use solme_sync_protocol::{
     FileError, NotVerified, PayloadName, ProblemCode, PublicJwk, Receipt, Refusal, Request, SignEs384, Signed,
     SyncFile, Verified, limits,
@@ -76,6 +77,9 @@ pub trait Conduct: Debug + Send + Sync {
     fn payload(&self, _: &PayloadName, stored: Option<Arc<[u8]>>) -> Option<Arc<[u8]>> {
         stored
     }
+
+    /// Status and headers of an answer over 443 or 8080, as they leave (P 13.3, 13.4, 13.6).
+    fn head(&self, _: Carrier, _: &mut StatusCode, _: &mut HeaderMap) {}
 
     /// Reads a request file (P 14.2, 14.4).
     ///

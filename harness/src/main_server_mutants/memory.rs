@@ -15,7 +15,7 @@ use solme_sync_protocol::{
     RequestId, Signed, Verified,
 };
 
-use super::rules::{Credulous, newest_receipt, newest_request_id};
+use super::rules::{Credulous, newest_receipt, newest_request_id, refused};
 use super::{Mutant, mutant};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -25,9 +25,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("request-id-compared-with-the-newest", "9.8", || Arc::new(NewestRequestIdAlone)),
     mutant("request-id-spent-for-all-ids", "9.8", || Arc::new(SpentForAllIds::default())),
     mutant("request-id-spent-by-key-pair-in-use", "9.8", || Arc::new(SpentByRefusal::default())),
+    mutant("request-id-never-compared", "5.4", || Arc::new(NoRequestIdIsSpent)),
+    // A request with the other signature is another one to it.
+    mutant("request-told-by-its-signature", "4.6", || Arc::new(TellsBySignature::default())),
+    mutant("main-server-id-unread", "9.8", || Arc::new(AnyMainServer)),
     // Keeps the answer, and forgets the key pair that got it.
     mutant("binding-forgotten-at-restart", "9.13", || Arc::new(ForgetsBinding::default())),
     mutant("refusal-raises-the-sequence", "9.15", || Arc::new(CountsRefusals::default())),
+    // The receipt is the same.
+    mutant("resend-has-another-payload", "9.7", || Arc::new(AnotherPayload::default())),
     mutant("payload-dropped-by-a-clear", "13.4", || Arc::new(DropsPayload::default())),
     mutant("cleared-key-pairs-forgotten-at-restart", "16.4", || Arc::new(ForgetsCleared::default())),
 ];
@@ -64,15 +70,16 @@ struct Believed<'a> {
     facts: StoredFacts<'a>,
     accepted: &'a dyn Fn(&Digest, bool) -> bool,
     used: &'a dyn Fn(&RequestId, bool) -> bool,
+    main_server_id: &'a MainServerId,
 }
 
 impl<'a> Believed<'a> {
     fn accepted(facts: StoredFacts<'a>, accepted: &'a dyn Fn(&Digest, bool) -> bool) -> Self {
-        Self { facts, accepted, used: &|_, truth| truth }
+        Self { facts, accepted, used: &|_, truth| truth, main_server_id: facts.main_server_id() }
     }
 
     fn used(facts: StoredFacts<'a>, used: &'a dyn Fn(&RequestId, bool) -> bool) -> Self {
-        Self { facts, accepted: &|_, truth| truth, used }
+        Self { facts, accepted: &|_, truth| truth, used, main_server_id: facts.main_server_id() }
     }
 }
 
@@ -80,7 +87,7 @@ impl Facts for Believed<'_> {
     type Error = StoreError;
 
     fn main_server_id(&self) -> &MainServerId {
-        self.facts.main_server_id()
+        self.main_server_id
     }
 
     fn within_rate_limit(&self) -> bool {
@@ -158,6 +165,75 @@ impl Conduct for NewestRequestIdAlone {
         let newest = record.and_then(newest_request_id);
         let used = |id: &RequestId, _| newest.as_ref() == Some(id);
         registry::decide(record, request, &Believed::used(facts, &used))
+    }
+}
+
+#[derive(Debug)]
+struct NoRequestIdIsSpent;
+
+impl Conduct for NoRequestIdIsSpent {
+    fn decide(
+        &self,
+        record: Option<&Record>,
+        request: &Verified<Request>,
+        facts: StoredFacts<'_>,
+    ) -> Result<Decision, StoreError> {
+        registry::decide(record, request, &Believed::used(facts, &|_, _| false))
+    }
+}
+
+/// Takes a request that is meant for another main server for its own.
+#[derive(Debug)]
+struct AnyMainServer;
+
+impl Conduct for AnyMainServer {
+    fn decide(
+        &self,
+        record: Option<&Record>,
+        request: &Verified<Request>,
+        facts: StoredFacts<'_>,
+    ) -> Result<Decision, StoreError> {
+        let Ok(content) = request.read() else { return registry::decide(record, request, facts) };
+        let believed = Believed { main_server_id: &content.main_server_id, ..Believed::used(facts, &|_, was| was) };
+        registry::decide(record, request, &believed)
+    }
+}
+
+#[derive(Debug, Default)]
+struct TellsBySignature {
+    accepted: Memory<String>,
+}
+
+impl Conduct for TellsBySignature {
+    fn decide(
+        &self,
+        record: Option<&Record>,
+        request: &Verified<Request>,
+        facts: StoredFacts<'_>,
+    ) -> Result<Decision, StoreError> {
+        let whole = request.signed().as_str().to_owned();
+        Ok(match registry::decide(record, request, facts)? {
+            Decision::Resend(_) if !self.accepted.has(&whole) => refused("9.12", RefusalCode::StateDiverged),
+            accepted @ Decision::Accept(_) => {
+                self.accepted.add(whole);
+                accepted
+            }
+            other => other,
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct AnotherPayload {
+    served: Memory<PayloadName>,
+}
+
+impl Conduct for AnotherPayload {
+    fn payload(&self, name: &PayloadName, stored: Option<Arc<[u8]>>) -> Option<Arc<[u8]>> {
+        let first = !self.served.has(name);
+        self.served.add(name.clone());
+        let again = |payload: Arc<[u8]>| payload.iter().rev().copied().collect();
+        if first { stored } else { stored.map(again) }
     }
 }
 

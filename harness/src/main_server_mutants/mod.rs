@@ -3,6 +3,7 @@
 //! They enter through [`mock_solme::testing`]; the simulator itself knows nothing of them.
 
 mod answers;
+mod carriers;
 mod lenient;
 mod memory;
 mod rules;
@@ -35,7 +36,10 @@ impl Mutant {
 /// All of them, in the order of their clauses.
 pub(crate) fn all() -> Vec<&'static Mutant> {
     let mut all: Vec<&Mutant> =
-        [rules::MUTANTS, memory::MUTANTS, lenient::MUTANTS, answers::MUTANTS].into_iter().flatten().collect();
+        [rules::MUTANTS, memory::MUTANTS, lenient::MUTANTS, answers::MUTANTS, carriers::MUTANTS]
+            .into_iter()
+            .flatten()
+            .collect();
     let place = |clause: &str| clause.split('.').map(|part| part.parse().unwrap_or(u32::MAX)).collect::<Vec<_>>();
     all.sort_by_key(|mutant| place(mutant.clause));
     all

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use mock_solme::StoreError;
 use mock_solme::registry::{self, Clear, ClearError, ClearOutcome, Decision, Facts, Record, Refused};
 use mock_solme::testing::{Conduct, Protocol};
+use serde_json::Value;
 use solme_sync_protocol::{
-    InvalidRequestReason, NotVerified, PublicJwk, Receipt, Refusal, RefusalCode, Request, RequestId, Signature, Signed,
-    Verified, VerifyEs384, base64url,
+    InvalidRequestReason, KeyThumbprint, LicenseServerId, MainServerId, NotVerified, PublicJwk, Receipt, Refusal,
+    RefusalCode, Request, RequestId, Signature, Signed, Verified, VerifyEs384, base64url,
 };
 
 use super::{Mutant, mutant};
@@ -110,10 +111,152 @@ pub(super) const MUTANTS: &[Mutant] = &[
             other => other,
         }))
     }),
+    mutant("binds-over-the-key-pair-in-use", "9.9", || {
+        Arc::new(Sees(|record, request| {
+            record.key_pair_in_use =
+                record.key_pair_in_use.take().filter(|bound| bound.thumbprint == request.thumbprint());
+        }))
+    }),
+    mutant("in-use-before-disabled", "9.5", || {
+        Arc::new(Sees(|record, request| {
+            if record.bound_thumbprint().is_some_and(|bound| bound != request.thumbprint()) {
+                record.disabled = None;
+            }
+        }))
+    }),
+    mutant("cleared-is-unknown", "9.6", || {
+        Arc::new(Decides(|decision, _, _| match decision {
+            Decision::Refuse(refused) if refused.code == RefusalCode::KeyPairCleared => {
+                recoded(refused, RefusalCode::UnknownLicenseServerId)
+            }
+            other => other,
+        }))
+    }),
+    mutant("content-before-cleared", "9.6", || {
+        Arc::new(Decides(|decision, _, request| match decision {
+            Decision::Refuse(refused) if refused.code == RefusalCode::KeyPairCleared && request.read().is_err() => {
+                invalid(refused, InvalidRequestReason::MalformedClaims)
+            }
+            other => other,
+        }))
+    }),
+    mutant("newest-request-was-answered", "9.7", || {
+        Arc::new(Decides(|decision, _, _| match decision {
+            Decision::Resend(_) => refused("9.7", RefusalCode::RequestAlreadyAnswered),
+            other => other,
+        }))
+    }),
+    mutant("in-use-before-content", "9.8", || {
+        Arc::new(Decides(|decision, record, request| match decision {
+            Decision::Refuse(refused)
+                if refused.clause == "9.8"
+                    && record.and_then(Record::bound_thumbprint).is_some_and(|bound| bound != request.thumbprint()) =>
+            {
+                self::refused("9.9", RefusalCode::KeyPairInUse)
+            }
+            other => other,
+        }))
+    }),
+    mutant("members-before-version", "4.7", || {
+        Arc::new(Decides(|decision, _, request| match decision {
+            Decision::Refuse(refused)
+                if refused.code == RefusalCode::UnsupportedVersion && payload(request).get("jti").is_none() =>
+            {
+                invalid(refused, InvalidRequestReason::MalformedClaims)
+            }
+            other => other,
+        }))
+    }),
+    mutant("unknown-members-refused", "2.3", || {
+        Arc::new(Decides(|decision, _, request| match decision {
+            Decision::Accept(_) if payload(request).get("new").is_some() => {
+                let refused = Refused { clause: "9.8", ..Refused::temporarily_unavailable() };
+                invalid(refused, InvalidRequestReason::MalformedClaims)
+            }
+            other => other,
+        }))
+    }),
+    mutant("judges-iat", "5.2", || {
+        Arc::new(Decides(|decision, _, request| match decision {
+            Decision::Accept(_) if payload(request)["iat"] == 0 => refused("5.2", RefusalCode::StateDiverged),
+            other => other,
+        }))
+    }),
+    mutant("judges-high-water-mark", "5.2", || {
+        Arc::new(Decides(|decision, _, request| match decision {
+            Decision::Accept(_) if payload(request)["high_water_mark"].as_u64() > Some(1 << 40) => {
+                refused("5.2", RefusalCode::StateDiverged)
+            }
+            other => other,
+        }))
+    }),
+    mutant("claimed-at-a-free-id-has-diverged", "9.10", || {
+        Arc::new(Decides(|decision, record, _| match decision {
+            Decision::Refuse(refused)
+                if refused.reason == Some(InvalidRequestReason::LastReceiptNotOurs)
+                    && record.is_some_and(|record| record.key_pair_in_use.is_none()) =>
+            {
+                self::refused("9.12", RefusalCode::StateDiverged)
+            }
+            other => other,
+        }))
+    }),
+    mutant("none-claimed-is-not-ours", "9.12", || {
+        Arc::new(Decides(|decision, _, request| match decision {
+            Decision::Refuse(refused) if refused.code == RefusalCode::StateDiverged && claimed(request).is_none() => {
+                invalid(refused, InvalidRequestReason::LastReceiptNotOurs)
+            }
+            other => other,
+        }))
+    }),
+    // Of a claimed receipt it looks at everything but one thing.
+    mutant("claimed-receipt-of-any-signature", "9.12", || {
+        Arc::new(Claims(|receipt, ours| {
+            receipt.main_server_id == ours.main_server_id
+                && receipt.license_server_id == ours.license_server_id
+                && receipt.key_thumbprint == ours.key_thumbprint
+        }))
+    }),
+    mutant("claimed-receipt-of-any-main-server", "9.12", || {
+        Arc::new(Claims(|receipt, ours| receipt.main_server_id != ours.main_server_id))
+    }),
+    mutant("claimed-receipt-for-any-id", "9.12", || {
+        Arc::new(Claims(|receipt, ours| receipt.license_server_id != ours.license_server_id))
+    }),
+    mutant("claimed-receipt-for-any-key-pair", "9.12", || {
+        Arc::new(Claims(|receipt, ours| receipt.key_thumbprint != ours.key_thumbprint))
+    }),
+    // What was allocated last, and nothing of what was there before.
+    mutant("allocation-is-a-delta", "7.1", || {
+        Arc::new(Sees(|record, _| {
+            let licenses = &mut record.allocation.licenses;
+            if record.sequence > 0 && licenses.len() > 1 {
+                licenses.drain(..licenses.len() - 1);
+            }
+        }))
+    }),
+    mutant("revision-never-raised", "7.1", || Arc::new(Sees(|record, _| record.allocation.revision = 1))),
+    mutant("revision-raised-by-each-synchronization", "7.1", || {
+        Arc::new(Sees(|record, _| record.allocation.revision += record.sequence))
+    }),
+    mutant("license-without-components", "7.2", || {
+        Arc::new(Sees(|record, _| record.allocation.licenses.iter_mut().for_each(|license| license.components.clear())))
+    }),
+    mutant("clear-does-nothing", "16.1", || {
+        Arc::new(Clears(|record, _| ClearOutcome::AlreadyDone { in_use: record.bound_thumbprint() }))
+    }),
+    mutant("clear-empties-the-allocation", "16.3", || {
+        Arc::new(Clears(|_, outcome| changed(outcome, |record| record.allocation.licenses.clear())))
+    }),
+    mutant("clear-ignores-whom-it-reserves-for", "16.6", || {
+        Arc::new(Clears(|_, outcome| changed(outcome, |record| record.reserved_for = None)))
+    }),
     // Clears the key pair in use, whichever the clear names.
     mutant("clear-ignores-thumbprint", "16.2", || Arc::new(ClearIgnoresThumbprint)),
     // Begins the sequence anew with each key pair.
-    mutant("sequence-starts-anew", "16.3", || Arc::new(SequenceStartsAnew)),
+    mutant("sequence-starts-anew", "16.3", || {
+        Arc::new(Clears(|_, outcome| changed(outcome, |record| record.sequence = 0)))
+    }),
 ];
 
 /// Sees another record than there is.
@@ -156,8 +299,51 @@ fn recoded(refused: Refused, code: RefusalCode) -> Decision {
 }
 
 /// Refuses what the rules accept.
-fn refused(clause: &'static str, code: RefusalCode) -> Decision {
+pub(super) fn refused(clause: &'static str, code: RefusalCode) -> Decision {
     Decision::Refuse(Refused { clause, code, ..Refused::temporarily_unavailable() })
+}
+
+/// Refuses as invalid.
+fn invalid(refused: Refused, reason: InvalidRequestReason) -> Decision {
+    Decision::Refuse(Refused { code: RefusalCode::InvalidRequest, reason: Some(reason), ..refused })
+}
+
+/// The payload of a request, also one that is malformed.
+fn payload(request: &Verified<Request>) -> Value {
+    let payload = request.signed().as_str().split('.').nth(1).and_then(|part| base64url::decode(part).ok());
+    serde_json::from_slice(&payload.unwrap_or_default()).unwrap_or_default()
+}
+
+/// What a claimed receipt of ours says.
+struct Ours {
+    main_server_id: MainServerId,
+    license_server_id: LicenseServerId,
+    key_thumbprint: KeyThumbprint,
+}
+
+/// Takes a claimed receipt for one of its own where it is not.
+#[derive(Debug)]
+struct Claims(fn(&Receipt, &Ours) -> bool);
+
+impl Conduct for Claims {
+    fn decide(
+        &self,
+        record: Option<&Record>,
+        request: &Verified<Request>,
+        facts: &dyn Facts<Error = StoreError>,
+    ) -> Result<Decision, StoreError> {
+        let decision = registry::decide(record, request, facts)?;
+        let Decision::Refuse(refused) = &decision else { return Ok(decision) };
+        let ours = Ours {
+            main_server_id: facts.main_server_id().clone(),
+            license_server_id: request.frame().issuer.clone(),
+            key_thumbprint: request.thumbprint(),
+        };
+        let claimed = claimed(request).and_then(|receipt| content(&receipt));
+        let taken = refused.reason == Some(InvalidRequestReason::LastReceiptNotOurs)
+            && claimed.is_some_and(|claimed| (self.0)(&claimed, &ours));
+        Ok(if taken { self::refused("9.12", RefusalCode::StateDiverged) } else { decision })
+    }
 }
 
 /// The receipt that a request claims.
@@ -233,15 +419,20 @@ impl Conduct for ClearIgnoresThumbprint {
     }
 }
 
+/// Clears otherwise: given the record, and what the protocol makes of it.
 #[derive(Debug)]
-struct SequenceStartsAnew;
+struct Clears(fn(&Record, ClearOutcome) -> ClearOutcome);
 
-impl Conduct for SequenceStartsAnew {
+impl Conduct for Clears {
     fn clear(&self, record: &Record, clear: &Clear) -> Result<ClearOutcome, ClearError> {
-        let mut outcome = Protocol.clear(record, clear)?;
-        if let ClearOutcome::Cleared { record, .. } = &mut outcome {
-            record.sequence = 0;
-        }
-        Ok(outcome)
+        Ok((self.0)(record, Protocol.clear(record, clear)?))
     }
+}
+
+/// A clear after which the record is another one.
+fn changed(mut outcome: ClearOutcome, change: fn(&mut Record)) -> ClearOutcome {
+    if let ClearOutcome::Cleared { record, .. } = &mut outcome {
+        change(record);
+    }
+    outcome
 }

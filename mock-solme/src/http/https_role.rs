@@ -14,7 +14,7 @@ use solme_sync_protocol::limits;
 use tokio::task::spawn_blocking;
 
 use super::quirky::{self, WireControl};
-use super::{body, health, no_store, problem};
+use super::{body, head_of, health, no_store, problem};
 use crate::main_server::{Carrier, MainServer, Outgoing};
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
@@ -24,6 +24,7 @@ pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(map_response(no_store))
+        .layer(map_response(head_of(Arc::clone(&main_server), Carrier::Https)))
         .with_state(main_server)
 }
 

@@ -13,10 +13,10 @@ use axum::routing::get;
 use solme_sync_protocol::PayloadName;
 use tokio::task::spawn_blocking;
 
-use super::no_store;
 use super::problem::{self, ProblemResponse};
 use super::quirky::{self, WireControl};
-use crate::main_server::{MainServer, Outgoing};
+use super::{head_of, no_store};
+use crate::main_server::{Carrier, MainServer, Outgoing};
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
@@ -24,6 +24,7 @@ pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(map_response(no_store))
+        .layer(map_response(head_of(Arc::clone(&main_server), Carrier::Http)))
         .with_state(main_server)
 }
 

@@ -185,6 +185,10 @@ impl MainServer {
         self.settings.seed
     }
 
+    pub(crate) fn conduct(&self) -> &dyn Conduct {
+        &*self.settings.conduct
+    }
+
     /// Main server time.
     pub(crate) fn now(&self) -> UtcTime {
         self.clock.now()

@@ -14,6 +14,7 @@ cases! {
     "1.3" "a-request-that-came-by-file-is-answered-directly-with-the-same-receipt" Must file_then_direct;
     "1.3" "a-request-that-came-directly-is-answered-by-file-with-the-same-receipt" Must direct_then_file;
     "1.3" "the-carriers-take-turns" Must turns;
+    "2.2" "a-request-file-with-two-members-of-one-name-gets-no-response-file" Must member_twice;
     "14.1" "a-first-synchronization-by-file" Must first_by_file;
     "14.2" "a-response-file-has-its-members" Must members;
     "14.3" "no-piece-is-longer-than-64-characters-and-each-has-its-line" Must pieces;
@@ -181,6 +182,18 @@ async fn too_large(stage: &Stage) -> Outcome {
     gets_no_file(server.site.process(&file_of(&too_large)).await?)?;
     let longest = longest(&server);
     by_file(&mut server, &file_of(&longest)).await.map(drop)
+}
+
+async fn member_twice(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let good = String::from_utf8_lossy(&file_of(&server.request())).into_owned();
+    for (variant, twice) in [
+        ("version, with one value", good.replacen("\"version\": 1", "\"version\": 1, \"version\": 1", 1)),
+        ("deep in an unknown member", good.replacen('{', r#"{"new": [{"a": 1, "a": 2}],"#, 1)),
+    ] {
+        of(variant, gets_no_file(server.site.process(twice.as_bytes()).await?))?;
+    }
+    Ok(())
 }
 
 fn gets_no_file(file: Option<Vec<u8>>) -> Outcome {
