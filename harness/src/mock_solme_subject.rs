@@ -81,6 +81,12 @@ enum Verb {
         #[arg(long, allow_hyphen_values = true)]
         reserve_for: Option<KeyThumbprint>,
     },
+    Reserve {
+        #[arg(long)]
+        id: LicenseServerId,
+        #[arg(long, allow_hyphen_values = true)]
+        thumbprint: Option<KeyThumbprint>,
+    },
     AdvanceClock {
         #[arg(long, allow_hyphen_values = true)]
         seconds: i64,
@@ -224,6 +230,7 @@ impl Running {
                     ClearOutcome::AlreadyDone { .. } => "already-done",
                 });
             }
+            Verb::Reserve { id, thumbprint } => mock.reserve(&id, thumbprint)?,
             Verb::AdvanceClock { seconds } => mock.advance_clock(seconds)?,
             Verb::ProcessRequest { request, response } => return process_request(mock, &request, &response),
             Verb::Snapshot => self.while_stopped(STATE, SNAPSHOT)?,

@@ -322,6 +322,14 @@ impl MockSolme {
         self.main_server.clear_key_pair(id, order, &overriding())
     }
 
+    /// Reserves a free id for one key pair, or lifts its reservation (P 16.7).
+    ///
+    /// # Errors
+    /// [`OperatorError`].
+    pub fn reserve(&self, id: &LicenseServerId, reserve_for: Option<KeyThumbprint>) -> Result<(), OperatorError> {
+        self.main_server.reserve(id, reserve_for, &overriding()).map(drop)
+    }
+
     /// Processes a request file into a response file.
     ///
     /// # Errors

@@ -306,6 +306,15 @@ mod tests {
     }
 
     #[test]
+    fn unknown_members_are_ignored_at_any_depth() {
+        let allocation = Allocation { revision: 3, licenses: vec![license()] };
+        let json = String::from_utf8(allocation.to_json(&salt())).unwrap();
+        let more =
+            json.replace('{', r#"{"unknown":[1],"#).replace(r#""properties":{"unknown":[1],"#, r#""properties":{"#);
+        assert_eq!(Allocation::from_json(more.as_bytes()), Ok(allocation));
+    }
+
+    #[test]
     fn a_missing_member_is_not_null() {
         let json = String::from_utf8(Allocation { revision: 3, licenses: vec![license()] }.to_json(&salt())).unwrap();
         let without = json.replace(r#""display":null,"#, "");

@@ -186,6 +186,12 @@ mod tests {
     }
 
     #[test]
+    fn a_number_beyond_a_double_is_no_json_here_also_in_an_unknown_member() {
+        assert_eq!(check(r#"{"a":1,"b":1e300}"#), Ok(Sample { a: 1 }));
+        assert!(matches!(check(r#"{"a":1,"b":1e400}"#), Err(JsonError::Invalid(_))), "P 2.5 allows both");
+    }
+
+    #[test]
     fn depth_is_bounded() {
         let nested = |n: usize| format!(r#"{{"a":1,"b":{}{}}}"#, "[".repeat(n), "]".repeat(n));
         assert_eq!(check(&nested(limits::JSON_DEPTH - 1)), Ok(Sample { a: 1 }));

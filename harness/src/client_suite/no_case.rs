@@ -1,6 +1,6 @@
 //! Clauses that no case for a License Server is about, each with its reason.
 
-const REASONS: [(&str, &str); 20] = [
+const REASONS: [(&str, &str); 26] = [
     ("2.6", "every time in a request is read strictly, which 5.1 looks at"),
     ("3.5", "binds the main server"),
     ("4.8", "a request digest that is taken otherwise lets nothing through: 11.3"),
@@ -21,6 +21,12 @@ const REASONS: [(&str, &str); 20] = [
     ("16.2", "binds the main server"),
     ("16.6", "binds the main server"),
     ("17.9", "says what cannot be seen"),
+    ("10.2", "the way out is the vendor's; that the local server goes on is 17.8"),
+    ("13.11", "binds the main server; that no such answer is a refusal is 8.2 and 13.8"),
+    ("13.12", "a verb that does not end fails its case after 20 seconds; the defaults are settings"),
+    ("14.7", "says what a file shows, and what the vendor can do"),
+    ("14.8", "says what cannot be seen"),
+    ("16.7", "binds the main server"),
 ];
 
 /// Why there is no case for a clause.

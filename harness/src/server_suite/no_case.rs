@@ -1,7 +1,7 @@
 //! Clauses that no case for a main server is about, each with its reason.
 
 /// Of a whole section, or of one clause.
-const REASONS: [(&str, &str); 17] = [
+const REASONS: [(&str, &str); 21] = [
     ("1.4", "what every case does: it reads one answer to one request, and a refusal as an answer"),
     ("2.9", "every digest that a main server states is read strictly in every case, and compared in 4.8 and 7.5"),
     ("3.3", "binds the local server"),
@@ -19,6 +19,10 @@ const REASONS: [(&str, &str); 17] = [
     ("15.3", "binds the local server, which keeps the identity"),
     ("16.5", "the old server is not told: there is nothing to see"),
     ("17", "time and the right to issue are the local server's"),
+    ("10.2", "the way out is the operator's: it is a clear, or a restore"),
+    ("13.12", "binds the local server"),
+    ("14.7", "says what a file shows; the reservation is 16.7"),
+    ("14.8", "says what cannot be seen"),
 ];
 
 /// Why there is no case for a clause.

@@ -140,6 +140,14 @@ impl Site {
         self.control("clear", &["--id", &self.id, "--reserve-for", &next.key.thumbprint().to_string()]).await
     }
 
+    /// Reserves the free id for this License Server, or lifts the reservation.
+    pub(super) async fn reserve(&self, next: Option<&LicenseServer>) -> Outcome {
+        match next.map(|next| next.key.thumbprint().to_string()) {
+            Some(thumbprint) => self.control("reserve", &["--id", &self.id, "--thumbprint", &thumbprint]).await,
+            None => self.control("reserve", &["--id", &self.id]).await,
+        }
+    }
+
     pub(super) async fn advance_clock(&self, seconds: u64) -> Outcome {
         self.control("advance-clock", &["--seconds", &seconds.to_string()]).await
     }

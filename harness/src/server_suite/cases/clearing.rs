@@ -18,6 +18,8 @@ cases! {
     "16.4" "a-cleared-key-pair-is-dead-after-a-power-failure-too" Must dead_after_a_power_failure;
     "16.4" "a-cleared-key-pair-may-live-under-another-id" Must lives_elsewhere;
     "16.6" "a-clear-can-reserve-the-id-for-one-new-key-pair" Must reserves;
+    "16.7" "an-id-can-be-reserved-before-its-first-synchronization" Must reserved_from_the_beginning;
+    "16.7" "a-reservation-can-be-changed-and-lifted-and-ends-with-the-bind" Must reservation_changes;
 }
 
 async fn trust_file(stage: &Stage) -> Outcome {
@@ -137,4 +139,24 @@ async fn reserves(stage: &Stage) -> Outcome {
     old.ask().await?.refused(RefusalCode::KeyPairCleared)?;
     let receipt = awaited.synchronize().await?.receipt;
     Finding::unless_equal(&(2, 2), &(receipt.key_generation, receipt.sequence))
+}
+
+async fn reserved_from_the_beginning(stage: &Stage) -> Outcome {
+    let site = stage.site().await?;
+    let (mut awaited, other) = (site.license_server(), site.license_server());
+    site.reserve(Some(&awaited)).await?;
+    other.ask().await?.refused(RefusalCode::KeyPairInUse)?;
+    Finding::unless_equal(&1, &awaited.synchronize().await?.receipt.sequence)
+}
+
+async fn reservation_changes(stage: &Stage) -> Outcome {
+    let site = stage.site().await?;
+    let (lost, mut next, mut last) = (site.license_server(), site.license_server(), site.license_server());
+    site.reserve(Some(&lost)).await?;
+    site.reserve(Some(&next)).await?;
+    lost.ask().await?.refused(RefusalCode::KeyPairInUse)?;
+    site.reserve(None).await?;
+    next.synchronize().await?;
+    site.clear().await?;
+    last.synchronize().await.map(drop)
 }

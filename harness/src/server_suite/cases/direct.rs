@@ -26,6 +26,7 @@ cases! {
     "13.4" "the-payload-of-the-newest-receipt-is-kept-over-a-clear" Must payload_is_kept_over_a_clear;
     "13.4" "the-name-of-an-older-payload-gives-no-other-bytes" Must older_payload;
     "13.6" "a-refusal-travels-in-a-problem-document-that-says-the-same" Must problem_document;
+    "13.11" "a-query-and-another-content-type-change-nothing" Must processed_all_the_same;
     "13.8" "parameters-of-the-content-type-are-ignored" Must parameters;
 }
 
@@ -201,4 +202,13 @@ async fn parameters(stage: &Stage) -> Outcome {
     let request = request.header(CONTENT_TYPE, "Application/JOSE; charset=utf-8");
     let reply = server.site.exchange("443", request, "(a request as Application/JOSE; charset=utf-8)").await?;
     Answer::read(&reply, server.site.trusted())?.accepted().map(drop)
+}
+
+async fn processed_all_the_same(stage: &Stage) -> Outcome {
+    let server = stage.site().await?.license_server();
+    let request = server.request().jws;
+    let address = format!("{}/synchronize?a=b", server.site.main_server.trust.https);
+    let plain = server.site.main_server.client.request(Method::POST, address).header(CONTENT_TYPE, "text/plain");
+    let reply = server.site.exchange("443", plain.body(request.clone()), &request).await?;
+    Finding::unless_equal(&(200, "application/jose".to_owned()), &(reply.status, reply.content_type()))
 }

@@ -217,6 +217,13 @@ fn the_last_receipt_is_recognised_whatever_its_signature() {
     let (signing_input, _) = receipt.rsplit_once('.').unwrap();
     server.last_receipt = Some(format!("{signing_input}.{}", "A".repeat(128)));
     assert_eq!(main_server.decide(&server.request()).clause(), "9.11");
+    let too_long = "A".repeat(solme_sync_protocol::limits::ANSWER);
+    for no_signature in ["", "AAAA", &format!("{}==", "A".repeat(126)), "*", &"A".repeat(129)] {
+        server.last_receipt = Some(format!("{signing_input}.{no_signature}"));
+        assert_eq!(refused(main_server.decide(&server.request())), NOT_OURS, "{no_signature:?}");
+    }
+    server.last_receipt = Some(format!("{signing_input}.{too_long}"));
+    assert_eq!(refused(main_server.decide(&server.request())).2, Some(InvalidRequestReason::MalformedClaims));
 }
 
 #[test]
