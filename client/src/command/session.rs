@@ -85,6 +85,7 @@ impl Session {
         getrandom::fill(&mut bits).expect("the operating system gives random numbers");
         let (last, id) = (self.server.last_receipt(), RequestId::from_random(bits));
         let request = new_request(&self.identity, last, &self.times, id, sealing_key.public_jwk());
+        let request = self.identity.conduct.request(request);
         debug_assert_ne!(request.sealing_jwk, *self.key.public_jwk(), "P 5.3");
         let signed = Signed::<Request>::sign(&request, &self.key);
         Outstanding { jws: signed.as_str().to_owned(), digest: signed.digest(), request, sealing_key }
