@@ -203,7 +203,7 @@ fn a_crate_outside_the_workspace_builds_and_runs_the_30_lines() {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let cargo = |words: &[&str]| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(outside.path()).env("CARGO_TARGET_DIR", &target).args(words);
+        cargo.current_dir(outside.path()).env("CARGO_TARGET_DIR", &target).env("CARGO_INCREMENTAL", "0").args(words);
         cargo.output().unwrap()
     };
     let built = cargo(&["build", "--offline", "--bins"]);
