@@ -25,10 +25,10 @@ pub(crate) struct Addresses {
 /// What is remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remembered {
-    https: SocketAddr,
-    http: SocketAddr,
-    admin: SocketAddr,
-    smtp: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) smtp: SocketAddr,
     pub(crate) admin_token: String,
 }
 

@@ -11,8 +11,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use solme_sync_protocol::{Problem, limits, printable, printable_json, printable_lines};
 
-use super::args::{ClearRequests, Clock, Global, Ids, KeyPair, Licenses, Listing, Outbox, Terms, Verb};
+use super::args::{ClearRequests, Clock, Global, Ids, KeyPair, Licenses, Listener, Listing, Outbox, Terms, Verb};
 use super::render::{self, Render};
+use crate::remembered::Remembered;
 use crate::rfc3339::Rfc3339;
 
 use super::{FAILED, NOT_REACHED, USAGE};
@@ -84,6 +85,9 @@ fn fail(failure: &Failure, json: bool) -> ExitCode {
 }
 
 async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
+    if let Verb::Address { listener } = verb {
+        return address(global, listener);
+    }
     if let Verb::ProcessRequest { file, out } = verb {
         let call = Call::new(Method::POST, ["process-request"], render::outcome).file(file);
         let (headers, response) = send(global, &call).await?;
@@ -98,20 +102,50 @@ async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
     Ok(if global.json { pretty(&answer) } else { (call.render)(&answer) })
 }
 
+/// URL and token of the admin API. What is named wins over what lies in the data directory.
+fn simulator(global: &Global) -> Result<(String, String), Failure> {
+    if let (Some(url), Some(token)) = (&global.admin_url, &global.token) {
+        return Ok((url.clone(), token.clone()));
+    }
+    let last = global.data.as_deref().map(remembered).transpose()?;
+    let url = global.admin_url.clone().or(last.as_ref().map(|last| format!("http://{}", last.admin)));
+    let token = global.token.clone().or(last.map(|last| last.admin_token));
+    let missing = |what: &str| {
+        let cure = "Add --data DIR (or set MOCK_SOLME_DATA) for a simulator with a data directory. Otherwise take \
+                    --admin-url and --token from `admin` and `admin_token` of the ready line of mock-solme serve.";
+        Failure::new(USAGE, "usage", format!("the {what} of the admin API is missing"), cure)
+    };
+    Ok((url.ok_or_else(|| missing("URL"))?, token.ok_or_else(|| missing("token"))?))
+}
+
+/// Where the simulator of a data directory listens.
+fn remembered(data: &Path) -> Result<Remembered, Failure> {
+    Remembered::read(data).ok_or_else(|| {
+        let detail = format!("{} is not the data directory of a simulator", data.display());
+        Failure::new(USAGE, "usage", detail, "Start one there: mock-solme serve --data DIR.")
+    })
+}
+
+/// The address of one listener.
+fn address(global: &Global, listener: Listener) -> Result<String, Failure> {
+    let data = global.data.as_deref().ok_or_else(|| {
+        let detail = "the data directory of the simulator is missing";
+        Failure::new(USAGE, "usage", detail, "Add --data DIR, or set MOCK_SOLME_DATA.")
+    })?;
+    let last = remembered(data)?;
+    Ok(match listener {
+        Listener::Https => format!("https://{}", last.https),
+        Listener::Http => format!("http://{}", last.http),
+        Listener::Admin => format!("http://{}", last.admin),
+        Listener::Smtp => last.smtp.to_string(),
+    })
+}
+
 async fn send(global: &Global, call: &Call) -> Result<(HeaderMap, Vec<u8>), Failure> {
-    let usage = |detail, cure| Failure::new(USAGE, "usage", detail, cure);
-    let url = global.admin_url.as_deref().ok_or_else(|| {
-        let cure =
-            "Add --admin-url URL, or set MOCK_SOLME_ADMIN_URL; it is `admin` of the ready line of mock-solme serve.";
-        usage("the URL of the admin API is missing", cure)
+    let (url, token) = simulator(global)?;
+    let url = call.url(&url).ok_or_else(|| {
+        Failure::new(USAGE, "usage", format!("{url:?} is not a URL"), "Write it like http://127.0.0.1:15000.")
     })?;
-    let token = global.token.as_deref().ok_or_else(|| {
-        let cure = "Add --token T, or set MOCK_SOLME_TOKEN; it is `admin_token` of the ready line of mock-solme serve.";
-        usage("the token of the admin API is missing", cure)
-    })?;
-    let url = call
-        .url(url)
-        .ok_or_else(|| usage("the URL of the admin API is no URL", "Write it like http://127.0.0.1:15000."))?;
     // The admin API speaks plain HTTP on this machine: neither proxies nor certificates are any of its business.
     let client = Client::builder().no_proxy().tls_certs_only([]).timeout(AT_MOST).build();
     let client = client.map_err(|error| Failure::new(FAILED, "failed", error, "Try again."))?;
@@ -149,7 +183,7 @@ fn not_reached(error: &reqwest::Error) -> Failure {
         detail = format!("{detail}: {cause}");
         source = cause.source();
     }
-    let cure = "Start mock-solme serve, and take --admin-url from its ready line.";
+    let cure = "Start mock-solme serve; with --data DIR its address stays the same, otherwise take --admin-url from its ready line.";
     Failure::new(NOT_REACHED, "not-reached", detail, cure)
 }
 
@@ -234,6 +268,7 @@ fn call(verb: Verb, by: &str) -> Call {
         | Verb::Completions { .. }
         | Verb::ManPages { .. }
         | Verb::ProcessRequest { .. }
+        | Verb::Address { .. }
         | Verb::TrustFile => Call::new(Method::GET, ["trust-file"], render::object),
     }
 }

@@ -15,6 +15,8 @@ const EXIT_CODES: &str =
 
 Example:
   mock-solme serve
+  mock-solme serve --data demo
+  mock-solme ids list --data demo
   mock-solme ids list --admin-url http://127.0.0.1:15000 --token TOKEN";
 
 /// A simulator of Solme's main license server
@@ -29,6 +31,9 @@ pub(super) struct Cli {
 
 #[derive(Debug, Args)]
 pub(super) struct Global {
+    /// Data directory of the running simulator, in place of --admin-url and --token
+    #[arg(long, value_name = "DIR", global = true, env = "MOCK_SOLME_DATA")]
+    pub(super) data: Option<PathBuf>,
     /// Admin API of the running simulator: `admin` of its ready line
     #[arg(long, value_name = "URL", global = true, env = "MOCK_SOLME_ADMIN_URL")]
     pub(super) admin_url: Option<String>,
@@ -107,6 +112,26 @@ Example: mock-solme process-request site.request --out site.response")]
     },
     /// The trust file that License Servers are set up with
     TrustFile,
+    /// Where a simulator with --data listens
+    #[command(after_help = "Example: license-server request-clear --from it@customer.example --smtp \
+                            $(mock-solme --data DIR address smtp)")]
+    Address {
+        /// The listener
+        listener: Listener,
+    },
+}
+
+/// One of the four places where a simulator listens.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Listener {
+    /// The 443 role
+    Https,
+    /// The 8080 role
+    Http,
+    /// The admin API
+    Admin,
+    /// Mail to licensing@solme.se
+    Smtp,
 }
 
 const SERVE_HELP: &str = "When it is ready it prints one line of JSON, and nothing else, to stdout: https, http, admin,
@@ -145,7 +170,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) smtp: Option<SocketAddr>,
     /// Keep everything in this directory; without it all is gone at the end
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "MOCK_SOLME_DATA")]
     pub(super) data: Option<PathBuf>,
     /// Seed of what is made up, such as license numbers, and of quirks; random without it, and always printed
     #[arg(long, value_name = "N")]

@@ -56,14 +56,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
 const ALONE: [&str; 3] = ["serve", "completions", "man-pages"];
 
 /// Flags of the verbs that do, by id and by name.
-const GLOBAL: [(&str, &str); 4] =
-    [("admin_url", "admin-url"), ("token", "token"), ("operator", "operator"), ("json", "json")];
+const GLOBAL: [(&str, &str); 5] =
+    [("data", "data"), ("admin_url", "admin-url"), ("token", "token"), ("operator", "operator"), ("json", "json")];
 
 /// The command line. Flags of the verbs that use a running simulator are no flags of the others.
 fn command() -> Command {
     ALONE.iter().fold(Cli::command(), |command, verb| {
-        // An argument of the same name keeps the global one out.
-        let arguments = GLOBAL.map(|(name, flag)| no_flag_of(verb, name, flag));
+        // An argument of the same name keeps the global one out. `serve` has a --data of its own.
+        let strange = GLOBAL.iter().filter(|(name, _)| (*verb, *name) != ("serve", "data"));
+        let arguments: Vec<Arg> = strange.map(|(name, flag)| no_flag_of(verb, name, flag)).collect();
         command.mut_subcommand(verb, |verb| verb.args(arguments))
     })
 }
@@ -83,7 +84,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(args)?;
     if let Some(verb) = matches.subcommand_name().filter(|verb| ALONE.contains(verb)) {
-        for (name, flag) in GLOBAL {
+        for (name, flag) in GLOBAL.into_iter().filter(|(name, _)| (verb, *name) != ("serve", "data")) {
             if matches.value_source(name) == Some(ValueSource::CommandLine) {
                 let text = format!("--{flag} has no effect: {}", no_flag(verb, name));
                 return Err(command.error(clap::error::ErrorKind::ArgumentConflict, text));

@@ -89,7 +89,7 @@ impl Drop for Served {
 pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mock-solme"));
     command.args(args).stdin(Stdio::null());
-    for variable in ["MOCK_SOLME_ADMIN_URL", "MOCK_SOLME_TOKEN", "RUST_LOG"] {
+    for variable in ["MOCK_SOLME_ADMIN_URL", "MOCK_SOLME_TOKEN", "MOCK_SOLME_DATA", "RUST_LOG"] {
         command.env_remove(variable);
     }
     command
@@ -108,6 +108,26 @@ fn the_ready_line_says_all_that_a_script_needs() {
     assert_eq!(trust.main_server_id.as_str(), served.text("main_server_id"));
     let empty = Served::start(&["serve", "--empty"]);
     assert!(empty.ready.get("demo_license_server_id").is_none());
+}
+
+#[test]
+fn a_simulator_is_found_by_its_data_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let data = data.to_str().unwrap();
+    let served = Served::start(&["serve", "--data", data]);
+    let listed = program(&["--data", data, "--json", "ids", "list"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("DEMO-4711"), "{listed:?}");
+    for listener in ["https", "http", "admin", "smtp"] {
+        let found = program(&["address", listener]).env("MOCK_SOLME_DATA", data).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), served.text(listener));
+    }
+    for wrong in [&["--data", dir.path().to_str().unwrap(), "ids", "list"][..], &["ids", "list"], &["address", "smtp"]]
+    {
+        let output = program(wrong).output().unwrap();
+        let says = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && says.contains("--data DIR"), "{wrong:?} {says}");
+    }
 }
 
 #[cfg(unix)]
