@@ -86,7 +86,7 @@ impl DataDirectory {
     }
 
     /// Everything is there: from now on nothing of it may be missing.
-    pub(crate) fn is_set_up(mut self) -> Result<File, DataError> {
+    pub(crate) fn finish(mut self) -> Result<File, DataError> {
         if self.new {
             let marker = self.path.join(SETTING_UP);
             fs::remove_file(&marker).map_err(|error| DataError::File { path: marker, error })?;

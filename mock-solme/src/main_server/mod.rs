@@ -126,7 +126,7 @@ impl MainServer {
         };
         let mut main_server = Self::assemble(identity, store, settings, directory.new).map_err(in_state)?;
         main_server.journal = journal::Journal::kept_in(&directory.path(JOURNAL))?;
-        main_server.lock = Some(directory.is_set_up()?);
+        main_server.lock = Some(directory.finish()?);
         Ok(main_server)
     }
 
