@@ -152,3 +152,26 @@ async fn an_interrupted_run_reports_what_is_known() {
         }
     }
 }
+
+#[tokio::test]
+async fn two_reports_are_compared_and_what_got_worse_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (good, bad) = (path("good"), path("bad"));
+    for (subject, file) in [("ours", &good), ("echo rubbish", &bad)] {
+        call(&["conformance", "client", "--subject", subject, "--only", "1.1", "--json", file]).await;
+    }
+    for (old, new, code, said) in [
+        (&good, &bad, 1, "passed -> failed"),
+        (&bad, &good, 0, "failed -> passed"),
+        (&good, &good, 0, "0 worse, 0 better"),
+    ] {
+        let output = call(&["diff", old, new]).await;
+        assert!(output.status.code() == Some(code) && out(&output).contains(said), "{output:?}");
+    }
+    let output = call(&["diff", &good, &bad, "--json", "-"]).await;
+    let difference: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(difference["worse"][0]["new"], "failed");
+    is_usage(&["diff", &good, "/no/such/file"], "/no/such/file").await;
+    is_usage(&["diff", &good, concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")], "not a report").await;
+}
