@@ -10,20 +10,21 @@ if grep -rin mutant client/src mock-solme/src; then
     exit 1
 fi
 
-# The name of a mutant on the command line, which only a program that has it holds; and its code, where symbols are left.
+# The name of a mutant on the command line, which only a program that has it holds; and its code, where symbols are left. What
+# is also a quirk has a name that ships: a main server that misbehaves when it is told to.
 mutants=$(mktemp)
 trap 'rm -f "$mutants"' EXIT
+quirks=$(grep -oE '"[a-z0-9-]+"' mock-solme/src/quirks/catalogue.rs | tr -d '"')
 perl -0777 -ne 'print "$1\n" while /(?:\bmutant\(|^    [A-Z]\w* = )\s*"([^"]+)"/mg' \
-    harness/src/license_server_mutants/*.rs harness/src/main_server_mutants/*.rs >"$mutants"
+    harness/src/license_server_mutants/*.rs harness/src/main_server_mutants/*.rs | grep -vxF -e "$quirks" >"$mutants"
 [ "$(wc -l <"$mutants")" -ge 50 ] || { echo "no-mutants: the sources of the harness list too few mutants" >&2; exit 1; }
 printf '%s\n' license_server_mutants main_server_mutants >>"$mutants"
 
 holds() { grep -aoF -f "$mutants" "$1" | sort -u; }
 # The search finds what it looks for: the harness has all of them.
-[ "$(holds "$programs/harness" | wc -l)" -eq "$(sort -u "$mutants" | wc -l)" ] || {
-    echo "no-mutants: the search does not find the mutants of the harness itself" >&2
-    exit 1
-}
+while read -r name; do
+    grep -aqF -e "$name" "$programs/harness" || { echo "no-mutants: the harness itself does not hold $name" >&2; exit 1; }
+done <"$mutants"
 for program in license-server mock-solme; do
     if holds "$programs/$program"; then
         echo "no-mutants: $program holds the above" >&2
