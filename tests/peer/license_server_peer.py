@@ -20,6 +20,13 @@ CODES = ENDS | set("""invalid-signature unknown-license-server-id rate-limited l
     key-pair-cleared request-already-answered key-pair-in-use main-server-behind temporarily-unavailable""".split())
 JOSE, PROBLEM, OCTETS = "application/jose", "application/problem+json", "application/octet-stream"
 KINDS = {("443", True): JOSE, ("443", False): PROBLEM, ("8080", True): OCTETS}  # P 13.3, 13.4: by status 200 or not
+INTEGERS = {"receipt": "iat key_generation sequence allocation_revision synchronize_by payload_size".split(),
+            "refusal": ["iat"]}  # fmt: skip
+BYTES = {"receipt": {16: ["jti", "request_id", "payload_name"], 32: ["key_thumbprint"],
+                     48: ["request_digest", "payload_digest", "allocation_digest"]},
+         "refusal": {32: ["key_thumbprint"], 48: ["request_digest"]}}  # fmt: skip
+REASONS = set("""malformed-claims wrong-main-server sealing-key-is-signing-key request-id-reused
+    last-receipt-not-ours""".split())
 REFUSED, FAILED, FILE, STATE, NO = 10, 11, 12, 13, 14  # exit codes, beside 0 done
 EMPTY = '{"salt":"AAAAAAAAAAAAAAAAAAAAAA","licenses":[]}'  # before the first synchronization
 FRESH = {"outstanding": None, "receipt": None, "allocation": EMPTY, "cleared": False, "mark": 0,
@@ -46,7 +53,15 @@ def distinct(members: list[tuple[str, object]]) -> dict:
 
 
 def parse(data: bytes) -> dict:
-    return json.loads(data.decode(), object_pairs_hook=distinct)
+    parsed = json.loads(data.decode(), object_pairs_hook=distinct, parse_constant=lambda name: require(False, name))
+    json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair has no UTF-8 (P 2.1)
+    require(depth(parsed) <= 32, "nested too deep")  # P 18
+    return parsed
+
+
+def depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
 
 
 def decode(text: str) -> bytes:
@@ -56,6 +71,18 @@ def decode(text: str) -> bytes:
 
 def digest(data: bytes | str) -> str:  # P 2.9; of a message it is that of its signing input (P 4.5)
     return encode(hashlib.sha384(data if isinstance(data, bytes) else data.rpartition(".")[0].encode()).digest())
+
+
+def well_formed(claims: dict, kind: str) -> None:  # P 6.1, 8.1
+    for name in INTEGERS[kind]:
+        require(type(claims[name]) is int and 0 <= claims[name] < 2**53, f"{name} is not an integer of P 2.5")
+    for size, names in BYTES[kind].items():
+        for name in names:
+            require(len(decode(claims[name])) == size, f"{name} has not {size} bytes")
+    require(all(claims.get(name, 1) > 0 for name in ("sequence", "key_generation")), "counts from 1")
+    if kind == "refusal":
+        require(all(len(claims[name]) <= 1000 and claims[name] + "" for name in ("text", "cure")), "no text, or too long")
+        require(claims.get("reason") in (REASONS if claims["code"] == "invalid-request" else {None}), "no such reason")
 
 
 def check_allocation(data: bytes) -> dict:  # P 11.8 and 7
@@ -105,12 +132,14 @@ class Peer:
     def answer(self, text: str, kind: str) -> dict:  # P 11.1, 11.2, 11.10: what a trusted key has signed
         header, claims, signature = map(decode, text.split("."))
         require(len(text) <= 8192 and len(signature) == 96, "too long, or its signature is not 96 bytes")
+        require(len(header) <= 1024, "its header is too long")
         wanted = {"alg": "ES384", "typ": f"solme-sync-{kind}+jwt", "kid": parse(header).get("kid")}
         require(parse(header) == wanted, f"not the header of a {kind}")
         require(wanted["kid"] in self.keys, "signed by a key that is not trusted")
         jws.JWS().deserialize(text, self.keys[wanted["kid"]], alg="ES384")
         claims = parse(claims)
         same(claims, version=1, iss=self.trust["main_server_id"], aud=self.kept["id"])
+        well_formed(claims, kind)
         return claims
 
     def request(self) -> str:
@@ -180,6 +209,7 @@ class Peer:
     def exchange(self, again: bool = True) -> None:
         kind, body = self.http("443", "POST", "/synchronize", self.request())
         if kind == PROBLEM:
+            require(len(body) <= 32_768, "a problem document that is too long")  # P 18
             return self.refused(parse(body)["refusal"])
         try:
             return self.receive(body.decode())
@@ -190,6 +220,7 @@ class Peer:
     def import_response(self, text: str) -> None:  # P 14.4 and 14.5
         response, _ = json.JSONDecoder(object_pairs_hook=distinct).raw_decode(text, text.index("{"))
         same(response, solme_sync_file="response", version=1)
+        require(all(isinstance(response.get(name, []), list) for name in ("message", "payload")), "not an array")
         message, payload = "".join(response["message"]), response.get("payload")
         return self.receive(message, decode("".join(payload))) if payload else self.refused(message)
 
