@@ -5,8 +5,8 @@ use solme_sync_protocol::{PayloadName, RefusalCode};
 
 use super::Context;
 use crate::core::{
-    Carrier, Check, Failure, Finding, Found, Identity, LocalServer, Network, PortAnswer, Role, Times, cure_of,
-    interpret_health, interpret_no_payload, may_issue, no_network,
+    Carrier, Check, Failure, Finding, Found, Identity, LocalServer, Network, PortAnswer, ProxyFailure, Role, Times,
+    cure_of, interpret_health, interpret_no_payload, may_issue, no_network,
 };
 use crate::output::{Exit, Report, Text, sentence};
 use crate::store::{Loaded, LocalStateError, Store};
@@ -96,7 +96,11 @@ fn ask(transport: &dyn Transport, identity: &Identity) -> Result<Network, Failur
     let health = transport.get_health().and_then(|answer| interpret_health(answer, identity));
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).expect("the operating system gives random numbers");
-    let no_payload = transport.get_payload(&PayloadName::from_random(bits), 0).and_then(interpret_no_payload);
+    let no_payload = match &health {
+        // The other port has the same proxy: a wrong password is not sent a second time.
+        Err(failure @ Failure::Proxy(ProxyFailure::WrongPassword { .. })) => Err(failure.clone()),
+        _ => transport.get_payload(&PayloadName::from_random(bits), 0).and_then(interpret_no_payload),
+    };
     Ok(Network {
         https: asked(Role::Https, &identity.trust.https, health),
         http: asked(Role::Http, &identity.trust.http, no_payload),

@@ -116,6 +116,7 @@ impl DirectTransport {
             Some(way) => way,
             None => {
                 let way = self.way(port, &place).await?;
+                self.try_the_password(port, &way).await?;
                 port.way.get_or_init(|| way)
             }
         };
@@ -130,12 +131,23 @@ impl DirectTransport {
         Ok(HttpAnswer { via: port.via.clone(), ..answer })
     }
 
+    /// Where user and password go to a proxy that carries bytes, it is asked in stages before the exchange: a wrong
+    /// password is sent once then, which a proxy that locks its users out counts.
+    async fn try_the_password(&self, port: &Port, way: &Way) -> Result<(), Failure> {
+        match &port.via {
+            Some(via) if via.logs_in && !via.reads_requests => self.ask_the_proxy(port, way).await.map_or(Ok(()), Err),
+            _ => Ok(()),
+        }
+    }
+
     /// What the proxy says to being asked again, in stages; nothing where it is not to blame.
     async fn failure_of_the_proxy(&self, port: &Port, way: &Way, error: &reqwest::Error) -> Option<Failure> {
+        let asks = port.via.as_ref().is_some_and(|via| !via.reads_requests) && Place::is_before_tls(error);
+        if asks { self.ask_the_proxy(port, way).await } else { None }
+    }
+
+    async fn ask_the_proxy(&self, port: &Port, way: &Way) -> Option<Failure> {
         let (Some(proxy), Some(via)) = (&port.proxy, &port.via) else { return None };
-        if via.reads_requests || !Place::is_before_tls(error) {
-            return None;
-        }
         let (host, port, limit) = (&*way.target, port.port, self.limits.connect);
         let word = Probe { proxy, addresses: &way.proxy, host, port, limit }.ask().await;
         via.judge(word).map(Failure::Proxy)

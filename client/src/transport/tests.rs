@@ -196,3 +196,42 @@ fn an_answer_that_breaks_off_or_is_no_http_is_told_apart() {
     assert_eq!(plain("SSH-2.0-x\r\n").code(), "not-the-main-server");
     assert_eq!(get(serve(drop)).unwrap_err().code(), "answer-interrupted");
 }
+
+/// A proxy that takes no password; gives how often one was sent to it.
+fn counting(socks: bool) -> (SocketAddr, Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, passwords) = (listener.local_addr().unwrap(), Arc::default());
+    let counted: Arc<std::sync::atomic::AtomicUsize> = Arc::clone(&passwords);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut asked = [0; 4_096];
+            if socks {
+                let _ = std::io::Read::read(&mut stream, &mut asked);
+                let _ = stream.write_all(&[5, 2]);
+            }
+            let read = std::io::Read::read(&mut stream, &mut asked).unwrap_or(0);
+            let said = String::from_utf8_lossy(&asked[..read]).to_ascii_lowercase();
+            if (socks && read > 0) || said.contains("proxy-authorization") {
+                counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+            let no: &[u8] = if socks { &[1, 1] } else { b"HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n" };
+            let _ = stream.write_all(no);
+        }
+    });
+    (address, passwords)
+}
+
+#[test]
+fn a_wrong_password_is_sent_to_a_proxy_once_in_a_run_that_fails() {
+    for (scheme, socks) in [("http", false), ("socks5h", true)] {
+        let (address, passwords) = counting(socks);
+        let proxy = super::Secret::new(&format!("{scheme}://me:wrong@{address}"));
+        let limits = TimeLimits { connect: Duration::from_secs(5), total: Duration::from_secs(5) };
+        let settings = Network { limits, proxy: ProxySettings::read(&proxy, "", None, true).unwrap() };
+        let trust = trust(nowhere(), nowhere(), &Ca::new("Solme"));
+        let transport = DirectTransport::new(&trust, &settings, &crate::conduct::Standard).unwrap();
+        let failure = transport.post_request("request").unwrap_err();
+        assert_eq!(failure.code(), "proxy-wrong-password", "{failure:?}");
+        assert_eq!(passwords.load(std::sync::atomic::Ordering::SeqCst), 1, "{scheme}");
+    }
+}
