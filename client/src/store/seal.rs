@@ -53,10 +53,11 @@ pub(super) fn broken(db: &Connection, key: &SealKey) -> Result<Option<Sealed>, r
 
 /// Seals the rows as they are. The caller has a transaction.
 pub(super) fn renew(db: &Connection, key: &SealKey) -> Result<(), rusqlite::Error> {
-    let serial = serial(db)? + 1;
+    let serial = serial(db)?.checked_add(1).unwrap_or(1);
+    db.execute("DELETE FROM seal", [])?;
     for part in Sealed::ALL {
         let mac = mac(db, key, part, serial)?.finalize().into_bytes();
-        db.execute("INSERT OR REPLACE INTO seal VALUES (?, ?, ?)", params![part.as_str(), serial, &mac[..]])?;
+        db.execute("INSERT INTO seal VALUES (?, ?, ?)", params![part.as_str(), serial, &mac[..]])?;
     }
     Ok(())
 }

@@ -181,6 +181,15 @@ impl Environment {
     }
 }
 
+impl MainState {
+    /// Forgets what it gave after that receipt, as if it had never been.
+    pub(crate) fn put_back(&mut self, sequence: u64) {
+        self.sequence = sequence;
+        self.given.clear();
+        self.payloads.clear();
+    }
+}
+
 impl Main {
     /// The receipt and its payload, or the refusal: the same again for the same request.
     fn decide(&self, jws: &str) -> Result<(String, Vec<u8>), (RefusalCode, String)> {

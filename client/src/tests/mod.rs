@@ -1,6 +1,7 @@
 //! Whole commands against a small main server in memory: each test is a sentence of the manual or of the protocol.
 
 mod automatic;
+mod bad_inputs;
 mod crash;
 mod deadline;
 mod direct;
