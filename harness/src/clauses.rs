@@ -21,8 +21,11 @@ const HEAD: &str = "# Clauses and cases
 Which case looks at which clause of [PROTOCOL.md](../protocol/PROTOCOL.md), and why none does where there is none. Written by
 `cargo run --bin harness -- clauses --out harness/CLAUSES.md`; `.ci/run` does it again and finds every difference.
 
-| clause | cases for License Servers | cases for main servers |
-|---|---|---|
+A mutant is a program of ours that ignores the clause, and that a case kills: `harness mutants client`, `harness mutants
+server`. Some clauses have cases and no mutant: their mutants stand at the clause of section 11 that demands the same.
+
+| clause | cases for License Servers | cases for main servers | mutants of License Servers | mutants of main servers |
+|---|---|---|---|---|
 ";
 
 /// Prints or writes the table.
@@ -40,9 +43,18 @@ fn table() -> String {
     let (client, server) = (Suite::Client.list(), Suite::Server.list());
     clauses().iter().fold(HEAD.to_owned(), |mut text, clause| {
         let of = |suite: Suite, cases| cell(&clause.id, cases, suite.no_case(&clause.id));
-        let _ = writeln!(text, "| {} | {} | {} |", clause.id, of(Suite::Client, &client), of(Suite::Server, &server));
+        let cases = [of(Suite::Client, &client), of(Suite::Server, &server)];
+        let mutants = [Suite::Client, Suite::Server].map(|suite| mutants(&clause.id, suite));
+        let _ = writeln!(text, "| {} | {} | {} |", clause.id, cases.join(" | "), mutants.join(" | "));
         text
     })
+}
+
+/// The names of the mutants that ignore a clause.
+fn mutants(clause: &str, suite: Suite) -> String {
+    let ignores = |name: &&String| suite.clause_of_mutant(name) == Some(clause);
+    let names: Vec<String> = suite.mutants().iter().filter(ignores).map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(", ") }
 }
 
 /// The names of the cases of a clause, or why there is none.

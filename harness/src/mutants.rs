@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// Only this mutant
     #[arg(long, value_name = "NAME")]
     mutant: Option<String>,
+    /// Stop at what notices a mutant: the cases of its clause alone, and all others only where none of them does
+    #[arg(long)]
+    until_killed: bool,
     /// Everything random follows from it
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -59,14 +62,27 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode>
     let stop = Stop::on_signals().context("cannot listen to signals")?;
     // Were it to fail as it is, the failures of the mutants would say nothing.
     let progress = Progress::begin(suite.list().len() * (mutants.len() + 1), voice);
-    let unchanged = judge(suite, OURS, &ours, arguments, &stop, &progress).await?;
+    let unchanged = judge(suite, OURS, &ours, Vec::new(), arguments, &stop, &progress).await?;
     let conforms = unchanged.verdict == Verdict::Passed;
     if !conforms {
         progress.say(&report::summary(&unchanged));
     }
     let mut reports = vec![unchanged];
     for mutant in &mutants {
-        let report = judge(suite, mutant, &format!("{ours} --mutant {mutant}"), arguments, &stop, &progress).await?;
+        let command = format!("{ours} --mutant {mutant}");
+        let clause =
+            suite.clause_of_mutant(mutant).filter(|_| arguments.until_killed).map(|clause| format!("{clause}/"));
+        let has_cases = |clause: &String| suite.list().iter().any(|(id, _)| id.starts_with(clause));
+        let only = clause.filter(has_cases).map(|clause| format!("{clause}*"));
+        let mut report = None;
+        if let Some(only) = only {
+            let judged = judge(suite, mutant, &command, vec![only], arguments, &stop, &progress).await?;
+            report = Some(judged).filter(|report| !row(report).killed_by.is_empty());
+        }
+        let report = match report {
+            Some(report) => report,
+            None => judge(suite, mutant, &command, Vec::new(), arguments, &stop, &progress).await?,
+        };
         let row = row(&report);
         if stop.exit_code().is_some() && row.killed_by.is_empty() {
             break; // whether it survives is not known
@@ -101,6 +117,7 @@ async fn judge(
     suite: Suite,
     name: &str,
     command: &str,
+    only: Vec<String>,
     arguments: &Arguments,
     stop: &Stop,
     progress: &Progress,
@@ -108,7 +125,7 @@ async fn judge(
     let options = Options {
         suite: suite.name(),
         subject: command.to_owned(),
-        only: Vec::new(),
+        only,
         seed: arguments.seed,
         parallel: arguments.parallel,
         time_limit: Duration::from_secs(60),

@@ -51,6 +51,14 @@ impl Suite {
         }
     }
 
+    /// The clause that a bug breaks, where the table of the bugs says it.
+    pub(crate) fn clause_of_mutant(self, name: &str) -> Option<&'static str> {
+        match self {
+            Self::Client => license_server_mutants::named(name).ok().map(|mutant| mutant.clause()),
+            Self::Server => main_server_mutants::named(name).ok().map(|mutant| mutant.clause),
+        }
+    }
+
     /// Runs its cases over the subject of `options`.
     ///
     /// # Errors

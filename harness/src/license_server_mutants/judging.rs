@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use license_server::testing::{Document, PayloadWrong, Rule, Times, Wrong};
+use license_server::testing::rustls::{self, CertificateError};
+use license_server::testing::{Document, HttpAnswer, PayloadWrong, Role, Rule, Tampering, Times, Wrong};
 use serde_json::{Value, json};
 use solme_sync_protocol::{
     Allocation, LicenseNumber, Problem, PublicJwk, Refusal, RefusalCode, Request, RustCrypto, SignEs384, Signature,
@@ -52,7 +53,7 @@ mutants! {
     AcceptsALowerRevision = "accepts-a-lower-revision" {
         fn is_fatal(&self, _: Document, wrong: &Wrong) -> bool { !matches!(wrong, Wrong::AllocationRevision { .. }) }
     }
-    /// P 6.2: takes any deadline.
+    /// P 11.5: takes any deadline.
     AcceptsAnyDeadline = "accepts-any-deadline" {
         fn is_fatal(&self, _: Document, wrong: &Wrong) -> bool { !matches!(wrong, Wrong::SynchronizeBy { .. }) }
     }
@@ -60,7 +61,7 @@ mutants! {
     SkipsThePayloadDigest = "skips-the-payload-digest" {
         fn payload_is_fatal(&self, wrong: &PayloadWrong) -> bool { !matches!(wrong, PayloadWrong::Digest) }
     }
-    /// P 11.10: takes a problem document without a signature for a refusal.
+    /// P 8.2: takes a problem document without a signature for a refusal.
     AcceptsAnUnsignedRefusal = "accepts-an-unsigned-refusal" {
         fn refusal_in(&self, problem: &Problem, request: &str, trust: &TrustFile) -> Option<String> {
             problem.refusal.clone().or_else(|| unsigned(problem, request, trust))
@@ -73,6 +74,130 @@ mutants! {
     AcceptsAnotherRequestsRefusal = "accepts-another-requests-refusal" {
         fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
             !matches!((document, wrong), (Document::Refusal, Wrong::OtherRequest { .. }))
+        }
+    }
+    /// P 11.2: takes a receipt of another main server that the trusted key signed.
+    AcceptsAnotherMainServersReceipt = "accepts-another-main-servers-receipt" {
+        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
+            !matches!((document, wrong), (Document::Receipt, Wrong::OtherMainServer { .. }))
+        }
+    }
+    /// P 11.10: does not read `aud` of a refusal.
+    AcceptsAnotherIdsRefusal = "accepts-another-ids-refusal" {
+        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
+            !matches!((document, wrong), (Document::Refusal, Wrong::OtherLicenseServer { .. }))
+        }
+    }
+    /// P 11.10: does not read `iss` of a refusal.
+    AcceptsAnotherMainServersRefusal = "accepts-another-main-servers-refusal" {
+        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
+            !matches!((document, wrong), (Document::Refusal, Wrong::OtherMainServer { .. }))
+        }
+    }
+    /// P 11.10: takes a refusal of another key pair.
+    AcceptsAnotherKeyPairsRefusal = "accepts-another-key-pairs-refusal" {
+        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
+            !matches!((document, wrong), (Document::Refusal, Wrong::OtherKeyPair { .. }))
+        }
+    }
+    /// P 11.6: does not compare the size of the payload.
+    SkipsThePayloadSize = "skips-the-payload-size" {
+        fn payload_is_fatal(&self, wrong: &PayloadWrong) -> bool { !matches!(wrong, PayloadWrong::Size { .. }) }
+    }
+    /// P 11.7: does not compare the digest of the allocation.
+    SkipsTheAllocationDigest = "skips-the-allocation-digest" {
+        fn payload_is_fatal(&self, wrong: &PayloadWrong) -> bool { !matches!(wrong, PayloadWrong::AllocationDigest) }
+    }
+    /// P 11.8: does not compare the two revisions.
+    SkipsTheRevision = "skips-the-revision" {
+        fn payload_is_fatal(&self, wrong: &PayloadWrong) -> bool { !matches!(wrong, PayloadWrong::Revision { .. }) }
+    }
+    /// P 11.12: does not verify the signature of its receipt again.
+    VerifiesOnceOnly = "verifies-once-only" {
+        fn tampering_is_fatal(&self, found: &Tampering) -> bool { !matches!(found, Tampering::Seal(_)) }
+        fn verifies_again(&self, _: &PublicJwk, _: &[u8], _: &Signature) -> bool { true }
+    }
+    /// P 13.6: goes by the problem document, and not by the refusal in it.
+    GoesByTheProblemDocument = "goes-by-the-problem-document" {
+        fn refusal_in(&self, problem: &Problem, request: &str, trust: &TrustFile) -> Option<String> {
+            problem.refusal.as_ref().and_then(|_| unsigned(problem, request, trust))
+        }
+        fn verifies(&self, key: &PublicJwk, signing_input: &[u8], signature: &Signature) -> bool {
+            *signature == NO_SIGNATURE || RustCrypto.verify(key, signing_input, signature)
+        }
+    }
+    /// P 13.8: takes a receipt under any status.
+    TakesAReceiptUnderAnyStatus = "takes-a-receipt-under-any-status" {
+        fn answer(&self, _: Role, answer: HttpAnswer) -> HttpAnswer { under(200, "application/jose", answer) }
+    }
+    /// P 13.8: takes a refusal under any status.
+    TakesARefusalUnderAnyStatus = "takes-a-refusal-under-any-status" {
+        fn answer(&self, _: Role, answer: HttpAnswer) -> HttpAnswer { under(409, "application/problem+json", answer) }
+    }
+    /// P 13.8: does not read the content type.
+    DoesNotReadTheContentType = "does-not-read-the-content-type" {
+        fn answer(&self, role: Role, mut answer: HttpAnswer) -> HttpAnswer {
+            if answer.status == 200 {
+                let own = if role == Role::Https { "application/jose" } else { "application/octet-stream" };
+                answer.content_type = Some(own.to_owned());
+            }
+            answer
+        }
+    }
+    /// P 13.5: takes an answer with a content encoding as it is.
+    DoesNotReadTheContentEncoding = "does-not-read-the-content-encoding" {
+        fn answer(&self, _: Role, mut answer: HttpAnswer) -> HttpAnswer {
+            answer.content_encoding = None;
+            answer
+        }
+    }
+    /// P 13.2: takes a certificate for any host.
+    TakesACertificateForAnyHost = "takes-a-certificate-for-any-host" {
+        fn accepts_certificate(&self, error: &rustls::Error) -> bool {
+            matches!(error, rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+            ))
+        }
+    }
+    /// P 13.2: takes a certificate of any CA.
+    TakesACertificateOfAnyCa = "takes-a-certificate-of-any-ca" {
+        fn accepts_certificate(&self, error: &rustls::Error) -> bool {
+            matches!(error, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
+        }
+    }
+    /// P 13.2: takes a certificate that has expired.
+    TakesAnExpiredCertificate = "takes-an-expired-certificate" {
+        fn accepts_certificate(&self, error: &rustls::Error) -> bool {
+            matches!(error, rustls::Error::InvalidCertificate(
+                CertificateError::Expired | CertificateError::ExpiredContext { .. }
+            ))
+        }
+    }
+    /// P 13.2: speaks TLS 1.2.
+    SpeaksTls12 = "speaks-tls-1-2" {
+        fn tls_versions(&self) -> &'static [&'static rustls::SupportedProtocolVersion] {
+            const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+            VERSIONS
+        }
+    }
+    /// P 15.3: knows a main server by any key in common.
+    KnowsAMainServerByOneKey = "knows-a-main-server-by-one-key" {
+        fn is_same_main_server(&self, own: &TrustFile, other: &TrustFile) -> bool {
+            let common = other.signing_jwks.iter().any(|key| own.signing_jwks.contains(key));
+            own.main_server_id == other.main_server_id && common
+        }
+    }
+    /// P 15.3: knows a main server by its id.
+    KnowsAMainServerByItsId = "knows-a-main-server-by-its-id" {
+        fn is_same_main_server(&self, own: &TrustFile, other: &TrustFile) -> bool {
+            own.main_server_id == other.main_server_id
+        }
+    }
+    /// P 17.7: counts the end of a validity as part of it.
+    CountsTheEnd = "counts-the-end" {
+        fn rule(&self, rule: Rule, _: Option<&Allocation>, times: &Times, _: Option<&LicenseNumber>) -> Rule {
+            let now = times.high_water_mark.max(times.local_clock);
+            yes_if(matches!(rule, Rule::Expired { expires_at, .. } if expires_at == now), rule)
         }
     }
     /// P 17.1: issues beyond `synchronize_by`.
@@ -99,12 +224,22 @@ mutants! {
             yes_if(matches!(rule, Rule::NotYetValid { .. } | Rule::Expired { .. }), rule)
         }
     }
-    /// P 17.8: issues from a state that was tampered with.
+    /// P 11.12: issues from a state that was tampered with.
     IssuesWhenTampered = "issues-when-tampered" {
         fn rule(&self, rule: Rule, _: Option<&Allocation>, _: &Times, _: Option<&LicenseNumber>) -> Rule {
             yes_if(matches!(rule, Rule::Tampered { .. }), rule)
         }
     }
+}
+
+/// An answer of this content type, under this status.
+fn under(status: u16, content_type: &str, mut answer: HttpAnswer) -> HttpAnswer {
+    let of_this_type = answer.content_type.as_deref().is_some_and(|own| own.starts_with(content_type));
+    let known = [400, 403, 404, 409, 410, 413, 429, 503].contains(&answer.status);
+    if of_this_type && (!known || status == 200) {
+        answer.status = status;
+    }
+    answer
 }
 
 fn yes_if(forgiven: bool, rule: Rule) -> Rule {

@@ -1,8 +1,11 @@
 //! License Servers with one bug each, for judging the judge: [`Conduct`] with one method overridden. The License Server
 //! itself knows nothing of them.
 
+mod documents;
 mod judging;
 mod keeping;
+mod lenient;
+mod reading;
 mod sending;
 
 use std::ffi::OsString;
@@ -19,15 +22,25 @@ pub(crate) type RunVerb<'a> = dyn Fn(&[&str]) -> Result<Value> + 'a;
 pub(crate) struct Mutant {
     /// Its name on a command line.
     pub(crate) name: &'static str,
+    /// What is wrong with it, and the clause that it breaks: `P 11.1: takes an answer whoever signed it.`
+    pub(crate) about: &'static str,
     /// How it behaves.
     pub(crate) conduct: &'static dyn Conduct,
     /// What it does before each verb, beside the protocol.
     pub(crate) before: Option<fn(&[OsString], &RunVerb<'_>) -> Result<()>>,
 }
 
+impl Mutant {
+    /// The clause that it breaks: `11.1`; a section where its page has no clause.
+    pub(crate) fn clause(&self) -> &'static str {
+        let about = self.about.trim_start().trim_start_matches("P ");
+        about.split(':').next().unwrap_or_default()
+    }
+}
+
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
-    [judging::ALL, keeping::ALL, sending::ALL].into_iter().flatten()
+    [judging::ALL, keeping::ALL, sending::ALL, reading::ALL, documents::ALL].into_iter().flatten()
 }
 
 /// The one of this name.
@@ -48,7 +61,7 @@ macro_rules! mutants {
             impl license_server::testing::Conduct for $mutant { $($method)* }
         )+
         pub(super) const ALL: &[super::Mutant] = &[
-            $(super::Mutant { name: $name, conduct: &$mutant, before: mutants!(@before $($before)?) }),+
+            $(super::Mutant { name: $name, about: concat!($($doc),+), conduct: &$mutant, before: mutants!(@before $($before)?) }),+
         ];
     };
 }
@@ -64,6 +77,9 @@ mod tests {
     fn every_mutant_has_a_name_of_its_own() {
         let names: BTreeSet<&str> = all().map(|mutant| mutant.name).collect();
         assert_eq!(names.len(), all().count());
+        for mutant in all() {
+            assert!(!crate::conformance::requirement(mutant.clause()).is_empty(), "{} ignores no clause", mutant.name);
+        }
         assert!(all().all(|mutant| named(mutant.name).is_ok()) && named("none").is_err());
     }
 }

@@ -10,11 +10,15 @@ use super::{RunVerb, mutants};
 mutants! {
     /// P 3.3: makes a new key pair when a request has to be sent again.
     RegeneratesTheKeyPairOnRetry = "regenerates-the-key-pair-on-retry" before new_key_pair_on_retry {}
+    /// P 12.1: stores a request once it was sent.
+    StoresAfterSending = "stores-after-sending" {
+        fn stores_before_sending(&self) -> bool { false }
+    }
     /// P 12.2: makes a new request when one has to be sent again.
     MakesANewRequestOnRetry = "makes-a-new-request-on-retry" {
         fn sends_again(&self) -> bool { false }
     }
-    /// P 5.4: the one-time key is always the same.
+    /// P 3.4: the one-time key is always the same.
     ReusesTheOneTimeKey = "reuses-the-one-time-key" {
         fn sealing_key(&self, fresh: SealingKey) -> SealingKey {
             SealingKey::from_bytes(&[1; 48]).unwrap_or(fresh)
@@ -26,7 +30,7 @@ mutants! {
             Request { request_id: RequestId::from_random([0; 16]), ..request }
         }
     }
-    /// P 5: never claims the last receipt.
+    /// P 5.1: never claims the last receipt.
     ForgetsTheLastReceipt = "forgets-the-last-receipt" {
         fn request(&self, request: Request) -> Request { Request { last_receipt: None, ..request } }
     }
