@@ -44,7 +44,7 @@ pub(super) fn broken(db: &Connection, key: &SealKey) -> Result<Option<Sealed>, r
         let found: Option<Vec<u8>> =
             db.query_row(query, params![part.as_str(), newest], |row| row.get(0)).optional()?;
         let mac = mac(db, key, part, newest)?;
-        if !found.is_some_and(|found| mac.verify_slice(&found).is_ok()) {
+        if found.is_none_or(|found| mac.verify_slice(&found).is_err()) {
             return Ok(Some(part));
         }
     }
@@ -82,7 +82,7 @@ fn mac(db: &Connection, key: &SealKey, part: Sealed, serial: i64) -> Result<Hmac
     add(b'p', part.as_str().as_bytes());
     add(b's', &serial.to_be_bytes());
     let mut query = db.prepare(rows(part))?;
-    let columns: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = query.column_names().map(str::to_owned).collect();
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         for (n, column) in columns.iter().enumerate() {

@@ -17,6 +17,9 @@ use serde_json::Value;
 /// Runs words of the License Server's command line, and gives what it says.
 pub(crate) type RunVerb<'a> = dyn Fn(&[&str]) -> Result<Value> + 'a;
 
+/// What is done before a verb of these words.
+pub(crate) type Before = fn(&[OsString], &RunVerb<'_>) -> Result<()>;
+
 /// One bug.
 #[derive(Clone, Copy)]
 pub(crate) struct Mutant {
@@ -27,7 +30,7 @@ pub(crate) struct Mutant {
     /// How it behaves.
     pub(crate) conduct: &'static dyn Conduct,
     /// What it does before each verb, beside the protocol.
-    pub(crate) before: Option<fn(&[OsString], &RunVerb<'_>) -> Result<()>>,
+    pub(crate) before: Option<Before>,
 }
 
 impl Mutant {

@@ -251,7 +251,7 @@ impl MainServer {
     }
 
     /// The payload of this name; one copy for all who are getting it now.
-    fn stored_payload(&self, name: &PayloadName) -> Result<Option<(LicenseServerId, Arc<[u8]>)>, StoreError> {
+    fn stored_payload(&self, name: &PayloadName) -> Result<Option<answers::Owned>, StoreError> {
         self.store.read(|store| {
             let mut on_the_way = self.payloads_on_the_way.lock().unwrap_or_else(PoisonError::into_inner);
             let shared = || on_the_way.get(name).and_then(Weak::upgrade);

@@ -38,12 +38,15 @@ pub(crate) fn save(
     Ok(())
 }
 
+/// A payload, and whose it is.
+pub(crate) type Owned = (LicenseServerId, Arc<[u8]>);
+
 /// The payload of this name, if it is the newest of its id, and whose it is. `shared` may have it in memory already.
 pub(crate) fn payload(
     connection: &Connection,
     name: &PayloadName,
     shared: impl FnOnce() -> Option<Arc<[u8]>>,
-) -> Result<Option<(LicenseServerId, Arc<[u8]>)>, StoreError> {
+) -> Result<Option<Owned>, StoreError> {
     let sql = "SELECT license_server_id, payload FROM payload WHERE name = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([name.as_str()])?;
