@@ -117,7 +117,9 @@ impl Schedule {
         };
         let longest = match left {
             TimeLeft::Nothing | TimeLeft::Seconds(0) => LONGEST_RETRY,
-            TimeLeft::Seconds(left) => ((left + now.since(since)) / PART_OF_TIME_LEFT).max(MINUTE),
+            // What is left now, and not what was left at `since`: behind the high-water mark the clock runs and nothing
+            // is used up (P 17.2), so that the two cannot be told from each other.
+            TimeLeft::Seconds(left) => (left / PART_OF_TIME_LEFT).max(MINUTE),
         };
         let due = since.plus(regular.min(longest));
         Some(self.not_before.map_or(due, |time| due.max(time)))

@@ -237,6 +237,14 @@ proptest! {
 }
 
 #[test]
+fn a_clock_that_runs_behind_the_mark_puts_nothing_off() {
+    let schedule = Schedule { mode: Mode::Weekly, since: Some(START), ..Schedule::NEW };
+    let left = 8 * DAY;
+    let due = |now: UtcTime| schedule.next_at(now, TimeLeft::Seconds(left), &key()).unwrap();
+    assert_eq!(due(START.plus(left / 10)), due(START), "nothing of what is left has been used up");
+}
+
+#[test]
 fn a_year_of_daily_synchronizations_with_outages_restarts_and_clock_steps_misses_no_deadline() {
     let week = 7 * 24;
     let life = Life {
