@@ -121,6 +121,11 @@ impl Allocation {
         serde_json::to_vec(&salted).expect("an allocation has string keys and no failing serializers")
     }
 
+    /// The number of bytes that are sealed (P 18); every salt has the same length.
+    pub fn size(&self) -> usize {
+        self.to_json(&Salt::from_random([0; 16])).len()
+    }
+
     /// Checks the rules of P 7 and the limits of P 18 that types cannot say.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub enum Failure {
 /// Whether host and port name this computer: no firewall is between.
 fn is_of_this_computer(at: &str) -> bool {
     let host = at.rsplit_once(':').map_or(at, |(host, _)| host).trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    host == "localhost" || host.parse::<::core::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 impl Failure {

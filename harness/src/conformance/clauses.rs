@@ -63,6 +63,6 @@ mod tests {
         assert_eq!(unique.len(), ids.len());
         assert!(sections.iter().all(|section| !section_title(section).is_empty()));
         assert!(requirement("9.7").contains("byte for byte"));
-        assert!(requirement("11.12").ends_with("never honoured."), "the lines below belong to it");
+        assert!(requirement("11.12").contains("never honoured."), "the lines below belong to it");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use solme_sync_protocol::{Allocation, Component, License, LicenseNumber, Malformed, Salt, UtcTime, limits};
+use solme_sync_protocol::{Allocation, Component, License, LicenseNumber, Malformed, UtcTime, limits};
 
 use super::Record;
 
@@ -94,7 +94,7 @@ pub fn check_allocation(allocation: &Allocation) -> Result<(), Malformed> {
         let rule = format!("a date is later than {LATEST}");
         return Err(Malformed::License { number: license.number.clone(), rule });
     }
-    let found = allocation.to_json(&Salt::from_random([0; 16])).len();
+    let found = allocation.size();
     if found > limits::ALLOCATION {
         return Err(Malformed::TooMany { what: "bytes".to_owned(), found, at_most: limits::ALLOCATION });
     }

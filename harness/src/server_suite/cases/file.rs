@@ -115,8 +115,11 @@ async fn pieces(stage: &Stage) -> Outcome {
             if piece.len() > 64 {
                 return Err(Finding::deviates(format!("{member} in pieces of at most 64"), format!("{}", piece.len())));
             }
-            let line = text.lines().find(|line| line.contains(piece)).unwrap_or_default();
-            Finding::unless_equal(&format!("\"{piece}\""), &line.trim().trim_end_matches(',').to_owned())?;
+            // A short piece may stand inside a longer one, so the whole line is compared.
+            let line = format!("\"{piece}\"");
+            if !text.lines().any(|found| found.trim().trim_end_matches(',') == line) {
+                return Err(Finding::deviates(format!("{line} on a line of its own"), "it shares its line"));
+            }
         }
     }
     Ok(())
