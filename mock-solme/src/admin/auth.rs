@@ -35,6 +35,7 @@ impl Access {
 
 /// The first layer: foreign `Host` or `Origin`.
 pub(crate) async fn refuse_foreign(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    crate::http::problem::in_turn().await;
     let host = text(request.headers(), HOST.as_str());
     if !host.is_some_and(|host| admin.access.is_ours(host)) {
         let detail = format!("This is not the admin API of {}.", host.unwrap_or("(no Host)"));

@@ -15,10 +15,12 @@ use tokio::time::{Instant, timeout_at};
 const PATIENCE: Duration = Duration::from_millis(250);
 /// However busy a client is: after this time its place may go to a newcomer, if nobody else's may.
 const TENURE: Duration = Duration::from_secs(1);
-/// The wait for a connection that has lost its place to be gone, before another one has to go.
+/// Connections that have lost their places and are not gone yet: so many newcomers need not wait for them.
+const LEAVING: usize = 32;
+/// The wait for one of them to be gone.
 const FAREWELL: Duration = Duration::from_millis(50);
-/// Descriptors that are no connections: the store, the listeners, mails that are handed on.
-const KEPT_BACK: usize = 96;
+/// Descriptors that are no places: the store, the listeners, mails that are handed on, connections that are leaving.
+const KEPT_BACK: usize = 96 + LEAVING;
 /// Places that no other listener can take.
 const LEAST: usize = 64;
 
@@ -76,7 +78,7 @@ struct Held {
     since: Instant,
     /// When its client last gave us something to answer; milliseconds since the pool was begun.
     heard: Arc<AtomicU64>,
-    /// Taken to tell the holder that its place is lost.
+    /// Taken to tell the holder that its place is lost; it is leaving then.
     tell: Option<oneshot::Sender<()>>,
 }
 
@@ -112,7 +114,7 @@ impl Pool {
                     Room::Free => return self.give(&mut table, port, peer, now),
                     Room::Of(key) => {
                         table.evict(key);
-                        now + FAREWELL
+                        return self.give(&mut table, port, peer, now);
                     }
                     Room::NotBefore(time) => time,
                 }
@@ -147,8 +149,9 @@ impl Pool {
 }
 
 impl Table {
+    /// Places that are held at a listener, those lost not counted.
     fn of(&self, port: Port) -> usize {
-        self.held.values().filter(|held| held.port == port).count()
+        self.held.values().filter(|held| held.port == port && held.tell.is_some()).count()
     }
 
     /// What no other listener can take from one.
@@ -160,10 +163,13 @@ impl Table {
         let least = self.least();
         let others: usize = Port::ALL.into_iter().filter(|other| *other != port).map(|o| self.of(o).max(least)).sum();
         let of_a_peer = port.most().min(self.places - 3 * least).max(5) / 5 * 4;
-        let of_this_peer = |held: &&Held| held.port == port && held.peer == peer;
+        let of_this_peer = |held: &&Held| held.port == port && held.peer == peer && held.tell.is_some();
         let crowded = self.held.values().filter(of_this_peer).count() >= of_a_peer;
         if !crowded && self.of(port) < port.most().min(self.places.saturating_sub(others)) {
             return Room::Free;
+        }
+        if self.held.values().filter(|held| held.tell.is_none()).count() >= LEAVING {
+            return Room::NotBefore(now + FAREWELL);
         }
         let stays = |held: &Held| held.port == port && held.tell.is_some() && (!crowded || held.peer == peer);
         let candidates = || self.held.iter().filter(|(_, held)| stays(held));
@@ -292,6 +298,22 @@ mod tests {
         tokio::join!(place, gone);
         assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
         assert_eq!(pool.held(Port::Smtp), held.len(), "the newcomer's was given back as well");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn newcomers_wait_while_too_many_that_lost_their_places_are_not_gone() {
+        let pool = Pool::with_descriptors(1024);
+        let mut held = fill(&pool, Port::Smtp, ONE);
+        tokio::time::advance(PATIENCE).await;
+        let mut newcomers = Vec::new();
+        for _ in 0..LEAVING {
+            newcomers.push(pool.place(Port::Smtp, ONE).await);
+        }
+        let next = pool.place(Port::Smtp, ONE);
+        tokio::pin!(next);
+        assert!(timeout_at(Instant::now() + PATIENCE / 2, &mut next).await.is_err(), "nobody is gone");
+        held.remove(0);
+        next.await;
     }
 
     #[tokio::test(start_paused = true)]

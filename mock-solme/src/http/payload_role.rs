@@ -35,7 +35,10 @@ async fn payload(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(name) = name.parse::<PayloadName>() else { return no_such_payload().into_response() };
+    let Ok(name) = name.parse::<PayloadName>() else {
+        problem::in_turn().await;
+        return no_such_payload().into_response();
+    };
     let judgements = judge(&headers);
     let now = main_server.now();
     let Outgoing { answer, quirk } = match spawn_blocking(move || main_server.payload(&name, judgements)).await {

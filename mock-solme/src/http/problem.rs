@@ -61,14 +61,22 @@ impl IntoResponse for Answer {
 const PATH_CURE: &str =
     "Compare port, path and method with PROTOCOL.md, 13; of the admin API, use the verbs of mock-solme.";
 
+/// Lets the other connections have their turn. What is answered from memory is otherwise answered sixteen times in a row
+/// to a client that pipelines, and a few hundred of those leave the others no time.
+pub(crate) async fn in_turn() {
+    tokio::task::yield_now().await;
+}
+
 /// For every path that there is not.
 pub(crate) async fn no_such_path(uri: Uri) -> ProblemResponse {
+    in_turn().await;
     let detail = format!("There is nothing at {}.", uri.path());
     ProblemResponse::new(StatusCode::NOT_FOUND, "no-such-path", detail, PATH_CURE)
 }
 
 /// For every method that a path does not know.
 pub(crate) async fn no_such_method(method: Method, uri: Uri) -> ProblemResponse {
+    in_turn().await;
     let detail = format!("{} does not know {method}.", uri.path());
     ProblemResponse::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail, PATH_CURE)
 }
