@@ -14,6 +14,8 @@ async fn every_shipped_scenario_comes_as_expected() {
     files.sort();
     assert!(files.len() >= 12, "{files:?}");
     for file in files {
+        let told = Command::new(env!("CARGO_BIN_EXE_subject")).arg("scenario").arg(&file).output().await.unwrap();
+        assert!(told.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&told.stderr));
         let output = play(&file).await;
         let told = String::from_utf8(output.stdout).unwrap();
         let steps: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

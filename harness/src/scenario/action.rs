@@ -83,6 +83,7 @@ const CLEAR_REQUEST: &[&str] = &[
     "cautions",
     "reason",
     "decided_by",
+    "overridden",
 ];
 
 macro_rules! actions {

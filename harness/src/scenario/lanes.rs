@@ -39,6 +39,9 @@ impl Lanes {
 
     /// An arrow from one lane to another, with what it carries on it, and a note behind all lanes.
     pub(super) fn arrow(&self, from: &str, to: &str, what: &str, note: &str, style: Style) -> String {
+        if from == to {
+            return self.mark(to, what, style);
+        }
         let (Some(from), Some(to)) = (self.lane(from), self.lane(to)) else { return String::new() };
         let (left, right) = (self.centre(from.min(to)), self.centre(from.max(to)));
         let room = right - left - 1;
@@ -131,6 +134,10 @@ mod tests {
         assert_eq!(back, "          │◀──── receipt ─────┤");
         let long = shown(lanes.arrow("server-a", "main server", &"x".repeat(50), "", plain));
         assert_eq!(display_width(&long), display_width(&back));
+        assert_eq!(
+            shown(lanes.arrow("main server", "main server", "mail", "", plain)),
+            shown(lanes.mark("main server", "mail", plain))
+        );
         assert_eq!(shown(lanes.mark("main server", "cleared", plain)), "          │                   ● cleared");
     }
 
