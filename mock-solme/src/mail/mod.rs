@@ -1,6 +1,6 @@
 //! Mail of the vendor's licensing desk: licensing@solme.se (P 16.1).
 //!
-//! [`smtp`] takes mails in, [`reading`] finds license server ids in them, [`answers`] composes what is answered,
+//! `smtp` takes mails in, [`reading`] finds license server ids in them, [`answers`] composes what is answered,
 //! [`hand_on`] gives an answer to a real SMTP server. None of them knows the registry: what is known is asked through
 //! a closure, and times and message ids are arguments.
 //!

@@ -59,7 +59,7 @@ pub struct FurtherMail {
 /// Mails that are kept at a request; of those beyond it says how many there were.
 const FURTHER: usize = 10;
 
-/// Requests of one id that mails can open within [`HOUR`]. A further mail is noted at the newest one.
+/// Requests of one id that mails can open within an hour. A further mail is noted at the newest one.
 pub const REQUESTS_AN_HOUR: usize = 10;
 const HOUR: u64 = 3_600;
 
