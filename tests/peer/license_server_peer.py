@@ -28,7 +28,7 @@ BYTES = {"receipt": {16: ["jti", "request_id", "payload_name"], 32: ["key_thumbp
 REASONS = set("""malformed-claims wrong-main-server sealing-key-is-signing-key request-id-reused
     last-receipt-not-ours""".split())
 REFUSED, FAILED, FILE, STATE, NO = 10, 11, 12, 13, 14  # exit codes, beside 0 done
-EMPTY = '{"salt":"AAAAAAAAAAAAAAAAAAAAAA","licenses":[]}'  # before the first synchronization
+EMPTY = '{"salt":"AAAAAAAAAAAAAAAAAAAAAA","revision":0,"licenses":[]}'  # before the first synchronization
 FRESH = {"outstanding": None, "receipt": None, "allocation": EMPTY, "cleared": False, "mark": 0,
          "clock": 0, "advanced": 0}  # fmt: skip
 
@@ -85,20 +85,62 @@ def well_formed(claims: dict, kind: str) -> None:  # P 6.1, 8.1
         require(claims.get("reason") in (REASONS if claims["code"] == "invalid-request" else {None}), "no such reason")
 
 
+# Forms: a pattern of a text, a range of an integer, a list [form, least, most], an object's members, or null or a form.
+INTEGER, POSITIVE, ID = range(2**53), range(1, 2**53), "[A-Za-z0-9][A-Za-z0-9_-]{0,63}"  # P 2.5, 2.7
+COMPONENT = {"id": "[A-Za-z0-9_-]{16}", "name": "(?s:.{1,64})", "max_users": POSITIVE}
+LICENSE = {"number": "([A-Z0-9]{5}-){5}[A-Z0-9]{7}", "display": (None, "[ -~]{1,128}"),
+           "domain": (None, "[!-~]([ -~]{0,126}[!-~])?"), "components": [COMPONENT, 1, 64],
+           "valid_from": INTEGER, "expires_at": (None, INTEGER), "properties": {}}  # fmt: skip
+ALLOCATION = {"salt": "[A-Za-z0-9_-]{22}", "revision": INTEGER, "licenses": [LICENSE, 0, 1000]}  # P 7 and 18
+ADDRESS = r"([^][/:@?#\\\s]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}"
+JWK = {"kty": "EC", "crv": "P-384", "x": "[A-Za-z0-9_-]{64}", "y": "[A-Za-z0-9_-]{64}"}  # P 3.1; TRUST: P 15.1
+TRUST = {"solme_sync_trust": range(1, 2), "main_server_id": ID, "name": r"[^\x00-\x1f\x7f-\x9f]{1,128}",
+         "https": f"https://{ADDRESS}", "http": f"http://{ADDRESS}", "ca_certificate": "(?s:.+)",
+         "signing_jwks": [JWK, 1, 65_536]}  # fmt: skip
+
+
+def fits(value: object, form: object, name: str) -> None:
+    match form:
+        case (None, inner) if isinstance(form, tuple):
+            value is None or fits(value, inner, name)
+        case [inner, least, most]:
+            require(isinstance(value, list) and least <= len(value) <= most, f"{name}: no array, or of a wrong length")
+            for one in value:
+                fits(one, inner, name)
+        case dict():
+            require(isinstance(value, dict) and form.keys() <= value.keys(), f"{name}: no object, or it lacks a member")
+            for member, inner in form.items():
+                fits(value[member], inner, f"{name}.{member}")
+        case range():
+            require(type(value) is int and value in form, f"{name} is {value!r}")
+        case str():
+            require(isinstance(value, str) and re.fullmatch(form, value), f"{name} is not of its form")
+
+
 def check_allocation(data: bytes) -> dict:  # P 11.8 and 7
     allocation = parse(data)
-    require(len(decode(allocation["salt"])) == 16, "no salt of 128 bits")  # P 7.5
+    fits(allocation, ALLOCATION, "allocation")
+    decode(allocation["salt"])
     for one in allocation["licenses"]:
-        start, end = one["valid_from"], one["expires_at"]
-        users = {part["id"]: part["max_users"] for part in one["components"] if re.fullmatch(r"[\w-]{16}", part["id"])}
-        require(re.fullmatch("([A-Z0-9]{5}-){5}[A-Z0-9]{7}", one["number"]), "not a license number")
-        require(re.fullmatch("[ -~]{2,256}", f"{one['display']}{one['domain']}"), "not printable ASCII")
-        require(all(type(number) is int for number in [start, end or 1, *users.values()]), "not an integer")
-        require(end is None or end > start, "expires before it is valid")
-        require("AQDreDAZcXJjzgAE" in users and all(users.values()), "no Base, or a component without users")
-        require(len(users) == len(one["components"]), "a component twice, or its id of the wrong form")
+        ids, properties = {part["id"] for part in one["components"]}, one["properties"]
+        require("AQDreDAZcXJjzgAE" in ids and len(ids) == len(one["components"]), "no Base, or a component twice")
+        require(one["expires_at"] is None or one["expires_at"] > one["valid_from"], "expires before it is valid")
+        fits(list(properties), ["(?s:.{1,64})", 0, 64], "names of properties")
+        fits(list(properties.values()), ["(?s:.{0,256})", 0, 64], "values of properties")
     require(len({one["number"] for one in allocation["licenses"]}) == len(allocation["licenses"]), "a license twice")
     return allocation
+
+
+def check_trust(data: bytes) -> dict:  # P 15.1 and 18
+    require(len(data) <= 65_536, "the trust file is too long")
+    trust = parse(data)
+    fits(trust, TRUST, "trust file")
+    require(all(int(trust[name].rpartition(":")[2]) < 65_536 for name in ("https", "http")), "no such port")
+    for key in trust["signing_jwks"]:
+        require(key.keys() == JWK.keys(), "a member that is no part of a key")  # P 2.3
+        require(decode(key["x"]) and decode(key["y"]) and jwk.JWK(**key).get_op_key("verify"), "no key on P-384")
+    ssl.create_default_context(cadata=trust["ca_certificate"])
+    return trust
 
 
 class Peer:
@@ -244,11 +286,12 @@ class Peer:
 def run(options: argparse.Namespace) -> dict:
     path, verb = options.state / "state.json", options.verb
     if verb == "init":
-        path.parent.mkdir(parents=True, exist_ok=True)
-        trust, key = parse(options.trust.read_bytes()), jwk.JWK.generate(kty="EC", crv="P-384").export(as_dict=True)
+        trust = check_trust(options.trust.read_bytes())
+        key = jwk.JWK.generate(kty="EC", crv="P-384").export(as_dict=True)
         kept = json.loads(path.read_text()) if path.exists() else FRESH | {"id": options.id, "trust": trust, "key": key}
         same(kept, id=options.id)
-        same(trust, solme_sync_trust=1, **{name: kept["trust"][name] for name in ("main_server_id", "signing_jwks")})
+        same(trust, **{name: kept["trust"][name] for name in ("main_server_id", "signing_jwks")})
+        path.parent.mkdir(parents=True, exist_ok=True)
         Peer(path, kept | {"trust": trust})
     peer = Peer(path)
     if verb == "export-request":
