@@ -19,7 +19,8 @@ ENDS = {"unsupported-version", "invalid-request"}  # P 10
 CODES = ENDS | set("""invalid-signature unknown-license-server-id rate-limited license-server-id-disabled state-diverged
     key-pair-cleared request-already-answered key-pair-in-use main-server-behind temporarily-unavailable""".split())
 JOSE, PROBLEM, OCTETS = "application/jose", "application/problem+json", "application/octet-stream"
-KINDS = {("443", True): JOSE, ("443", False): PROBLEM, ("8080", True): OCTETS}  # P 13.3, 13.4: by status 200 or not
+KINDS = {("443", 200): JOSE, ("8080", 200): OCTETS}  # P 13.3, 13.4; and the statuses of P 10
+KINDS |= {("443", status): PROBLEM for status in (400, 403, 404, 409, 410, 429, 503)}
 INTEGERS = {"receipt": "iat key_generation sequence allocation_revision synchronize_by payload_size".split(),
             "refusal": ["iat"]}  # fmt: skip
 BYTES = {"receipt": {16: ["jti", "request_id", "payload_name"], 32: ["key_thumbprint"],
@@ -243,7 +244,7 @@ class Peer:
             require(answer.length == 0 or answer.chunked or body[2**23 :], f"{found}, broken off", f"{role}-failed")
             require(found != "port 8080: 404", "the payload is not there", "payload-not-found")
             kind = answer.headers.get_content_type() + answer.headers.get("Content-Encoding", "")  # P 13.5, 13.8
-            require(kind == KINDS.get((role, answer.status == 200)), f"{found}, {kind}", "not-the-main-server")
+            require(kind == KINDS.get((role, answer.status)), f"{found}, {kind}", "not-the-main-server")
             return kind, body
         except (OSError, HTTPException) as error:
             raise Failed(f"port {role}: {error}", f"{role}-failed", FAILED, "Open the port, or use a file.") from error
@@ -298,7 +299,8 @@ def run(options: argparse.Namespace) -> dict:
         file = {"solme_sync_file": "request", "version": 1, "message": re.findall(".{1,64}", peer.request())}
         Path(options.what).write_text(json.dumps(file | {"about": [f"Request of {peer.kept['id']}"]}, indent=2))
     elif verb == "import-response":
-        peer.import_response(re.sub("[\r\n]", "", Path(options.what).read_text("utf-8-sig")))
+        require(len(data := Path(options.what).read_bytes()) <= 2**24, "the file is too long")  # P 18
+        peer.import_response(re.sub("[\r\n]", "", data.decode("utf-8-sig")))
     elif verb == "synchronize":
         for _ in range(2 if peer.kept["outstanding"] else 1):  # P 12.5
             Peer(path).exchange()
