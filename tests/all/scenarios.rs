@@ -112,7 +112,7 @@ async fn every_action_answers_what_the_page_for_authors_says() {
 async fn a_story_is_written_as_a_page_and_for_a_ci() {
     let dir = tempfile::tempdir().unwrap();
     let (html, junit) = (dir.path().join("story.html"), dir.path().join("story.xml"));
-    let scenario = "title = \"A <b>title</b>\"\nabout = \"a\"\n[[step]]\ntell = \"Nobody has set it up\"\n\
+    let scenario = "title = \"A <b>title</b>\"\nabout = \"\"\"\ntwo\nlines\"\"\"\n[[step]]\ntell = \"Nobody has set it up\"\n\
                     do = \"synchronize\"\nserver = \"s\"\ndecode = true\n";
     let reports = ["--html", html.to_str().unwrap(), "--junit", junit.to_str().unwrap()];
     let output = play_text(scenario, &reports).await;
@@ -122,7 +122,13 @@ async fn a_story_is_written_as_a_page_and_for_a_ci() {
         assert!(told.contains(part), "{part}: {told}");
     }
     let html = std::fs::read_to_string(html).unwrap();
-    assert!(html.contains("A &lt;b&gt;title") && html.contains("sealing_jwk") && !html.contains("<b>title"), "{html}");
+    assert!(
+        html.contains("two lines")
+            && html.contains("A &lt;b&gt;title")
+            && html.contains("sealing_jwk")
+            && !html.contains("<b>title"),
+        "{html}"
+    );
     let junit = std::fs::read_to_string(junit).unwrap();
     assert!(junit.contains("1. Nobody has set it up") && junit.contains("failures=\"0\""), "{junit}");
 }

@@ -84,6 +84,8 @@ impl Scenario {
         for (index, (step, written)) in scenario.step.iter().zip(written).enumerate() {
             check(step, written.as_table()).with_context(|| format!("step {}", index + 1))?;
         }
+        // It is broken into lines as its file needs it; whoever tells it breaks it anew.
+        scenario.about = scenario.about.split_whitespace().collect::<Vec<_>>().join(" ");
         if scenario.customer.is_empty() {
             scenario.customer.push(Customer {
                 id: "SITE-1".to_owned(),

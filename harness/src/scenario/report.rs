@@ -73,7 +73,7 @@ fn story_on_page(story: &Story) -> Markup {
     markup! {
         main {
             h1 { (shown(&story.title)) }
-            p.about { (shown(story.about.trim())) }
+            p.about { (shown(&story.about)) }
             ol.steps { @for told in &story.steps { (step(told)) } }
             @if let Some(broken) = &story.broken { p.failed { "The story broke off: " (shown(broken)) } }
         }

@@ -62,7 +62,7 @@ impl Teller {
         self.all_fit = self.lanes.is_some();
         let mut out = anstream::stdout();
         writeln!(out, "{BOLD}{}{BOLD:#}", printable(&scenario.title))?;
-        self.paragraph("", &scenario.about.replace('\n', " "), Style::new())
+        self.paragraph("", &scenario.about, Style::new())
     }
 
     /// Waits as long as was asked for.
