@@ -22,7 +22,7 @@ Which case looks at which clause of [PROTOCOL.md](../protocol/PROTOCOL.md), and 
 `cargo run --bin harness -- clauses --out harness/CLAUSES.md`; `.ci/run` does it again and finds every difference.
 
 A mutant is a program of ours that ignores the clause, and that a case kills: `harness mutants client`, `harness mutants
-server`. Some clauses have cases and no mutant: their mutants stand at the clause of section 11 that demands the same.
+server`. A clause that has cases has a mutant, or a reason why none stands here.
 
 | clause | cases for License Servers | cases for main servers | mutants of License Servers | mutants of main servers |
 |---|---|---|---|---|
@@ -54,7 +54,11 @@ fn table() -> String {
 fn mutants(clause: &str, suite: Suite) -> String {
     let ignores = |name: &&String| suite.clause_of_mutant(name) == Some(clause);
     let names: Vec<String> = suite.mutants().iter().filter(ignores).map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "-".to_owned() } else { names.join(", ") }
+    match suite.no_mutant(clause) {
+        Some(reason) => format!("*none: {reason}*"),
+        None if names.is_empty() => "-".to_owned(),
+        None => names.join(", "),
+    }
 }
 
 /// The names of the cases of a clause, or why there is none.

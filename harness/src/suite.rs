@@ -59,6 +59,15 @@ impl Suite {
         }
     }
 
+    /// Why no mutant ignores a clause that a case is about.
+    pub(crate) fn no_mutant(self, clause: &str) -> Option<&'static str> {
+        let reasons = match self {
+            Self::Client => license_server_mutants::NO_MUTANT,
+            Self::Server => main_server_mutants::NO_MUTANT,
+        };
+        reasons.iter().find(|(of, _)| *of == clause).map(|(_, reason)| *reason)
+    }
+
     /// Runs its cases over the subject of `options`.
     ///
     /// # Errors

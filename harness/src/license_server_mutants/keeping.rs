@@ -1,7 +1,7 @@
 //! Bugs in what is kept: the outstanding request, the cleared key pair, the times.
 
 use license_server::testing::{Consequence, Fate, Times};
-use solme_sync_protocol::{Receipt, Refusal, Request};
+use solme_sync_protocol::{Receipt, Refusal, Request, UtcTime};
 
 use super::mutants;
 
@@ -20,6 +20,10 @@ mutants! {
             Consequence { fate: Fate::Ends, ..Consequence::of(refusal.code, copy_verifies) }
         }
     }
+    /// P 12.4: `invalid-signature` ends the request, although the stored copy verifies.
+    EndsADamagedCopysRequest = "ends-a-damaged-copys-request" {
+        fn after_refusal(&self, refusal: &Refusal, _: bool) -> Consequence { Consequence::of(refusal.code, false) }
+    }
     /// P 12.6: a cleared key pair changes nothing.
     GoesOnWhenCleared = "goes-on-when-cleared" {
         fn after_refusal(&self, refusal: &Refusal, copy_verifies: bool) -> Consequence {
@@ -29,6 +33,12 @@ mutants! {
     /// P 17.2: has no high-water mark, the local clock is the time.
     TrustsTheLocalClock = "trusts-the-local-clock" {
         fn observed(&self, times: Times) -> Times { Times::starting_at(times.local_clock) }
+    }
+    /// P 17.3: states no mark in its requests.
+    StatesNoMark = "states-no-mark" {
+        fn request(&self, request: Request) -> Request {
+            Request { high_water_mark: UtcTime::from_secs(0), ..request }
+        }
     }
     /// P 17.5: every receipt lowers the mark.
     LowersTheMarkWithAnyReceipt = "lowers-the-mark-with-any-receipt" {

@@ -41,6 +41,49 @@ impl Mutant {
     }
 }
 
+/// Clauses of a License Server that no mutant ignores, each with its reason.
+pub(crate) const NO_MUTANT: &[(&str, &str)] = &[
+    ("1.1", "what 7.1 and 7.2 say in detail"),
+    ("1.2", "the main server's rule; what a refusal does is 12.3"),
+    ("1.3", "both carriers bring an answer to the same checks, those of section 11"),
+    ("1.4", "who takes a refusal for something else is 8.2 and 11.10"),
+    ("2.3", "what must be ignored and what must be refused is read by one parser; further members of a header are 4.3"),
+    ("2.7", "a form of a name, refused with the message that it stands in: 6.1 and 15.1"),
+    ("2.8", "as 2.7"),
+    ("2.9", "a digest that does not fit is 11.3, 11.6 and 11.7"),
+    ("3.2", "a thumbprint that is computed otherwise fits no receipt"),
+    ("3.6", "a key that is not pinned is 11.1 and 15.3"),
+    ("4.5", "what is digested is what came; another reading of it fails 11.1"),
+    ("4.6", "who compares signatures is noticed by the main server alone: 9.11"),
+    ("5.2", "the main server's rule"),
+    ("5.3", "a request that breaks it is refused: 9.8"),
+    ("6.2", "the check is 11.5"),
+    ("6.3", "the check is 11.4"),
+    ("7.3", "what is sealed otherwise does not open: 11.7"),
+    ("9.2", "the main server's rule; what the refusal does to the request is 12.3 and 12.4"),
+    ("9.3", "the main server's rule; what the refusal does to the request is 12.3"),
+    ("9.4", "an answer like every refusal; what it does to the request is 12.3"),
+    ("9.5", "as 9.3"),
+    ("9.6", "as 9.3; what it does to the state is 12.6"),
+    ("9.7", "the same bytes again are 12.2"),
+    ("9.9", "as 9.3"),
+    ("9.12", "as 9.3"),
+    ("12.5", "a SHOULD: who ignores it gets a warning, which kills nothing"),
+    ("13.1", "a License Server that uses one port has no allocation"),
+    ("13.3", "what comes under another status or content type is 13.8"),
+    ("13.4", "size, digest and name are 11.6 and 13.5"),
+    ("14.1", "the rest of section 14 in one sentence"),
+    ("14.3", "the form of a request file, which every reader but a mail program can do without"),
+    ("14.4", "a reader that does not survive mail reads no file of its cases"),
+    ("14.5", "what stands in a file is checked as over the network: section 11"),
+    ("14.6", "the main server's rule; the second import is 11.11"),
+    ("16.3", "the main server's rule; the generation is 11.4"),
+    ("16.4", "the main server's rule; what it does to the state is 12.6"),
+    ("16.5", "what the old server does once it hears of it is 12.6"),
+    ("17.6", "a number for people, which decides nothing"),
+    ("17.8", "its halves are 11.12 and 12.6"),
+];
+
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
     [judging::ALL, keeping::ALL, sending::ALL, reading::ALL, documents::ALL].into_iter().flatten()
@@ -75,6 +118,16 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn each_clause_that_a_case_is_about_has_a_mutant_or_a_reason_and_not_both() {
+        let seen: BTreeSet<&str> = crate::client_suite::cases().iter().map(|case| case.clause).collect();
+        let holes = seen.into_iter().filter(|clause| {
+            let ignored = all().any(|mutant| mutant.clause() == *clause);
+            ignored == NO_MUTANT.iter().any(|(of, _)| of == clause)
+        });
+        assert_eq!(holes.collect::<Vec<_>>(), Vec::<&str>::new());
+    }
 
     #[test]
     fn every_mutant_has_a_name_of_its_own() {
