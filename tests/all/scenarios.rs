@@ -134,6 +134,17 @@ async fn a_story_is_written_as_a_page_and_for_a_ci() {
 }
 
 #[tokio::test]
+async fn a_report_on_standard_output_has_it_for_itself() {
+    let scenario = "title = \"t\"\nabout = \"a\"\n[[step]]\ntell = \"x\"\ndo = \"status\"\nserver = \"s\"\n";
+    let output = play_text(scenario, &["--junit", "-"]).await;
+    let junit = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && junit.starts_with("<?xml") && junit.trim_end().ends_with('>'), "{junit}");
+    let output = play_text(scenario, &["--junit", "-", "--json"]).await;
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && says.contains("only one"), "{says}");
+}
+
+#[tokio::test]
 async fn what_is_kept_of_one_story_is_not_mixed_with_another() {
     let dir = tempfile::tempdir().unwrap();
     let kept = dir.path().join("kept");

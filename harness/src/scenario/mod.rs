@@ -20,8 +20,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::usage::Usage;
+use crate::voice::{is_standard_output, write};
 use file::Scenario;
-use teller::{Pace, Teller};
+use teller::{Manner, Pace, Teller};
 use told::Story;
 
 /// The story that `harness demo` tells.
@@ -64,6 +66,19 @@ pub(crate) struct Telling {
     keep: Option<PathBuf>,
 }
 
+impl Telling {
+    /// A report named `-` has standard output for itself.
+    fn manner(&self) -> Result<Manner> {
+        let on_output = [&self.junit, &self.html].into_iter().flatten().filter(|path| is_standard_output(path)).count();
+        match (on_output, self.json) {
+            (0, false) => Ok(Manner::Lanes),
+            (0, true) => Ok(Manner::Json),
+            (1, false) => Ok(Manner::Silent),
+            _ => Err(Usage("only one of --json, --junit - and --html - can have standard output".to_owned()).into()),
+        }
+    }
+}
+
 fn span(text: &str) -> Result<Duration, String> {
     let wrong = |_| format!("{text:?} needs a unit: 500ms, 2s, 1m");
     let span: jiff::SignedDuration = text.parse().map_err(wrong)?;
@@ -80,7 +95,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
     for path in &arguments.files {
         let text = read(path)?;
         let scenario = Scenario::parse(&text).with_context(|| format!("{} is not a scenario", path.display()))?;
-        let name = path.file_stem().filter(|_| !is_stdio(path)).unwrap_or("scenario".as_ref());
+        let name = path.file_stem().filter(|_| !is_standard_output(path)).unwrap_or("scenario".as_ref());
         let keep = arguments.telling.keep.as_ref().map(|keep| keep.join(name));
         stories.push(play(&scenario, &arguments.telling, keep.as_deref()).await?);
     }
@@ -106,7 +121,7 @@ async fn play(scenario: &Scenario, telling: &Telling, keep: Option<&Path>) -> Re
         (false, Some(time)) => Pace::After(time),
         (false, None) => Pace::AtOnce,
     };
-    play::play(scenario, stage, &mut Teller::new(telling.json, pace)).await
+    play::play(scenario, stage, &mut Teller::new(telling.manner()?, pace)).await
 }
 
 /// Writes the reports; true if every story went well.
@@ -123,20 +138,12 @@ fn end(stories: &[Story], telling: &Telling) -> Result<bool> {
     Ok(stories.iter().all(Story::went_well))
 }
 
-fn is_stdio(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
 fn read(path: &Path) -> Result<String> {
     let mut text = String::new();
-    if is_stdio(path) {
+    if is_standard_output(path) {
         std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
     } else {
         text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     }
     Ok(text)
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

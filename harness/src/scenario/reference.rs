@@ -57,7 +57,7 @@ harness scenario *.toml --junit report.xml      # in a CI; exit code 0 if every 
 
 /// Writes the page.
 pub(super) fn write(path: &Path) -> Result<()> {
-    super::write(path, &page())
+    crate::voice::write(path, &page())
 }
 
 fn page() -> String {

@@ -31,9 +31,20 @@ pub(super) enum Pace {
     OnEnter,
 }
 
+/// How a story is told while it is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// In lanes, for people.
+    Lanes,
+    /// An object for each step.
+    Json,
+    /// Not at all: a report takes standard output.
+    Silent,
+}
+
 /// Tells a story while it is played.
 pub(super) struct Teller {
-    json: bool,
+    manner: Manner,
     pace: Pace,
     columns: usize,
     /// Everyone who plays, where there is room for all; else the lanes of the step.
@@ -45,14 +56,14 @@ pub(super) struct Teller {
 }
 
 impl Teller {
-    pub(super) fn new(json: bool, pace: Pace) -> Self {
+    pub(super) fn new(manner: Manner, pace: Pace) -> Self {
         let columns = textwrap::termwidth().clamp(40, READABLE);
-        Self { json, pace, columns, lanes: None, all_fit: false, quoted: Vec::new(), told: 0 }
+        Self { manner, pace, columns, lanes: None, all_fit: false, quoted: Vec::new(), told: 0 }
     }
 
-    /// Tells what the story is about; nothing in JSON.
+    /// Tells what the story is about, to people.
     pub(super) fn opening(&mut self, scenario: &Scenario) -> io::Result<()> {
-        if self.json {
+        if self.manner != Manner::Lanes {
             return Ok(());
         }
         let mut names: Vec<String> = scenario.servers().into_iter().map(str::to_owned).collect();
@@ -84,8 +95,10 @@ impl Teller {
     /// Tells one step.
     pub(super) fn tell(&mut self, told: &Told) -> io::Result<()> {
         self.told += 1;
-        if self.json {
-            return writeln!(io::stdout(), "{}", serde_json::to_string(told)?);
+        match self.manner {
+            Manner::Lanes => {}
+            Manner::Json => return writeln!(io::stdout(), "{}", serde_json::to_string(told)?),
+            Manner::Silent => return Ok(()),
         }
         let colour = colour_of(&told.actor);
         let title = format!("{}. {}", told.number, told.step);
@@ -124,9 +137,9 @@ impl Teller {
         self.verdict(told)
     }
 
-    /// Tells how it all went; nothing in JSON.
+    /// Tells how it all went, to people.
     pub(super) fn end(&self, story: &Story) -> io::Result<()> {
-        if self.json {
+        if self.manner != Manner::Lanes {
             return Ok(());
         }
         let colour = if story.went_well() { AnsiColor::Green } else { AnsiColor::Red }.on_default().bold();
