@@ -63,7 +63,7 @@ async fn the_closed_lists_of_the_referee_are_those_of_the_license_server() {
         include_str!("../../client/src/core/failure.rs"),
         include_str!("../../client/src/core/file_failure.rs"),
         include_str!("../../client/src/core/proxy_failure.rs"),
-        include_str!("../../client/src/store/error.rs"),
+        include_str!("../../client/src/store/failure.rs"),
     ];
     let mut failures: BTreeSet<String> = sources.into_iter().flat_map(codes).collect();
     failures.extend(codes_of(sources[0], "fn port_code("));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use solme_sync_protocol::{Digest, LicenseServerId, MainServerId, RequestId, SyncFile, UtcTime};
 
 use super::Context;
-use super::answered::{Outcome, Synchronization};
+use super::outcome::{Outcome, Synchronization};
 use super::session::{Ending, Session};
 use crate::core::{Carrier, Identity, Outstanding};
 use crate::output::{Done, Exit, Report, Text, Trouble, sentence};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use solme_sync_protocol::{FileError, Receipt, Signed, SyncFile, Unreadable, UtcTime, limits};
 
 use super::Context;
-use super::answered::{Outcome, Synchronization};
+use super::outcome::{Outcome, Synchronization};
 use super::session::{Ending, Session};
 use crate::conduct::{Conduct, Document};
 use crate::core::{Applied, Carrier, Changes, CheckedRefusal, FileFailure, Wrong, read_receipt, read_refusal};

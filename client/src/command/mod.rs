@@ -1,6 +1,5 @@
 //! One file for each verb of the command line: open the state, ask the core, store, report.
 
-mod answered;
 mod automatic;
 mod doctor;
 mod export_request;
@@ -9,6 +8,7 @@ mod import_response;
 mod init;
 mod may_issue;
 mod new_key_pair;
+mod outcome;
 mod pages;
 mod request_clear;
 mod serve;
@@ -16,7 +16,6 @@ mod session;
 mod status;
 mod synchronize;
 
-pub use answered::{Answered, Synchronization};
 pub use automatic::Automatic;
 pub(crate) use automatic::automatic;
 pub(crate) use doctor::diagnosis;
@@ -33,6 +32,7 @@ pub use may_issue::Verdict;
 pub(crate) use may_issue::ask;
 pub use new_key_pair::NewKeyPair;
 pub(crate) use new_key_pair::new_key_pair;
+pub use outcome::{Answered, Synchronization};
 pub(crate) use request_clear::request_clear;
 pub use request_clear::{ClearRequest, ClearRequestBy};
 pub(crate) use status::status;

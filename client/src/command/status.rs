@@ -8,9 +8,9 @@ use solme_sync_protocol::{
 };
 
 use super::Context;
-use super::answered::clock_notes;
 use super::automatic::Automatic;
 use super::init::MainServer;
+use super::outcome::clock_notes;
 use super::session::Session;
 use crate::core::{Applied, Changes, FIRST_WARNING, LocalServer, State, may_issue};
 use crate::output::{Exit, Report, Text, Trouble, rfc3339, rfc3339_if_any};

@@ -1,7 +1,7 @@
 //! `synchronize`: direct synchronization over ports 443 and 8080 (P 13).
 
 use super::Context;
-use super::answered::{Outcome, Synchronization};
+use super::outcome::{Outcome, Synchronization};
 use super::session::Session;
 use crate::core::{Answer, Asked, Carrier, Changes, End, Exchange, Failure, Round, changes_between};
 use crate::output::Trouble;

@@ -3,7 +3,7 @@
 use solme_sync_protocol::{Problem, RefusalCode, limits};
 
 use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Via, Wrong};
-use super::{read_receipt, read_refusal, refused::remark};
+use super::{read_receipt, read_refusal, refusal::remark};
 use crate::conduct::Document;
 
 /// An HTTP answer, its body bounded by the transport.

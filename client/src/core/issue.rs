@@ -2,7 +2,7 @@
 
 use solme_sync_protocol::{License, LicenseNumber, UtcTime};
 
-use super::refused::Carrier;
+use super::refusal::Carrier;
 use super::state::{Cleared, LocalServer, Overdue, Synchronized};
 use super::{ClockWrong, Times, in_words};
 

@@ -7,7 +7,7 @@ mod archive;
 mod automatic;
 mod database;
 mod directory;
-mod error;
+mod failure;
 mod file;
 mod history;
 mod key_file;
@@ -19,7 +19,7 @@ mod write;
 
 pub use automatic::LastAutomatic;
 pub(crate) use directory::{Place, Serving, Turn};
-pub(crate) use error::LocalStateError;
+pub(crate) use failure::LocalStateError;
 pub(crate) use file::{Readers, read_bounded, write_atomically};
 pub(crate) use history::Event;
 pub use history::PastEvent;
