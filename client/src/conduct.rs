@@ -9,7 +9,7 @@ use solme_sync_protocol::{
     TrustFile, VerifyEs384 as _,
 };
 
-use crate::core::{Consequence, Fate, HttpAnswer, PayloadWrong, Role, Rule, Tampering, Times, Wrong};
+use crate::core::{AnswerError, Consequence, Fate, HttpAnswer, Role, Rule, SealedPayloadError, Tampering, Times};
 
 /// How a License Server behaves where PROTOCOL.md leaves it no choice. The defaults *are* the protocol, and
 /// [`Standard`] has nothing else. To see what a referee makes of another conduct, override one method and hand it to
@@ -52,12 +52,12 @@ pub trait Conduct: Debug + Send + Sync {
 
     /// Whether a receipt or refusal is out because of this (P 11.2 to 11.5, 11.10). What cannot be read or has no
     /// content always is.
-    fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
+    fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
         true
     }
 
     /// Whether a payload is out because of this (P 11.6 to 11.8).
-    fn payload_is_fatal(&self, wrong: &PayloadWrong) -> bool {
+    fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool {
         true
     }
 

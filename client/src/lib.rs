@@ -36,10 +36,10 @@ pub use command::{
     ExportedRequest, History, Import, MainServer, NewKeyPair, OutstandingRequest, Status, Synchronization, Verdict,
 };
 pub use core::{
-    Changes, Check, ClockWrong, Failure, HttpAnswer, Mode, PayloadWrong, PortFault, ProxyFailure, Role, Rule, State,
-    Wrong,
+    AnswerError, Changes, Check, ClockError, Failure, HttpAnswer, Mode, PortFault, ProxyFailure, Role, Rule,
+    SealedPayloadError, State,
 };
-pub use output::{Done, Fault, Trouble as Error};
+pub use output::{Done, Error, Fault};
 pub use run::run;
 pub use server::LicenseServer;
 pub use solme_sync_protocol::{

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use solme_sync_protocol::{UtcTime, printable, printable_json};
 
 use crate::core::{Changes, FileFailure};
-use crate::store::LocalStateError;
+use crate::store::LocalStateFailure;
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -41,7 +41,7 @@ impl From<Exit> for ExitCode {
 /// What could not be done, and whose fault that is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{message}. {cure}")]
-pub struct Trouble {
+pub struct Error {
     #[serde(rename = "fault", serialize_with = "fault")]
     pub(crate) exit: Exit,
     /// The code, as in SUBJECT.md and in the JSON of the command line.
@@ -66,7 +66,7 @@ pub enum Fault {
     LocalState,
 }
 
-impl Trouble {
+impl Error {
     /// Whose fault it is.
     pub const fn fault(&self) -> Fault {
         match self.exit {
@@ -79,17 +79,17 @@ impl Trouble {
 }
 
 fn fault<S: Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
-    let trouble = Trouble { exit: *exit, code: "", message: String::new(), cure: String::new() };
-    trouble.fault().serialize(serializer)
+    let error = Error { exit: *exit, code: "", message: String::new(), cure: String::new() };
+    error.fault().serialize(serializer)
 }
 
-impl From<LocalStateError> for Trouble {
-    fn from(error: LocalStateError) -> Self {
+impl From<LocalStateFailure> for Error {
+    fn from(error: LocalStateFailure) -> Self {
         Self { exit: Exit::LocalState, code: error.code(), message: error.to_string(), cure: error.cure().to_owned() }
     }
 }
 
-impl From<FileFailure> for Trouble {
+impl From<FileFailure> for Error {
     fn from(failure: FileFailure) -> Self {
         let (message, cure) = (failure.message(), failure.cure());
         Self { exit: Exit::FileNotUsable, code: failure.code(), message, cure }
@@ -186,8 +186,8 @@ impl Report {
     }
 
     /// The report of a command that could not do what it should. `shape` is what its JSON has beside the usual.
-    pub(crate) fn trouble(trouble: Trouble, shape: Value) -> Self {
-        let Trouble { exit, code, message, cure } = trouble;
+    pub(crate) fn error(error: Error, shape: Value) -> Self {
+        let Error { exit, code, message, cure } = error;
         let mut text = Text::default();
         text.bad(sentence(&message));
         text.next(&cure);

@@ -12,7 +12,7 @@ use solme_sync_protocol::{printable, printable_lines};
 use crate::cli::{Cli, Verb};
 use crate::clock::Span;
 use crate::command::{self, Context};
-use crate::output::{Exit, Report, Trouble};
+use crate::output::{Error, Exit, Report};
 use crate::seams::Seams;
 use crate::settings::Settings;
 
@@ -53,7 +53,7 @@ pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
         }
         command::run(&mut Context::new(settings, offset, seams), cli.verb, cli.json)
     });
-    let mut report = done.unwrap_or_else(|trouble| Report::trouble(trouble, shape));
+    let mut report = done.unwrap_or_else(|error| Report::error(error, shape));
     // Whoever asks whether a license may be issued gets one exit code for every no, a broken state included.
     if asks_may_issue && matches!(report.exit, Exit::LocalState) {
         report.exit = Exit::MayNotIssue;
@@ -85,13 +85,13 @@ fn first_paragraph(text: &str) -> String {
 fn wrong_command_line(error: &clap::Error, args: &[OsString]) -> ExitCode {
     let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if args.iter().any(|argument| argument == "--json") && !asked_for {
-        let trouble = Trouble {
+        let error = Error {
             exit: Exit::Usage,
             code: "usage",
             message: first_paragraph(&error.render().to_string()),
             cure: "See `license-server --help`.".to_owned(),
         };
-        Report::trouble(trouble, json!({ "outcome": "failed" })).print(true);
+        Report::error(error, json!({ "outcome": "failed" })).print(true);
     } else if args.iter().map(|argument| argument.to_string_lossy()).all(|text| printable(&text).is_as_given()) {
         let _ = error.print();
     } else {

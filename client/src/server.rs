@@ -10,7 +10,7 @@ use crate::command::{self, Context};
 use crate::command::{Automatic, ClearRequest, ClearRequestBy, Diagnosis, Export, History, Import, NewKeyPair, Status};
 use crate::command::{Synchronization, Verdict};
 use crate::core::Mode;
-use crate::output::Trouble as Error;
+use crate::output::Error;
 use crate::seams::Seams;
 use crate::settings::Settings;
 use crate::store::Store;

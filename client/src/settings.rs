@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::clock::Span;
-use crate::output::{Exit, Text, Trouble};
+use crate::output::{Error, Exit, Text};
 use crate::store::read_bounded;
 use crate::transport::{Network, ProxySettings, Secret, TimeLimits};
 
@@ -117,10 +117,10 @@ impl Settings {
     ///
     /// # Errors
     /// The value that is wrong, and where it stands.
-    pub(crate) fn resolve(flags: Flags, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Trouble> {
+    pub(crate) fn resolve(flags: Flags, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         let mut sources = Sources::read(flags.config, environment)?;
         let usual = sources.base("XDG_STATE_HOME", ".local/state").map(|base| base.join("license-server"));
-        let state = sources.path("state", flags.state, usual)?.ok_or_else(|| Trouble {
+        let state = sources.path("state", flags.state, usual)?.ok_or_else(|| Error {
             exit: Exit::Usage,
             code: "usage",
             message: "there is no default state directory: neither XDG_STATE_HOME nor HOME is set".to_owned(),
@@ -174,7 +174,7 @@ struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    fn read(named: Option<PathBuf>, environment: &'a dyn Fn(&str) -> Option<OsString>) -> Result<Self, Trouble> {
+    fn read(named: Option<PathBuf>, environment: &'a dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         let mut sources = Self { file: None, environment, shown: Vec::new() };
         let named = named.or_else(|| environment(&in_environment("config")).filter(|v| !v.is_empty()).map(Into::into));
         let usual = || sources.base("XDG_CONFIG_HOME", ".config").map(|base| base.join("license-server/config.toml"));
@@ -199,7 +199,7 @@ impl<'a> Sources<'a> {
         &mut self,
         name: &'static str,
         flag: Option<T>,
-    ) -> Result<Option<T>, Trouble> {
+    ) -> Result<Option<T>, Error> {
         let found = self.find(name, flag)?;
         let (value, source) = found.map_or((None, Source::Default), |(value, source)| (Some(value), source));
         self.show(name, value.as_ref(), source);
@@ -212,7 +212,7 @@ impl<'a> Sources<'a> {
         name: &'static str,
         flag: Option<T>,
         default: T,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, Error> {
         let (value, source) = self.find(name, flag)?.unwrap_or((default, Source::Default));
         self.show(name, Some(&value), source);
         Ok(value)
@@ -224,7 +224,7 @@ impl<'a> Sources<'a> {
         name: &'static str,
         flag: Option<PathBuf>,
         default: Option<PathBuf>,
-    ) -> Result<Option<PathBuf>, Trouble> {
+    ) -> Result<Option<PathBuf>, Error> {
         let (path, source) = match (flag, self.text(name)?) {
             (Some(path), _) => (Some(path), Source::flag(name)),
             (None, Some((text, Source::File(file)))) => {
@@ -244,7 +244,7 @@ impl<'a> Sources<'a> {
         no_proxy: Option<String>,
         password_file: Option<PathBuf>,
         loopback: Option<bool>,
-    ) -> Result<ProxySettings, Trouble> {
+    ) -> Result<ProxySettings, Error> {
         let (secret, source) = match (proxy, self.text("proxy")?) {
             (Some(secret), _) => (secret, Source::flag("proxy")),
             (None, Some((text, source))) => (Arc::new(Secret::new(&text)), source),
@@ -264,7 +264,7 @@ impl<'a> Sources<'a> {
         Ok(settings)
     }
 
-    fn find<T: FromStr<Err: Display>>(&self, name: &str, flag: Option<T>) -> Result<Option<(T, Source)>, Trouble> {
+    fn find<T: FromStr<Err: Display>>(&self, name: &str, flag: Option<T>) -> Result<Option<(T, Source)>, Error> {
         match (flag, self.text(name)?) {
             (Some(value), _) => Ok(Some((value, Source::flag(name)))),
             (None, Some((text, source))) => match text.parse() {
@@ -280,7 +280,7 @@ impl<'a> Sources<'a> {
     }
 
     /// What environment or file say of a setting, the environment first.
-    fn text(&self, name: &str) -> Result<Option<(String, Source)>, Trouble> {
+    fn text(&self, name: &str) -> Result<Option<(String, Source)>, Error> {
         let variable = in_environment(name);
         if let Some(value) = (self.environment)(&variable).filter(|value| !value.is_empty()) {
             let source = Source::Environment(variable);
@@ -343,12 +343,12 @@ fn in_environment(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_uppercase())
 }
 
-fn wrong_setting(name: &str, source: &Source, what: impl Display) -> Trouble {
+fn wrong_setting(name: &str, source: &Source, what: impl Display) -> Error {
     configuration(format!("the setting {name}, {source}: {what}"))
 }
 
-fn configuration(message: String) -> Trouble {
-    Trouble {
+fn configuration(message: String) -> Error {
+    Error {
         exit: Exit::Usage,
         code: "configuration",
         message,
@@ -387,7 +387,7 @@ mod tests {
     use super::*;
 
     /// Resolves with an environment and, unless it is empty, a configuration file.
-    fn resolve(flags: Flags, environment: &[(&str, &str)], file: &str) -> Result<Settings, Trouble> {
+    fn resolve(flags: Flags, environment: &[(&str, &str)], file: &str) -> Result<Settings, Error> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.toml");
         let config = if file.is_empty() {
@@ -403,10 +403,10 @@ mod tests {
         Settings::resolve(Flags { config, ..flags }, &variable)
     }
 
-    fn message(resolved: Result<Settings, Trouble>) -> String {
-        let Err(trouble) = resolved else { panic!("it was accepted") };
-        assert_eq!((trouble.exit, trouble.code), (Exit::Usage, "configuration"));
-        trouble.message
+    fn message(resolved: Result<Settings, Error>) -> String {
+        let Err(error) = resolved else { panic!("it was accepted") };
+        assert_eq!((error.exit, error.code), (Exit::Usage, "configuration"));
+        error.message
     }
 
     #[test]

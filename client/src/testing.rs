@@ -12,7 +12,7 @@ use solme_sync_protocol::UtcTime;
 use crate::LicenseServer;
 pub use crate::conduct::{Conduct, Document, Held, Standard};
 pub use crate::core::{
-    ClockWrong, Consequence, Fate, HttpAnswer, PayloadWrong, Role, Rule, Sealed, Tampering, Times, Wrong,
+    AnswerError, ClockError, Consequence, Fate, HttpAnswer, Role, Rule, Sealed, SealedPayloadError, Tampering, Times,
 };
 pub use crate::run::run_with as run;
 pub use crate::seams::{DurableStep, Moment, Seams};

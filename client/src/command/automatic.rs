@@ -6,8 +6,8 @@ use solme_sync_protocol::UtcTime;
 use super::Context;
 use super::session::{Ending, Session};
 use crate::core::{Mode, Schedule};
-use crate::output::{Done, Exit, Report, Text, Trouble, rfc3339_if_any, sentence};
-use crate::store::{LastAutomatic, LocalStateError, Serving};
+use crate::output::{Done, Error, Exit, Report, Text, rfc3339_if_any, sentence};
+use crate::store::{LastAutomatic, LocalStateFailure, Serving};
 
 const EVENT: &str = "automatic-synchronization";
 
@@ -37,7 +37,7 @@ struct Said<'a> {
 }
 
 /// Shows automatic synchronization, and chooses the mode if there is one.
-pub(crate) fn automatic(context: &Context, mode: Option<Mode>) -> Result<Automatic, Trouble> {
+pub(crate) fn automatic(context: &Context, mode: Option<Mode>) -> Result<Automatic, Error> {
     let mut session = Session::open(context, EVENT)?;
     let mut schedule = session.store.schedule()?;
     if let Some(mode) = mode.filter(|mode| *mode != schedule.mode) {
@@ -59,7 +59,7 @@ impl Automatic {
         Report::of(Exit::Done, &Said { done: Done::new(EVENT, message), automatic: self }, text)
     }
 
-    pub(super) fn of(session: &Session) -> Result<Self, LocalStateError> {
+    pub(super) fn of(session: &Session) -> Result<Self, LocalStateFailure> {
         let schedule = session.store.schedule()?;
         Ok(Self {
             mode: schedule.mode,

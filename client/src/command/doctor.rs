@@ -9,7 +9,7 @@ use crate::core::{
     cure_of, interpret_health, interpret_no_payload, may_issue, no_network,
 };
 use crate::output::{Exit, Report, Text, sentence};
-use crate::store::{Loaded, LocalStateError, Store};
+use crate::store::{Loaded, LocalStateFailure, Store};
 use crate::transport::Transport;
 
 const EVENT: &str = "doctor";
@@ -51,7 +51,7 @@ pub(crate) fn diagnosis(context: &Context, transport: &dyn Transport) -> Diagnos
 }
 
 /// All checks. The state is free again while the network is waited for.
-fn diagnose(context: &Context, transport: &dyn Transport, store: Store) -> Result<Vec<Finding>, LocalStateError> {
+fn diagnose(context: &Context, transport: &dyn Transport, store: Store) -> Result<Vec<Finding>, LocalStateFailure> {
     let identity = store.identity()?;
     let times = store.times()?.observe(context.now());
     let last_answer = last_answer(&store, &identity)?;
@@ -78,13 +78,13 @@ fn diagnose(context: &Context, transport: &dyn Transport, store: Store) -> Resul
 }
 
 /// Without a state nothing is known: neither the main server nor this server's key pair.
-fn without_state(error: &LocalStateError) -> Vec<Finding> {
+fn without_state(error: &LocalStateFailure) -> Vec<Finding> {
     let rest = |check| Finding { check, found: Found::NotChecked { because: Check::State } };
     let state = Finding { check: Check::State, found: broken(error) };
     [state].into_iter().chain(Check::ALL.into_iter().skip(1).map(rest)).collect()
 }
 
-fn broken(error: &LocalStateError) -> Found {
+fn broken(error: &LocalStateFailure) -> Found {
     Found::Wrong { code: error.code().to_owned(), message: error.to_string(), cure: error.cure().to_owned() }
 }
 
@@ -108,7 +108,7 @@ fn ask(transport: &dyn Transport, identity: &Identity) -> Result<Network, Failur
     })
 }
 
-fn state(loaded: &Result<Loaded, LocalStateError>) -> Found {
+fn state(loaded: &Result<Loaded, LocalStateFailure>) -> Found {
     match loaded {
         Ok(Loaded { server: LocalServer::Tampered(_), .. }) => verdict(loaded),
         Ok(loaded) => Found::well(format!("it is whole, and {}", loaded.server.name())),
@@ -117,7 +117,7 @@ fn state(loaded: &Result<Loaded, LocalStateError>) -> Found {
     }
 }
 
-fn key_pair(loaded: &Result<Loaded, LocalStateError>, identity: &Identity) -> Found {
+fn key_pair(loaded: &Result<Loaded, LocalStateFailure>, identity: &Identity) -> Found {
     match loaded {
         Ok(Loaded { server: LocalServer::Cleared(_), .. }) => verdict(loaded),
         Ok(_) => Found::well(format!("{} is there", identity.key_thumbprint)),
@@ -127,7 +127,7 @@ fn key_pair(loaded: &Result<Loaded, LocalStateError>, identity: &Identity) -> Fo
 }
 
 /// What is well is not, if one of these says so. Each is about the key pair or about the state.
-fn unless(found: Found, errors: [Option<&LocalStateError>; 2], about_the_key: bool) -> Found {
+fn unless(found: Found, errors: [Option<&LocalStateFailure>; 2], about_the_key: bool) -> Found {
     let error = errors.into_iter().flatten().find(|error| error.is_about_the_key() == about_the_key);
     match (&found, error) {
         (Found::Well { .. }, Some(error)) => broken(error),
@@ -135,7 +135,7 @@ fn unless(found: Found, errors: [Option<&LocalStateError>; 2], about_the_key: bo
     }
 }
 
-fn deadline(loaded: &Result<Loaded, LocalStateError>) -> Found {
+fn deadline(loaded: &Result<Loaded, LocalStateFailure>) -> Found {
     let Ok(Loaded { server, times, .. }) = loaded else { return Found::NotChecked { because: Check::State } };
     match server {
         LocalServer::Tampered(_) => Found::NotChecked { because: Check::State },
@@ -149,7 +149,7 @@ fn deadline(loaded: &Result<Loaded, LocalStateError>) -> Found {
 }
 
 /// Why no license may be issued.
-fn verdict(loaded: &Result<Loaded, LocalStateError>) -> Found {
+fn verdict(loaded: &Result<Loaded, LocalStateFailure>) -> Found {
     match loaded {
         Ok(loaded) => {
             let verdict = may_issue(&loaded.server, &loaded.times, None);
@@ -161,7 +161,7 @@ fn verdict(loaded: &Result<Loaded, LocalStateError>) -> Found {
 }
 
 /// What the main server last said about this id and this key pair.
-fn last_answer(store: &Store, identity: &Identity) -> Result<Found, LocalStateError> {
+fn last_answer(store: &Store, identity: &Identity) -> Result<Found, LocalStateFailure> {
     let key = identity.key_thumbprint.to_string();
     let answers = store.history()?.into_iter().rev().find(|event| {
         matches!(&*event.event, "synchronize" | "import-response")

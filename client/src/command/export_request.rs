@@ -10,7 +10,7 @@ use super::Context;
 use super::outcome::{Outcome, Synchronization};
 use super::session::{Ending, Session};
 use crate::core::{Carrier, Identity, Outstanding};
-use crate::output::{Done, Exit, Report, Text, Trouble, sentence};
+use crate::output::{Done, Error, Exit, Report, Text, sentence};
 use crate::store::{DurableSteps, Readers, write_atomically};
 
 const EVENT: &str = "export-request";
@@ -48,7 +48,7 @@ pub enum Export {
 }
 
 /// Writes the request file.
-pub(crate) fn export(context: &Context, file: &Path) -> Result<Export, Trouble> {
+pub(crate) fn export(context: &Context, file: &Path) -> Result<Export, Error> {
     let mut session = Session::open(context, EVENT)?;
     if let Some(outcome) = Outcome::cleared(&session, Carrier::File) {
         return Ok(Export::Refused(outcome.of(&session)));
@@ -79,7 +79,7 @@ pub(crate) fn export(context: &Context, file: &Path) -> Result<Export, Trouble> 
     }))
 }
 
-pub(super) fn run(context: &Context, file: &Path, as_json: bool) -> Result<Report, Trouble> {
+pub(super) fn run(context: &Context, file: &Path, as_json: bool) -> Result<Report, Error> {
     refuse_two_on_stdout(file, as_json)?;
     Ok(match export(context, file)? {
         Export::Written(exported) => exported.report(),
@@ -118,14 +118,14 @@ pub(super) fn write_out(
     bytes: &[u8],
     steps: &DurableSteps,
     names: [&'static str; 2],
-) -> Result<(), Trouble> {
+) -> Result<(), Error> {
     let written = if is_stdout(file) {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush())
     } else {
         write_atomically(file, bytes, Readers::Usual, steps, names)
     };
-    written.map_err(|error| Trouble {
+    written.map_err(|error| Error {
         exit: Exit::FileNotUsable,
         code: "file-not-written",
         message: format!("the file {} cannot be written: {error}", file.display()),
@@ -134,11 +134,11 @@ pub(super) fn write_out(
 }
 
 /// Standard output carries the file or the JSON object, not both.
-pub(super) fn refuse_two_on_stdout(file: &Path, as_json: bool) -> Result<(), Trouble> {
+pub(super) fn refuse_two_on_stdout(file: &Path, as_json: bool) -> Result<(), Error> {
     if !(as_json && is_stdout(file)) {
         return Ok(());
     }
-    Err(Trouble {
+    Err(Error {
         exit: Exit::Usage,
         code: "usage",
         message: "--json and the file - both want standard output".to_owned(),

@@ -4,7 +4,7 @@ use serde::Serialize;
 use solme_sync_protocol::LicenseServerId;
 
 use super::Context;
-use crate::output::{Exit, Report, Text, Trouble};
+use crate::output::{Error, Exit, Report, Text};
 use crate::store::{PastEvent, Store};
 
 /// What happened, newest last.
@@ -17,7 +17,7 @@ pub struct History {
 }
 
 /// Reads the history.
-pub(crate) fn history(context: &Context) -> Result<History, Trouble> {
+pub(crate) fn history(context: &Context) -> Result<History, Error> {
     let store = Store::open(&context.place, "history")?;
     Ok(History { license_server_id: store.identity()?.license_server_id, events: store.history()? })
 }

@@ -9,9 +9,9 @@ use super::Context;
 use super::outcome::{Outcome, Synchronization};
 use super::session::{Ending, Session};
 use crate::conduct::{Conduct, Document};
-use crate::core::{Applied, Carrier, Changes, CheckedRefusal, FileFailure, Wrong, read_receipt, read_refusal};
-use crate::output::{Report, Trouble, rfc3339_if_any};
-use crate::store::{LocalStateError, Turn, read_bounded};
+use crate::core::{AnswerError, Applied, Carrier, Changes, CheckedRefusal, FileFailure, read_receipt, read_refusal};
+use crate::output::{Error, Report, rfc3339_if_any};
+use crate::store::{LocalStateFailure, Turn, read_bounded};
 
 const EVENT: &str = "import-response";
 
@@ -47,7 +47,7 @@ impl Import {
 }
 
 /// Reads a response file, and applies it but for a dry run.
-pub(crate) fn import(context: &Context, file: &Path, dry_run: bool) -> Result<Import, Trouble> {
+pub(crate) fn import(context: &Context, file: &Path, dry_run: bool) -> Result<Import, Error> {
     // Read before anything is locked: it may come from a pipe.
     let answer = read(file, context.place.conduct);
     let _turn = Turn::take(&context.place, EVENT)?;
@@ -125,7 +125,7 @@ fn check_receipt(message: &str, payload: &[u8], session: &Session) -> Result<Fou
     let receipt = match given.answers(outstanding, session.server.last_receipt(), identity) {
         Ok(receipt) => receipt,
         // A success that changes nothing (P 11.11), unless what it brought was tampered with since.
-        Err(Wrong::AlreadyApplied { sequence })
+        Err(AnswerError::AlreadyApplied { sequence })
             if session.server.applied().is_some() && identity.conduct.takes_again() =>
         {
             return Ok(Found::AlreadyApplied { sequence });
@@ -137,7 +137,7 @@ fn check_receipt(message: &str, payload: &[u8], session: &Session) -> Result<Fou
 }
 
 /// Stores what was found.
-fn act(mut session: Session, found: Found) -> Result<Synchronization, LocalStateError> {
+fn act(mut session: Session, found: Found) -> Result<Synchronization, LocalStateFailure> {
     match found {
         Found::Accepted(applied) => {
             let (session, changes) = session.apply(applied, false, EVENT)?;

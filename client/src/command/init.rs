@@ -9,8 +9,8 @@ use super::Context;
 use super::session::{Ending, new_event};
 use crate::conduct::{Conduct, Document};
 use crate::core::{Identity, Times};
-use crate::output::{Done, Exit, Report, Text, Trouble};
-use crate::store::{LocalStateError, Store, read_bounded};
+use crate::output::{Done, Error, Exit, Report, Text};
+use crate::store::{LocalStateFailure, Store, read_bounded};
 use crate::transport::check_ca_certificate;
 
 /// A License Server that was set up.
@@ -44,12 +44,12 @@ impl From<&TrustFile> for MainServer {
     }
 }
 
-pub(super) fn run(context: &Context, id: &LicenseServerId, trust_file: &Path) -> Result<Report, Trouble> {
+pub(super) fn run(context: &Context, id: &LicenseServerId, trust_file: &Path) -> Result<Report, Error> {
     Ok(init(context, id, read_trust_file(trust_file, context.place.conduct)?)?.report())
 }
 
 /// Sets up a License Server, or takes over a trust file of the same main server.
-pub(crate) fn init(context: &Context, id: &LicenseServerId, trust: TrustFile) -> Result<SetUp, Trouble> {
+pub(crate) fn init(context: &Context, id: &LicenseServerId, trust: TrustFile) -> Result<SetUp, Error> {
     check_ca_certificate(&trust)
         .map_err(|error| unusable(format!("the CA certificate of the trust file cannot be used: {error}")))?;
     let mut store = Store::open_or_create(&context.place, "init")?;
@@ -83,8 +83,8 @@ pub(crate) fn init(context: &Context, id: &LicenseServerId, trust: TrustFile) ->
     Ok(set_up(&store, &identity, "trust-updated", message))
 }
 
-fn unusable(message: String) -> Trouble {
-    Trouble {
+fn unusable(message: String) -> Error {
+    Error {
         exit: Exit::FileNotUsable,
         code: "trust-file-not-usable",
         message,
@@ -92,16 +92,16 @@ fn unusable(message: String) -> Trouble {
     }
 }
 
-fn read_trust_file(file: &Path, conduct: &dyn Conduct) -> Result<TrustFile, Trouble> {
+fn read_trust_file(file: &Path, conduct: &dyn Conduct) -> Result<TrustFile, Error> {
     let bytes = read_bounded(file, limits::TRUST_FILE)
         .map_err(|error| unusable(format!("the trust file {} cannot be read: {error}", file.display())))?;
     TrustFile::parse(&conduct.document(Document::TrustFile, &bytes)).map_err(|error| unusable(error.to_string()))
 }
 
 /// One state serves one license server id at one main server (P 15.3); both are named.
-fn check_same(own: &Identity, id: &LicenseServerId, trust: &TrustFile) -> Result<(), LocalStateError> {
+fn check_same(own: &Identity, id: &LicenseServerId, trust: &TrustFile) -> Result<(), LocalStateFailure> {
     if own.license_server_id != *id {
-        return Err(LocalStateError::OtherLicenseServerId { own: own.license_server_id.clone(), asked: id.clone() });
+        return Err(LocalStateFailure::OtherLicenseServerId { own: own.license_server_id.clone(), asked: id.clone() });
     }
     if own.conduct.is_same_main_server(&own.trust, trust) {
         return Ok(());
@@ -110,7 +110,7 @@ fn check_same(own: &Identity, id: &LicenseServerId, trust: &TrustFile) -> Result
         let names: Vec<String> = trust.key_thumbprints().iter().map(KeyThumbprint::to_string).collect();
         names.join(", ")
     };
-    Err(LocalStateError::OtherMainServer {
+    Err(LocalStateFailure::OtherMainServer {
         own: own.trust.main_server_id.clone(),
         own_keys: keys(&own.trust),
         asked: trust.main_server_id.clone(),

@@ -6,7 +6,7 @@ use solme_sync_protocol::{LicenseNumber, UtcTime};
 use super::Context;
 use super::session::Session;
 use crate::core::{Applied, Rule, State, Times, may_issue};
-use crate::output::{Exit, Report, Text, Trouble, rfc3339, rfc3339_if_any, sentence};
+use crate::output::{Error, Exit, Report, Text, rfc3339, rfc3339_if_any, sentence};
 
 /// Whether a license may be issued now, the rule that decided, and the times that it went by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,7 +45,7 @@ pub struct Verdict {
 }
 
 /// May a license be issued? With a number: that license; without: any.
-pub(crate) fn ask(context: &Context, number: Option<&LicenseNumber>) -> Result<Verdict, Trouble> {
+pub(crate) fn ask(context: &Context, number: Option<&LicenseNumber>) -> Result<Verdict, Error> {
     let mut session = Session::open(context, "may-issue")?;
     session.store.save_times(&session.times)?;
     let mut verdict = may_issue(&session.server, &session.times, number);

@@ -46,7 +46,7 @@ use solme_sync_protocol::UtcTime;
 use crate::cli::Verb;
 use crate::clock::{self, Span};
 use crate::conduct::Standard;
-use crate::output::{Exit, Report, Trouble};
+use crate::output::{Error, Exit, Report};
 use crate::seams::{MakeTransport, OnReport, Pause, Seams};
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -91,8 +91,8 @@ impl Context {
     }
 
     /// From now on SIGTERM and SIGINT are a wish to stop, and not the end of the process.
-    fn stop_on_signals(&mut self) -> Result<(), Trouble> {
-        let stop = Stop::on_signals().map_err(|error| Trouble {
+    fn stop_on_signals(&mut self) -> Result<(), Error> {
+        let stop = Stop::on_signals().map_err(|error| Error {
             exit: Exit::LocalState,
             code: "signals",
             message: format!("signals cannot be listened to: {error}"),
@@ -129,7 +129,7 @@ impl Context {
 }
 
 /// Carries out a verb that needs neither settings nor state.
-pub(crate) fn run_without_state(verb: &Verb) -> Option<Result<Report, Trouble>> {
+pub(crate) fn run_without_state(verb: &Verb) -> Option<Result<Report, Error>> {
     match verb {
         Verb::Completions { shell } => Some(Ok(pages::completions(*shell))),
         Verb::ManPages { directory } => Some(pages::man_pages(directory)),
@@ -138,7 +138,7 @@ pub(crate) fn run_without_state(verb: &Verb) -> Option<Result<Report, Trouble>> 
 }
 
 /// Carries out one verb.
-pub(crate) fn run(context: &mut Context, verb: Verb, as_json: bool) -> Result<Report, Trouble> {
+pub(crate) fn run(context: &mut Context, verb: Verb, as_json: bool) -> Result<Report, Error> {
     match verb {
         Verb::AutomaticSynchronization { mode } => {
             automatic::automatic(context, mode).map(|automatic| automatic.report())

@@ -8,8 +8,8 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 use super::Context;
 use super::session::{Ending, new_event};
 use crate::core::{Identity, Times};
-use crate::output::{Done, Exit, Report, Text, Trouble, sentence};
-use crate::store::{LocalStateError, Store, Turn, Wreck};
+use crate::output::{Done, Error, Exit, Report, Text, sentence};
+use crate::store::{LocalStateFailure, Store, Turn, Wreck};
 
 const EVENT: &str = "new-key-pair";
 
@@ -36,9 +36,9 @@ impl NewKeyPair {
     }
 }
 
-pub(super) fn run(context: &Context, yes: bool) -> Result<Report, Trouble> {
+pub(super) fn run(context: &Context, yes: bool) -> Result<Report, Error> {
     if !yes {
-        return Err(Trouble {
+        return Err(Error {
             exit: Exit::Usage,
             code: "usage",
             message: "a new key pair makes this server unsynchronized; it is accepted only once the key pair in use is \
@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context, yes: bool) -> Result<Report, Trouble> {
 }
 
 /// Archives the state, and begins again with a new key pair.
-pub(crate) fn new_key_pair(context: &Context) -> Result<NewKeyPair, Trouble> {
+pub(crate) fn new_key_pair(context: &Context) -> Result<NewKeyPair, Error> {
     let _turn = Turn::take(&context.place, EVENT)?;
     let opened =
         Store::open(&context.place, EVENT).and_then(|store| store.identity().map(|identity| (store, identity)));
@@ -66,7 +66,7 @@ pub(crate) fn new_key_pair(context: &Context) -> Result<NewKeyPair, Trouble> {
     }
 }
 
-fn renew(context: &Context, mut store: Store, old: Identity) -> Result<NewKeyPair, LocalStateError> {
+fn renew(context: &Context, mut store: Store, old: Identity) -> Result<NewKeyPair, LocalStateFailure> {
     let now = context.now();
     let archive = store.archive(now)?;
     let message = format!("the key pair {} gave way to a new one", old.key_thumbprint);
@@ -77,7 +77,7 @@ fn renew(context: &Context, mut store: Store, old: Identity) -> Result<NewKeyPai
     Ok(NewKeyPair::new(old.license_server_id, Some(old.key_thumbprint), new.thumbprint(), archive))
 }
 
-fn begin_again(context: &Context, wreck: Wreck) -> Result<NewKeyPair, LocalStateError> {
+fn begin_again(context: &Context, wreck: Wreck) -> Result<NewKeyPair, LocalStateFailure> {
     let now = context.now();
     let (mut store, identity, archive) = wreck.begin_again(now)?;
     let message = "the database was lost: this server began again with a new key pair";

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use serde_json::json;
 
 use crate::cli::Cli;
-use crate::output::{Exit, Report, Text, Trouble};
+use crate::output::{Error, Exit, Report, Text};
 
 pub(super) fn completions(shell: Shell) -> Report {
     let mut script = Vec::new();
@@ -19,8 +19,8 @@ pub(super) fn completions(shell: Shell) -> Report {
     Report { stdout_is_taken: true, ..Report::new(Exit::Done, json, Text::default()) }
 }
 
-pub(super) fn man_pages(directory: &Path) -> Result<Report, Trouble> {
-    clap_mangen::generate_to(Cli::command(), directory).map_err(|error| Trouble {
+pub(super) fn man_pages(directory: &Path) -> Result<Report, Error> {
+    clap_mangen::generate_to(Cli::command(), directory).map_err(|error| Error {
         exit: Exit::FileNotUsable,
         code: "file-not-written",
         message: format!("the man pages cannot be written into {}: {error}", directory.display()),

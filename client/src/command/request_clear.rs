@@ -11,7 +11,7 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 use super::Context;
 use super::export_request::{is_stdout, refuse_two_on_stdout, write_out};
 use super::session::{Ending, Session};
-use crate::output::{Done, Exit, Report, Text, Trouble, sentence};
+use crate::output::{Done, Error, Exit, Report, Text, sentence};
 
 const EVENT: &str = "request-clear";
 const TO: &str = "licensing@solme.se";
@@ -23,7 +23,7 @@ pub(super) fn run(
     smtp: Option<&str>,
     from: &str,
     as_json: bool,
-) -> Result<Report, Trouble> {
+) -> Result<Report, Error> {
     if let Some(out) = &out {
         refuse_two_on_stdout(out, as_json)?;
     }
@@ -70,7 +70,7 @@ pub struct ClearRequest {
 }
 
 /// Writes the mail that asks to have the key pair cleared, or sends it.
-pub(crate) fn request_clear(context: &Context, by: ClearRequestBy, from: &str) -> Result<ClearRequest, Trouble> {
+pub(crate) fn request_clear(context: &Context, by: ClearRequestBy, from: &str) -> Result<ClearRequest, Error> {
     let sender: Mailbox = from.parse().map_err(|error| usage(format!("{from:?} is no mail address: {error}")))?;
     let mut session = Session::open(context, EVENT)?;
     let mut request = ClearRequest::of(&session);
@@ -155,10 +155,10 @@ impl ClearRequest {
     }
 }
 
-fn send(mail: &Message, host: &str, port: u16) -> Result<(), Trouble> {
+fn send(mail: &Message, host: &str, port: u16) -> Result<(), Error> {
     // A mail server of one's own network, as a rule without TLS; the mail holds no secret.
     let server = SmtpTransport::builder_dangerous(host).port(port).timeout(Some(SMTP_LIMIT)).build();
-    server.send(mail).map(drop).map_err(|error| Trouble {
+    server.send(mail).map(drop).map_err(|error| Error {
         exit: Exit::NotReached,
         code: "mail-not-sent",
         message: format!("the mail server {host}:{port} did not take the mail: {error}"),
@@ -168,7 +168,7 @@ fn send(mail: &Message, host: &str, port: u16) -> Result<(), Trouble> {
     })
 }
 
-fn host_and_port(text: &str) -> Result<(&str, u16), Trouble> {
+fn host_and_port(text: &str) -> Result<(&str, u16), Error> {
     let wrong = || usage(format!("{text:?} is no mail server: write it as HOST:PORT"));
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -178,6 +178,6 @@ fn host_and_port(text: &str) -> Result<(&str, u16), Trouble> {
     }
 }
 
-fn usage(message: String) -> Trouble {
-    Trouble { exit: Exit::Usage, code: "usage", message, cure: "See `license-server request-clear --help`.".to_owned() }
+fn usage(message: String) -> Error {
+    Error { exit: Exit::Usage, code: "usage", message, cure: "See `license-server request-clear --help`.".to_owned() }
 }

@@ -14,8 +14,8 @@ use super::Context;
 use super::session::Session;
 use super::synchronize::synchronize;
 use crate::core::{Due, Schedule, Warning};
-use crate::output::{Exit, Report, Text, Trouble, json_line, sentence};
-use crate::store::{LastAutomatic, LocalStateError, Serving, Turn};
+use crate::output::{Error, Exit, Report, Text, json_line, sentence};
+use crate::store::{LastAutomatic, LocalStateFailure, Serving, Turn};
 
 const EVENT: &str = "serve";
 /// How long it waits when the state cannot be used.
@@ -23,7 +23,7 @@ const AFTER_TROUBLE: u64 = 60;
 /// How long the warning command may take.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
-pub(super) fn run(context: &Context, as_json: bool) -> Result<Report, Trouble> {
+pub(super) fn run(context: &Context, as_json: bool) -> Result<Report, Error> {
     let _serving = Serving::begin(&context.place, EVENT)?;
     let log = Log { as_json };
     let session = Session::open(context, EVENT)?;
@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, as_json: bool) -> Result<Report, Trouble> {
     let mut trouble = None;
     loop {
         let done = step(context, log);
-        let now = done.as_ref().err().map(LocalStateError::code);
+        let now = done.as_ref().err().map(LocalStateFailure::code);
         if let (Err(error), true) = (&done, now != trouble) {
             log.say(context, "trouble", error.code(), &error.to_string(), json!({ "cure": error.cure() }));
         }
@@ -57,7 +57,7 @@ pub(super) fn run(context: &Context, as_json: bool) -> Result<Report, Trouble> {
 }
 
 /// Does what is due. Until the time that it returns, nothing is.
-fn step(context: &Context, log: Log) -> Result<UtcTime, LocalStateError> {
+fn step(context: &Context, log: Log) -> Result<UtcTime, LocalStateFailure> {
     let mut session = Session::open(context, EVENT)?;
     session.store.save_times(&session.times)?;
     let schedule = session.store.schedule()?;
@@ -86,7 +86,7 @@ fn step(context: &Context, log: Log) -> Result<UtcTime, LocalStateError> {
 }
 
 /// One automatic synchronization, unless a manual one was faster.
-fn automatic(context: &Context, log: Log) -> Result<(), LocalStateError> {
+fn automatic(context: &Context, log: Log) -> Result<(), LocalStateFailure> {
     let turn = Turn::take(&context.place, EVENT)?;
     let session = Session::open(context, EVENT)?;
     let due = session.next_automatic(&session.store.schedule()?);

@@ -4,10 +4,10 @@ use solme_sync_protocol::{Request, RequestId, SealingKey, SignEs384 as _, Signed
 
 use super::Context;
 use crate::core::{
-    Applied, Asked, Carrier, Changes, CheckedRefusal, Consequence, Fate, Identity, LocalServer, Outstanding,
-    RequestDamaged, Schedule, Times, changes_between, meaning, new_request, skew,
+    Applied, Asked, Carrier, Changes, CheckedRefusal, Consequence, Fate, Identity, LocalServer, Outstanding, Schedule,
+    StoredRequestError, Times, changes_between, meaning, new_request, skew,
 };
-use crate::store::{End, Event, Loaded, LocalStateError, Notes, Store};
+use crate::store::{End, Event, Loaded, LocalStateFailure, Notes, Store};
 
 /// The state of one local server, verified, and open for change.
 pub(super) struct Session {
@@ -17,7 +17,7 @@ pub(super) struct Session {
     pub(super) server: LocalServer,
     pub(super) outstanding: Option<Outstanding>,
     /// Why the stored request was dropped.
-    pub(super) dropped: Option<RequestDamaged>,
+    pub(super) dropped: Option<StoredRequestError>,
     pub(super) notes: Option<Notes>,
     key: SigningKey,
 }
@@ -31,7 +31,7 @@ pub(super) struct Ending<'a> {
 
 impl Session {
     /// Opens and verifies the state (P 11.12), and looks at the local clock.
-    pub(super) fn open(context: &Context, verb: &str) -> Result<Self, LocalStateError> {
+    pub(super) fn open(context: &Context, verb: &str) -> Result<Self, LocalStateFailure> {
         let store = Store::open(&context.place, verb)?;
         let Loaded { identity, key, times, server, outstanding, notes } = store.load(context.now())?;
         let (outstanding, dropped) = match outstanding {
@@ -46,27 +46,27 @@ impl Session {
     /// to the outstanding request meanwhile.
     ///
     /// # Errors
-    /// [`LocalStateError::ChangedMeanwhile`] if that happened nevertheless, by hand.
+    /// [`LocalStateFailure::ChangedMeanwhile`] if that happened nevertheless, by hand.
     pub(super) fn away<T>(
         self,
         context: &Context,
         verb: &str,
         exchange: impl FnOnce(Asked<'_>) -> T,
-    ) -> Result<(Self, T), LocalStateError> {
+    ) -> Result<(Self, T), LocalStateFailure> {
         let Self { store, identity, times: _, server, outstanding, dropped, notes, key } = self;
         let Some(asked) = &outstanding else { unreachable!("a request is stored before it is sent") };
         drop(store);
         let answer = exchange(Asked { identity: &identity, last: server.last_receipt(), outstanding: asked });
         let store = Store::open(&context.place, verb)?;
         if identity.conduct.stores_before_sending() && !store.still_asks(&asked.jws, &identity.key_thumbprint)? {
-            return Err(LocalStateError::ChangedMeanwhile { directory: store.path().to_owned() });
+            return Err(LocalStateFailure::ChangedMeanwhile { directory: store.path().to_owned() });
         }
         let times = identity.conduct.observed(store.times()?.observe(context.now()));
         Ok((Self { store, identity, times, server, outstanding, dropped, notes, key }, answer))
     }
 
     /// The outstanding request; a new one if there is none, durably stored before anyone sees it (P 12.1, 12.2).
-    pub(super) fn request(&mut self) -> Result<&Outstanding, LocalStateError> {
+    pub(super) fn request(&mut self) -> Result<&Outstanding, LocalStateFailure> {
         let conduct = self.identity.conduct;
         if self.outstanding.is_none() || !conduct.sends_again() {
             self.times = self.times.asking();
@@ -102,7 +102,7 @@ impl Session {
         applied: Applied,
         just_now: bool,
         event: &'static str,
-    ) -> Result<(Self, Changes), LocalStateError> {
+    ) -> Result<(Self, Changes), LocalStateFailure> {
         let Some(outstanding) = self.outstanding.take() else {
             unreachable!("only the outstanding request is answered")
         };
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Notes that a synchronization failed, and what that means for the request.
-    pub(super) fn failed(&mut self, event: &'static str, code: &str, message: &str) -> Result<(), LocalStateError> {
+    pub(super) fn failed(&mut self, event: &'static str, code: &str, message: &str) -> Result<(), LocalStateFailure> {
         let event = self.event(event, Ending { outcome: "failed", code, message });
         let end = End { fate: self.identity.conduct.after_failure(code), cleared: None };
         self.store.note(end, &self.times, &event)
@@ -138,7 +138,7 @@ impl Session {
         refusal: CheckedRefusal,
         carrier: Carrier,
         event: &'static str,
-    ) -> Result<Self, LocalStateError> {
+    ) -> Result<Self, LocalStateFailure> {
         let code = refusal.refusal.code;
         let copy_verifies = self.outstanding.as_ref().is_some_and(Outstanding::verifies);
         let Consequence { fate, clears } = self.identity.conduct.after_refusal(&refusal.refusal, copy_verifies);
@@ -154,7 +154,7 @@ impl Session {
     }
 
     /// Notes something that leaves the outstanding request as it is.
-    pub(super) fn note(&mut self, event: &'static str, ending: Ending<'_>) -> Result<(), LocalStateError> {
+    pub(super) fn note(&mut self, event: &'static str, ending: Ending<'_>) -> Result<(), LocalStateFailure> {
         let event = self.event(event, ending);
         self.store.note(End { fate: Fate::Stays, cleared: None }, &self.times, &event)
     }

@@ -13,7 +13,7 @@ use super::init::MainServer;
 use super::outcome::clock_notes;
 use super::session::Session;
 use crate::core::{Applied, Changes, FIRST_WARNING, LocalServer, State, may_issue};
-use crate::output::{Exit, Report, Text, Trouble, rfc3339, rfc3339_if_any};
+use crate::output::{Error, Exit, Report, Text, rfc3339, rfc3339_if_any};
 
 /// A license that ends within so many seconds is worth a note: 30 days.
 const ENDS_SOON: u64 = 30 * 86_400;
@@ -110,7 +110,7 @@ pub struct Clock {
 }
 
 /// Looks at the state.
-pub(crate) fn status(context: &Context) -> Result<Status, Trouble> {
+pub(crate) fn status(context: &Context) -> Result<Status, Error> {
     let mut session = Session::open(context, "status")?;
     session.store.save_times(&session.times)?;
     let automatic = Automatic::of(&session)?;

@@ -4,14 +4,14 @@ use super::Context;
 use super::outcome::{Outcome, Synchronization};
 use super::session::Session;
 use crate::core::{Answer, Asked, Carrier, Changes, End, Exchange, Failure, Round, changes_between};
-use crate::output::Trouble;
-use crate::store::{LocalStateError, Turn};
+use crate::output::Error;
+use crate::store::{LocalStateFailure, Turn};
 use crate::transport::{Connection, Transport};
 
 const EVENT: &str = "synchronize";
 
 /// Synchronizes once.
-pub(crate) fn once(context: &Context, transport: &dyn Transport) -> Result<Synchronization, Trouble> {
+pub(crate) fn once(context: &Context, transport: &dyn Transport) -> Result<Synchronization, Error> {
     let turn = Turn::take(&context.place, EVENT)?;
     let (session, outcome) = synchronize(context, Session::open(context, EVENT)?, transport, &turn)?;
     Ok(outcome.of(&session))
@@ -23,7 +23,7 @@ pub(super) fn synchronize(
     mut session: Session,
     transport: &dyn Transport,
     _turn: &Turn,
-) -> Result<(Session, Outcome), LocalStateError> {
+) -> Result<(Session, Outcome), LocalStateFailure> {
     if let Some(outcome) = Outcome::cleared(&session, Carrier::Direct) {
         session.store.save_times(&session.times)?;
         return Ok((session, outcome));
@@ -40,7 +40,7 @@ fn carry(
     context: &Context,
     mut session: Session,
     connection: &dyn Connection,
-) -> Result<(Session, Outcome), LocalStateError> {
+) -> Result<(Session, Outcome), LocalStateFailure> {
     let before = session.server.applied().map(|applied| applied.allocation().clone());
     let changes = |session: &Session| match session.server.applied() {
         Some(applied) => changes_between(before.as_ref(), applied.allocation()),
@@ -105,7 +105,7 @@ fn failed(
     mut session: Session,
     failure: &Failure,
     retry_after: Option<u64>,
-) -> Result<(Session, Outcome), LocalStateError> {
+) -> Result<(Session, Outcome), LocalStateFailure> {
     session.failed(EVENT, failure.code(), &failure.message())?;
     Ok((session, Outcome { retry_after, ..Outcome::failed(failure) }))
 }

@@ -2,7 +2,7 @@
 
 use solme_sync_protocol::{Problem, RefusalCode, limits};
 
-use super::{CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Via, Wrong};
+use super::{AnswerError, CheckedReceipt, CheckedRefusal, Failure, Identity, LastReceipt, Outstanding, Role, Via};
 use super::{read_receipt, read_refusal, refusal::remark};
 use crate::conduct::Document;
 
@@ -33,7 +33,7 @@ pub struct HttpAnswer {
 
 /// What the main server answered, checked (P 11.1 to 11.5, 11.10).
 #[derive(Debug)]
-pub(crate) enum Answered {
+pub(crate) enum CheckedAnswer {
     /// The request was accepted.
     Receipt(CheckedReceipt),
     /// The request was refused.
@@ -49,7 +49,7 @@ pub(crate) fn interpret_answer(
     outstanding: &Outstanding,
     last: Option<&LastReceipt>,
     identity: &Identity,
-) -> Result<Answered, Failure> {
+) -> Result<CheckedAnswer, Failure> {
     let foreign = |found| Err(Failure::NotTheMainServer { role: Role::Https, at: answer.at.clone(), found });
     if answer.content_encoding.is_some() || (300..400).contains(&answer.status) {
         return foreign(answer.in_words());
@@ -61,7 +61,7 @@ pub(crate) fn interpret_answer(
             };
             let given = read_receipt(text, identity).map_err(Failure::ReceiptWrong)?;
             let checked = given.answers(Some(outstanding), last, identity).map_err(Failure::ReceiptWrong)?;
-            Ok(Answered::Receipt(checked))
+            Ok(CheckedAnswer::Receipt(checked))
         }
         (status, "application/problem+json") if is_in_the_catalogue(status) => {
             refusal_in(answer, outstanding, identity)
@@ -80,7 +80,7 @@ fn is_in_the_catalogue(status: u16) -> bool {
     status == too_large || RefusalCode::ALL.iter().any(|code| code.http_status() == status)
 }
 
-fn refusal_in(answer: &HttpAnswer, outstanding: &Outstanding, identity: &Identity) -> Result<Answered, Failure> {
+fn refusal_in(answer: &HttpAnswer, outstanding: &Outstanding, identity: &Identity) -> Result<CheckedAnswer, Failure> {
     let trouble = |found| Failure::MainServerTrouble { role: Role::Https, at: answer.at.clone(), found };
     let problem = Problem::parse(&identity.conduct.document(Document::Problem, &answer.body))
         .map_err(|error| trouble(format!("{} with an unreadable problem document: {error}", answer.status)))?;
@@ -90,10 +90,10 @@ fn refusal_in(answer: &HttpAnswer, outstanding: &Outstanding, identity: &Identit
         return Err(trouble(format!("{} with an unsigned problem {code}: {detail}", answer.status)));
     };
     let given = read_refusal(&jws, identity).map_err(not_ours_or_wrong)?;
-    given.refuses(Some(outstanding), identity).map(Answered::Refusal).map_err(not_ours_or_wrong)
+    given.refuses(Some(outstanding), identity).map(CheckedAnswer::Refusal).map_err(not_ours_or_wrong)
 }
 
-fn not_ours_or_wrong(wrong: Wrong) -> Failure {
+fn not_ours_or_wrong(wrong: AnswerError) -> Failure {
     if wrong.is_for_another() { Failure::RefusalNotOurs(wrong) } else { Failure::RefusalWrong(wrong) }
 }
 
@@ -108,8 +108,8 @@ pub(crate) fn interpret_payload(answer: HttpAnswer, size: u64) -> Result<Option<
         (200, "application/octet-stream") if answer.content_encoding.is_none() => {
             if answer.too_long {
                 let wrong = match size {
-                    claimed if claimed > limits::PAYLOAD as u64 => super::PayloadWrong::BeyondLimit { claimed },
-                    awaited => super::PayloadWrong::TooLong { awaited },
+                    claimed if claimed > limits::PAYLOAD as u64 => super::SealedPayloadError::BeyondLimit { claimed },
+                    awaited => super::SealedPayloadError::TooLong { awaited },
                 };
                 return Err(Failure::PayloadWrong(wrong));
             }

@@ -14,7 +14,7 @@ use crate::conduct::{Conduct, Document};
 /// Why a receipt or a refusal is not the one that is awaited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // of the members: their names say all there is
-pub enum Wrong {
+pub enum AnswerError {
     /// Not a JWS of this kind (P 4, 11.1).
     #[error("it cannot be read: {0}")]
     Unreadable(Unreadable),
@@ -59,7 +59,7 @@ pub enum Wrong {
     SynchronizeBy { found: UtcTime, awaited: UtcTime },
 }
 
-impl Wrong {
+impl AnswerError {
     /// The clause of P 11 that a receipt failed.
     pub(crate) const fn clause(&self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ impl Wrong {
 /// Why a payload is not the one of its receipt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // of the members: their names say all there is
-pub enum PayloadWrong {
+pub enum SealedPayloadError {
     /// Its size is not that of the receipt (P 11.6).
     #[error("it has {found} bytes, the receipt says {awaited}")]
     Size { found: u64, awaited: u64 },
@@ -115,7 +115,7 @@ pub enum PayloadWrong {
     Revision { found: u64, awaited: u64 },
 }
 
-impl PayloadWrong {
+impl SealedPayloadError {
     /// The clause of P 11 that failed.
     pub(crate) const fn clause(&self) -> &'static str {
         match self {
@@ -147,43 +147,43 @@ pub(crate) struct CheckedRefusal {
 }
 
 /// Reads a receipt of the trusted main server for this license server id (P 11.1, 11.2).
-pub(crate) fn read_receipt(text: &str, identity: &Identity) -> Result<GivenReceipt, Wrong> {
+pub(crate) fn read_receipt(text: &str, identity: &Identity) -> Result<GivenReceipt, AnswerError> {
     given_receipt(text, identity, Verifier { conduct: identity.conduct, again: false })
 }
 
 /// Reads a receipt that was applied in an earlier run, and checks that it still holds (P 11.12).
-pub(super) fn read_stored_receipt(text: &str, identity: &Identity) -> Result<LastReceipt, Wrong> {
+pub(super) fn read_stored_receipt(text: &str, identity: &Identity) -> Result<LastReceipt, AnswerError> {
     given_receipt(text, identity, Verifier { conduct: identity.conduct, again: true })?.still_holds(identity)
 }
 
-fn given_receipt(text: &str, identity: &Identity, verifier: Verifier) -> Result<GivenReceipt, Wrong> {
+fn given_receipt(text: &str, identity: &Identity, verifier: Verifier) -> Result<GivenReceipt, AnswerError> {
     let receipt = read::<Receipt>(text, identity, &verifier)?;
     addressed(Document::Receipt, &receipt.main_server_id, &receipt.license_server_id, identity)?;
     Ok(GivenReceipt(LastReceipt { jws: text.to_owned(), receipt }))
 }
 
 /// Reads a refusal of the trusted main server for this license server id (P 11.10).
-pub(crate) fn read_refusal(text: &str, identity: &Identity) -> Result<GivenRefusal, Wrong> {
+pub(crate) fn read_refusal(text: &str, identity: &Identity) -> Result<GivenRefusal, AnswerError> {
     let refusal = read::<Refusal>(text, identity, &Verifier { conduct: identity.conduct, again: false })?;
     addressed(Document::Refusal, &refusal.main_server_id, &refusal.license_server_id, identity)?;
     Ok(GivenRefusal(CheckedRefusal { jws: text.to_owned(), refusal }))
 }
 
-fn read<M>(text: &str, identity: &Identity, verifier: &Verifier) -> Result<M, Wrong>
+fn read<M>(text: &str, identity: &Identity, verifier: &Verifier) -> Result<M, AnswerError>
 where
     M: Message<Issuer = MainServerId, Header = MainServerHeader>,
 {
     let given = identity.conduct.message(text, &identity.trust);
-    let signed = Signed::<M>::parse(&given).map_err(Wrong::Unreadable)?;
+    let signed = Signed::<M>::parse(&given).map_err(AnswerError::Unreadable)?;
     let claimed = signed.unverified_frame().issuer.clone();
     // A message of another main server fails on its key first; naming that server helps more than naming its key.
     let verified = signed.verify(verifier, &identity.trust.signing_jwks).map_err(|error| match error {
         NotVerified::UnknownKey(_) if claimed != identity.trust.main_server_id => {
-            Wrong::OtherMainServer { found: claimed, trusted: identity.trust.main_server_id.clone() }
+            AnswerError::OtherMainServer { found: claimed, trusted: identity.trust.main_server_id.clone() }
         }
-        other => Wrong::NotVerified(other),
+        other => AnswerError::NotVerified(other),
     })?;
-    verified.read().map_err(Wrong::Content)
+    verified.read().map_err(AnswerError::Content)
 }
 
 /// Verifies signatures as the License Server's conduct says.
@@ -204,7 +204,7 @@ impl VerifyEs384 for Verifier {
 
 impl Identity {
     /// Ends the checks of a message with what is wrong with it, where `holds` does not.
-    fn check(&self, document: Document, holds: bool, wrong: impl FnOnce() -> Wrong) -> Result<(), Wrong> {
+    fn check(&self, document: Document, holds: bool, wrong: impl FnOnce() -> AnswerError) -> Result<(), AnswerError> {
         if holds {
             return Ok(());
         }
@@ -213,10 +213,13 @@ impl Identity {
     }
 }
 
-fn addressed(document: Document, from: &MainServerId, to: &LicenseServerId, own: &Identity) -> Result<(), Wrong> {
+fn addressed(document: Document, from: &MainServerId, to: &LicenseServerId, own: &Identity) -> Result<(), AnswerError> {
     let (trusted, id) = (&own.trust.main_server_id, &own.license_server_id);
-    own.check(document, from == trusted, || Wrong::OtherMainServer { found: from.clone(), trusted: trusted.clone() })?;
-    own.check(document, to == id, || Wrong::OtherLicenseServer { found: to.clone(), own: id.clone() })
+    own.check(document, from == trusted, || AnswerError::OtherMainServer {
+        found: from.clone(),
+        trusted: trusted.clone(),
+    })?;
+    own.check(document, to == id, || AnswerError::OtherLicenseServer { found: to.clone(), own: id.clone() })
 }
 
 impl GivenReceipt {
@@ -226,19 +229,19 @@ impl GivenReceipt {
         outstanding: Option<&Outstanding>,
         last: Option<&LastReceipt>,
         identity: &Identity,
-    ) -> Result<CheckedReceipt, Wrong> {
+    ) -> Result<CheckedReceipt, AnswerError> {
         let receipt = &self.0.receipt;
-        let check = |holds, wrong: &dyn Fn() -> Wrong| identity.check(Document::Receipt, holds, wrong);
+        let check = |holds, wrong: &dyn Fn() -> AnswerError| identity.check(Document::Receipt, holds, wrong);
         let (found, own) = (receipt.key_thumbprint, identity.key_thumbprint);
-        check(found == own, &|| Wrong::OtherKeyPair { found, own })?;
+        check(found == own, &|| AnswerError::OtherKeyPair { found, own })?;
         if let Some(last) = last {
             let (found, newest) = (receipt.sequence, last.receipt.sequence);
-            check(!self.0.is_same_as(last), &|| Wrong::AlreadyApplied { sequence: found })?;
-            check(found >= newest, &|| Wrong::Older { found, newest })?;
+            check(!self.0.is_same_as(last), &|| AnswerError::AlreadyApplied { sequence: found })?;
+            check(found >= newest, &|| AnswerError::Older { found, newest })?;
         }
-        let request = outstanding.ok_or(Wrong::NothingAwaited)?;
+        let request = outstanding.ok_or(AnswerError::NothingAwaited)?;
         let answers = receipt.request_id == request.request.request_id && receipt.request_digest == request.digest;
-        check(answers, &|| Wrong::OtherRequest { found: Some(receipt.request_id.clone()) })?;
+        check(answers, &|| AnswerError::OtherRequest { found: Some(receipt.request_id.clone()) })?;
         if let Some(last) = last {
             follows(receipt, &last.receipt, identity)?;
         }
@@ -247,27 +250,27 @@ impl GivenReceipt {
     }
 
     /// Checks a receipt that was applied in an earlier run (P 11.12).
-    fn still_holds(self, identity: &Identity) -> Result<LastReceipt, Wrong> {
+    fn still_holds(self, identity: &Identity) -> Result<LastReceipt, AnswerError> {
         let (found, own) = (self.0.receipt.key_thumbprint, identity.key_thumbprint);
-        identity.check(Document::Receipt, found == own, || Wrong::OtherKeyPair { found, own })?;
+        identity.check(Document::Receipt, found == own, || AnswerError::OtherKeyPair { found, own })?;
         deadline_fits(&self.0.receipt, identity)?;
         Ok(self.0)
     }
 }
 
-fn follows(receipt: &Receipt, last: &Receipt, identity: &Identity) -> Result<(), Wrong> {
-    let check = |holds, wrong: Wrong| identity.check(Document::Receipt, holds, || wrong);
+fn follows(receipt: &Receipt, last: &Receipt, identity: &Identity) -> Result<(), AnswerError> {
+    let check = |holds, wrong: AnswerError| identity.check(Document::Receipt, holds, || wrong);
     let (found, awaited) = (receipt.sequence, last.sequence.saturating_add(1));
-    check(found == awaited, Wrong::Sequence { found, awaited })?;
+    check(found == awaited, AnswerError::Sequence { found, awaited })?;
     let (found, own) = (receipt.key_generation, last.key_generation);
-    check(found == own, Wrong::KeyGeneration { found, own })?;
+    check(found == own, AnswerError::KeyGeneration { found, own })?;
     let (found, own) = (receipt.allocation_revision, last.allocation_revision);
-    check(found >= own, Wrong::AllocationRevision { found, own })
+    check(found >= own, AnswerError::AllocationRevision { found, own })
 }
 
-fn deadline_fits(receipt: &Receipt, identity: &Identity) -> Result<(), Wrong> {
+fn deadline_fits(receipt: &Receipt, identity: &Identity) -> Result<(), AnswerError> {
     let (found, awaited) = (receipt.synchronize_by, receipt.main_server_time.synchronize_by());
-    identity.check(Document::Receipt, found == awaited, || Wrong::SynchronizeBy { found, awaited })
+    identity.check(Document::Receipt, found == awaited, || AnswerError::SynchronizeBy { found, awaited })
 }
 
 impl CheckedReceipt {
@@ -282,7 +285,7 @@ impl CheckedReceipt {
     }
 
     /// Opens the payload (P 11.6 to 11.8). Only what comes out may be applied.
-    pub(crate) fn open(self, payload: &[u8], sealing_key: &SealingKey) -> Result<Applied, PayloadWrong> {
+    pub(crate) fn open(self, payload: &[u8], sealing_key: &SealingKey) -> Result<Applied, SealedPayloadError> {
         let receipt = &self.last.receipt;
         payload_fits(receipt, payload, self.conduct)?;
         let info = sealing_info(
@@ -291,20 +294,20 @@ impl CheckedReceipt {
             &receipt.request_digest,
             &receipt.sync_id,
         );
-        let bytes = sealing_key.open(&info, payload).map_err(|_| PayloadWrong::DoesNotOpen)?;
+        let bytes = sealing_key.open(&info, payload).map_err(|_| SealedPayloadError::DoesNotOpen)?;
         Applied::new(self.last, bytes, self.conduct)
     }
 }
 
-fn check(conduct: &dyn Conduct, holds: bool, wrong: PayloadWrong) -> Result<(), PayloadWrong> {
+fn check(conduct: &dyn Conduct, holds: bool, wrong: SealedPayloadError) -> Result<(), SealedPayloadError> {
     if holds || !conduct.payload_is_fatal(&wrong) { Ok(()) } else { Err(wrong) }
 }
 
-fn payload_fits(receipt: &Receipt, payload: &[u8], conduct: &dyn Conduct) -> Result<(), PayloadWrong> {
+fn payload_fits(receipt: &Receipt, payload: &[u8], conduct: &dyn Conduct) -> Result<(), SealedPayloadError> {
     let (found, awaited) = (payload.len() as u64, receipt.payload_size);
-    check(conduct, awaited <= limits::PAYLOAD as u64, PayloadWrong::BeyondLimit { claimed: awaited })?;
-    check(conduct, found == awaited, PayloadWrong::Size { found, awaited })?;
-    check(conduct, Digest::of(payload) == receipt.payload_digest, PayloadWrong::Digest)
+    check(conduct, awaited <= limits::PAYLOAD as u64, SealedPayloadError::BeyondLimit { claimed: awaited })?;
+    check(conduct, found == awaited, SealedPayloadError::Size { found, awaited })?;
+    check(conduct, Digest::of(payload) == receipt.payload_digest, SealedPayloadError::Digest)
 }
 
 /// The allocation of a receipt (P 11.7, 11.8).
@@ -312,12 +315,12 @@ pub(super) fn read_allocation(
     receipt: &Receipt,
     bytes: &[u8],
     conduct: &dyn Conduct,
-) -> Result<Allocation, PayloadWrong> {
-    check(conduct, Digest::of(bytes) == receipt.allocation_digest, PayloadWrong::AllocationDigest)?;
+) -> Result<Allocation, SealedPayloadError> {
+    check(conduct, Digest::of(bytes) == receipt.allocation_digest, SealedPayloadError::AllocationDigest)?;
     let allocation = Allocation::from_json(&conduct.document(Document::Allocation, bytes));
-    let allocation = allocation.map_err(PayloadWrong::Malformed)?;
+    let allocation = allocation.map_err(SealedPayloadError::Malformed)?;
     let (found, awaited) = (allocation.revision, receipt.allocation_revision);
-    check(conduct, found == awaited, PayloadWrong::Revision { found, awaited })?;
+    check(conduct, found == awaited, SealedPayloadError::Revision { found, awaited })?;
     Ok(allocation)
 }
 
@@ -336,13 +339,13 @@ impl GivenRefusal {
         self,
         outstanding: Option<&Outstanding>,
         identity: &Identity,
-    ) -> Result<CheckedRefusal, Wrong> {
+    ) -> Result<CheckedRefusal, AnswerError> {
         let refusal = &self.0.refusal;
         let (found, own) = (refusal.key_thumbprint, identity.key_thumbprint);
-        identity.check(Document::Refusal, found == own, || Wrong::OtherKeyPair { found, own })?;
-        let request = outstanding.ok_or(Wrong::NothingAwaited)?;
+        identity.check(Document::Refusal, found == own, || AnswerError::OtherKeyPair { found, own })?;
+        let request = outstanding.ok_or(AnswerError::NothingAwaited)?;
         let refuses = refusal.request_digest == request.digest;
-        identity.check(Document::Refusal, refuses, || Wrong::OtherRequest { found: None })?;
+        identity.check(Document::Refusal, refuses, || AnswerError::OtherRequest { found: None })?;
         Ok(self.0)
     }
 }

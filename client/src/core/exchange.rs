@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use solme_sync_protocol::{PayloadName, limits};
 
 use super::{
-    Answered, Applied, CheckedReceipt, CheckedRefusal, Failure, HttpAnswer, Identity, LastReceipt, Outstanding, Role,
-    interpret_answer, interpret_payload,
+    Applied, CheckedAnswer, CheckedReceipt, CheckedRefusal, Failure, HttpAnswer, Identity, LastReceipt, Outstanding,
+    Role, interpret_answer, interpret_payload,
 };
 use crate::conduct::Conduct;
 
@@ -82,8 +82,8 @@ impl<'a> Post<'a> {
         };
         self.retry_after = answer.retry_after();
         match interpret_answer(&answer, outstanding, last, identity) {
-            Ok(Answered::Receipt(receipt)) => Exchange::Get(Get { post: self, receipt }),
-            Ok(Answered::Refusal(refusal)) => Exchange::ended(Ok(Exchanged::Refused(refusal)), self.retry_after),
+            Ok(CheckedAnswer::Receipt(receipt)) => Exchange::Get(Get { post: self, receipt }),
+            Ok(CheckedAnswer::Refusal(refusal)) => Exchange::ended(Ok(Exchanged::Refused(refusal)), self.retry_after),
             Err(failure) => Exchange::ended(Err(failure), self.retry_after),
         }
     }

@@ -3,7 +3,7 @@
 
 use solme_sync_protocol::UtcTime;
 
-use super::check::{PayloadWrong, Wrong};
+use super::check::{AnswerError, SealedPayloadError};
 use super::proxy_failure::ProxyFailure;
 
 /// The two ports of the main server (P 13.1). A simulator may listen elsewhere: messages also say where.
@@ -67,15 +67,15 @@ pub enum Failure {
     /// The answer ended too early.
     AnswerInterrupted { role: Role, at: String, detail: String },
     /// A receipt did not pass (P 11.1 to 11.5).
-    ReceiptWrong(Wrong),
+    ReceiptWrong(AnswerError),
     /// A payload did not pass (P 11.6 to 11.8).
-    PayloadWrong(PayloadWrong),
+    PayloadWrong(SealedPayloadError),
     /// No payload, even after asking again (P 13.5).
     PayloadNotFound { at: String },
     /// A refusal did not pass (P 11.10).
-    RefusalWrong(Wrong),
+    RefusalWrong(AnswerError),
     /// A refusal of something else (P 11.10).
-    RefusalNotOurs(Wrong),
+    RefusalNotOurs(AnswerError),
     /// The main server answered, and cannot say more (P 8.2, 13.7).
     MainServerTrouble { role: Role, at: String, found: String },
     /// The proxy is to blame.

@@ -2,7 +2,7 @@
 
 use solme_sync_protocol::{LicenseServerId, MainServerId};
 
-use super::check::{PayloadWrong, Wrong};
+use super::check::{AnswerError, SealedPayloadError};
 
 /// Why a file cannot be used (P 14).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,26 +23,26 @@ pub(crate) enum FileFailure {
     Wrong { clause: &'static str, detail: String },
 }
 
-impl From<Wrong> for FileFailure {
-    fn from(wrong: Wrong) -> Self {
+impl From<AnswerError> for FileFailure {
+    fn from(wrong: AnswerError) -> Self {
         let (clause, detail) = (wrong.clause(), wrong.to_string());
         match wrong {
-            Wrong::OtherMainServer { found, trusted } => Self::OtherMainServer { found, trusted },
-            Wrong::NotVerified(solme_sync_protocol::NotVerified::UnknownKey(_)) => Self::UntrustedKey { detail },
-            Wrong::Unreadable(_) | Wrong::NotVerified(_) => Self::Damaged { detail },
-            Wrong::OtherLicenseServer { found, own } => Self::OtherLicenseServer { found, own },
-            Wrong::OtherKeyPair { .. } => Self::OtherKeyPair { detail },
-            Wrong::OtherRequest { .. } | Wrong::NothingAwaited => Self::OtherRequest { detail },
-            Wrong::Older { .. } | Wrong::AlreadyApplied { .. } => Self::Older { detail },
+            AnswerError::OtherMainServer { found, trusted } => Self::OtherMainServer { found, trusted },
+            AnswerError::NotVerified(solme_sync_protocol::NotVerified::UnknownKey(_)) => Self::UntrustedKey { detail },
+            AnswerError::Unreadable(_) | AnswerError::NotVerified(_) => Self::Damaged { detail },
+            AnswerError::OtherLicenseServer { found, own } => Self::OtherLicenseServer { found, own },
+            AnswerError::OtherKeyPair { .. } => Self::OtherKeyPair { detail },
+            AnswerError::OtherRequest { .. } | AnswerError::NothingAwaited => Self::OtherRequest { detail },
+            AnswerError::Older { .. } | AnswerError::AlreadyApplied { .. } => Self::Older { detail },
             _ => Self::Wrong { clause, detail },
         }
     }
 }
 
-impl From<PayloadWrong> for FileFailure {
-    fn from(wrong: PayloadWrong) -> Self {
+impl From<SealedPayloadError> for FileFailure {
+    fn from(wrong: SealedPayloadError) -> Self {
         match wrong {
-            PayloadWrong::Size { .. } | PayloadWrong::TooLong { .. } | PayloadWrong::Digest => {
+            SealedPayloadError::Size { .. } | SealedPayloadError::TooLong { .. } | SealedPayloadError::Digest => {
                 Self::Damaged { detail: format!("its payload: {wrong}") }
             }
             _ => Self::Wrong { clause: wrong.clause(), detail: wrong.to_string() },

@@ -4,7 +4,7 @@ use solme_sync_protocol::{License, LicenseNumber, UtcTime};
 
 use super::refusal::Carrier;
 use super::state::{Cleared, LocalServer, Overdue, Synchronized};
-use super::{ClockWrong, Times, in_words};
+use super::{ClockError, Times, in_words};
 
 /// The answer, with the rule that gave it and the clock values that it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum Rule {
     /// P 17.8, 11.12.
     Tampered { found: String },
     /// P 17.4.
-    LocalClockWrong(ClockWrong),
+    LocalClockWrong(ClockError),
     /// P 17.7: not in the allocation.
     NotAllocated { number: LicenseNumber },
     /// P 17.7: not valid yet.
@@ -228,7 +228,7 @@ mod tests {
         let world = World::new();
         let times = Times::starting_at(MAIN_TIME.plus(10 * DAY)).observe(MAIN_TIME.plus(8 * DAY));
         let verdict = may_issue(&world.synchronized(&times), &times, None);
-        assert_eq!(verdict.rule, Rule::LocalClockWrong(ClockWrong { behind: 2 * DAY, set_back: 2 * DAY }));
+        assert_eq!(verdict.rule, Rule::LocalClockWrong(ClockError { behind: 2 * DAY, set_back: 2 * DAY }));
         assert!(verdict.cure().unwrap().contains("clock"));
         let times = times.observe(MAIN_TIME.plus(10 * DAY));
         assert!(may_issue(&world.synchronized(&times), &times, None).is_yes());

@@ -23,7 +23,7 @@ pub(crate) struct Outstanding {
 
 /// The stored copy of the request is of no use any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RequestDamaged {
+pub(crate) enum StoredRequestError {
     #[error("the stored request cannot be read")]
     Unreadable,
     #[error("the stored request does not verify with this server's key pair")]
@@ -53,16 +53,16 @@ pub enum Fate {
 impl Outstanding {
     /// The outstanding request as it was signed or stored. One that does not verify could only be refused as
     /// `invalid-signature`, and would end then (P 12.4).
-    pub(crate) fn restore(jws: &str, sealing_key: SealingKey, key: &KeyThumbprint) -> Result<Self, RequestDamaged> {
-        let signed = Signed::<Request>::parse(jws).map_err(|_| RequestDamaged::Unreadable)?;
+    pub(crate) fn restore(jws: &str, sealing_key: SealingKey, key: &KeyThumbprint) -> Result<Self, StoredRequestError> {
+        let signed = Signed::<Request>::parse(jws).map_err(|_| StoredRequestError::Unreadable)?;
         let digest = signed.digest();
-        let verified = signed.verify(&RustCrypto).map_err(|_| RequestDamaged::NotVerified)?;
+        let verified = signed.verify(&RustCrypto).map_err(|_| StoredRequestError::NotVerified)?;
         if verified.thumbprint() != *key {
-            return Err(RequestDamaged::NotVerified);
+            return Err(StoredRequestError::NotVerified);
         }
-        let request = verified.read().map_err(|_| RequestDamaged::Unreadable)?;
+        let request = verified.read().map_err(|_| StoredRequestError::Unreadable)?;
         if request.sealing_jwk != sealing_key.public_jwk() {
-            return Err(RequestDamaged::SealingKey);
+            return Err(StoredRequestError::SealingKey);
         }
         Ok(Self { jws: jws.to_owned(), request, digest, sealing_key })
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use solme_sync_protocol::{Allocation, KeyThumbprint, LicenseServerId, Receipt, Refusal, TrustFile};
 
-use super::check::{PayloadWrong, Wrong, read_allocation, read_refusal, read_stored_receipt};
+use super::check::{AnswerError, SealedPayloadError, read_allocation, read_refusal, read_stored_receipt};
 use super::{CheckedRefusal, Times};
 use crate::conduct::Conduct;
 
@@ -50,7 +50,7 @@ impl Applied {
         last: LastReceipt,
         allocation_bytes: Vec<u8>,
         conduct: &dyn Conduct,
-    ) -> Result<Self, PayloadWrong> {
+    ) -> Result<Self, SealedPayloadError> {
         let allocation = read_allocation(&last.receipt, &allocation_bytes, conduct)?;
         Ok(Self { last, allocation, allocation_bytes })
     }
@@ -144,10 +144,10 @@ impl State {
 pub enum Tampering {
     /// The stored receipt.
     #[error("the stored receipt does not verify ({}): {wrong}", .wrong.clause())]
-    Receipt { wrong: Wrong },
+    Receipt { wrong: AnswerError },
     /// The stored allocation.
     #[error("the stored allocation is not that of the receipt ({}): {wrong}", .wrong.clause())]
-    Allocation { wrong: PayloadWrong },
+    Allocation { wrong: SealedPayloadError },
     /// The history knows a newer receipt.
     #[error("the stored receipt is not the newest one that was applied (P 11.12)")]
     NotTheNewest,

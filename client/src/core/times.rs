@@ -23,7 +23,7 @@ pub struct Times {
 
 /// The local clock is behind the mark by more than P 17.4 allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClockWrong {
+pub struct ClockError {
     /// Seconds from the local clock to the mark.
     pub behind: u64,
     /// Seconds that the local clock was set back since the last synchronization.
@@ -71,12 +71,12 @@ impl Times {
     }
 
     /// Whether the local clock may be relied on (P 17.4).
-    pub(crate) fn check_clock(&self) -> Result<(), ClockWrong> {
+    pub(crate) fn check_clock(&self) -> Result<(), ClockError> {
         let behind = self.high_water_mark.since(self.local_clock);
         if behind == 0 || (behind <= TOLERANCE && self.set_back <= TOLERANCE) {
             Ok(())
         } else {
-            Err(ClockWrong { behind, set_back: self.set_back })
+            Err(ClockError { behind, set_back: self.set_back })
         }
     }
 
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn the_clock_may_be_set_back_by_24_hours_in_sum_and_no_more() {
         let day = DAY as i64;
-        let wrong = |behind, set_back| Err(ClockWrong { behind, set_back });
-        let cases: [(&[i64], Result<(), ClockWrong>); 7] = [
+        let wrong = |behind, set_back| Err(ClockError { behind, set_back });
+        let cases: [(&[i64], Result<(), ClockError>); 7] = [
             (&[0, 100], Ok(())),
             (&[-day], Ok(())),
             (&[-day - 1], wrong(DAY + 1, DAY + 1)),

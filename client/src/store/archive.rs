@@ -12,14 +12,14 @@ use super::automatic::write_schedule;
 use super::file::{Readers, create_private, read_bounded, sync_directory_of, write_atomically};
 use super::history::record;
 use super::seal::SealKey;
-use super::{Event, LocalStateError, Store};
+use super::{Event, LocalStateFailure, Store};
 use crate::conduct::Held;
 use crate::core::Schedule;
 
 impl Store {
     /// Copies database and key file into a directory of the archive, which is returned. The one-time key of an
     /// outstanding request is not copied: it ends here (P 3.4).
-    pub(crate) fn archive(&self, now: UtcTime) -> Result<PathBuf, LocalStateError> {
+    pub(crate) fn archive(&self, now: UtcTime) -> Result<PathBuf, LocalStateFailure> {
         let directory = self.directory.make_archive(now)?;
         let copy = directory.join("state.sqlite");
         self.directory.steps().take("database archived", || self.copy_database(&copy))?;
@@ -31,7 +31,7 @@ impl Store {
     pub(crate) fn begin_with_new_key(
         &mut self,
         event: impl FnOnce(&SigningKey) -> Event,
-    ) -> Result<SigningKey, LocalStateError> {
+    ) -> Result<SigningKey, LocalStateFailure> {
         let key = SigningKey::generate();
         let event = event(&key);
         self.write_next_key(&key)?;
@@ -57,8 +57,8 @@ impl Store {
     }
 
     /// Copies the key file. A lost one is one of the reasons to come here.
-    pub(super) fn archive_key(&self, archive: &Path) -> Result<(), LocalStateError> {
-        let failed = |error| LocalStateError::Archive { error };
+    pub(super) fn archive_key(&self, archive: &Path) -> Result<(), LocalStateFailure> {
+        let failed = |error| LocalStateFailure::Archive { error };
         match read_bounded(&self.directory.key_file(), 16_384).map(Zeroizing::new) {
             Ok(key) => {
                 let names = ["archived signing key written", "archived signing key in place"];
@@ -70,8 +70,8 @@ impl Store {
         }
     }
 
-    fn copy_database(&self, to: &Path) -> Result<(), LocalStateError> {
-        create_private(to).map_err(|error| LocalStateError::Archive { error })?;
+    fn copy_database(&self, to: &Path) -> Result<(), LocalStateFailure> {
+        create_private(to).map_err(|error| LocalStateFailure::Archive { error })?;
         let name = to.to_string_lossy();
         self.db.execute("VACUUM INTO ?", [&*name])?;
         let copy = Connection::open(to)?;
@@ -80,6 +80,6 @@ impl Store {
         copy.execute("UPDATE outstanding SET sealing_key = x''", [])?;
         copy.close().map_err(|(_, error)| error)?;
         let durable = File::open(to).and_then(|file| file.sync_all()).and_then(|()| sync_directory_of(to));
-        durable.map_err(|error| LocalStateError::Archive { error })
+        durable.map_err(|error| LocalStateFailure::Archive { error })
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use solme_sync_protocol::UtcTime;
 
 use super::read::{optional_time, signed, time, unsigned};
-use super::{LocalStateError, Store};
+use super::{LocalStateFailure, Store};
 use crate::core::Schedule;
 use crate::output::rfc3339;
 
@@ -25,7 +25,7 @@ pub struct LastAutomatic {
 
 impl Store {
     /// What automatic synchronization goes by.
-    pub(crate) fn schedule(&self) -> Result<Schedule, LocalStateError> {
+    pub(crate) fn schedule(&self) -> Result<Schedule, LocalStateFailure> {
         let query = "SELECT mode, since, retries, not_before, warned_by, warned_days FROM automatic";
         let (mode, schedule) = self.db.query_row(query, [], |row| {
             let warned =
@@ -39,17 +39,21 @@ impl Store {
             };
             Ok((row.get::<_, String>(0)?, schedule))
         })?;
-        let mode = mode.parse().map_err(|detail| LocalStateError::DatabaseDamaged { detail })?;
+        let mode = mode.parse().map_err(|detail| LocalStateFailure::DatabaseDamaged { detail })?;
         Ok(Schedule { mode, ..schedule })
     }
 
     /// Stores what automatic synchronization goes by.
-    pub(crate) fn save_schedule(&mut self, schedule: &Schedule) -> Result<(), LocalStateError> {
+    pub(crate) fn save_schedule(&mut self, schedule: &Schedule) -> Result<(), LocalStateFailure> {
         self.change("schedule stored", |db| write_schedule(db, schedule))
     }
 
     /// Stores how an automatic synchronization ended, with the schedule that it leaves.
-    pub(crate) fn save_automatic(&mut self, schedule: &Schedule, last: &LastAutomatic) -> Result<(), LocalStateError> {
+    pub(crate) fn save_automatic(
+        &mut self,
+        schedule: &Schedule,
+        last: &LastAutomatic,
+    ) -> Result<(), LocalStateFailure> {
         self.change("automatic synchronization noted", |db| {
             write_schedule(db, schedule)?;
             db.execute(
@@ -61,7 +65,7 @@ impl Store {
     }
 
     /// How the last automatic synchronization ended.
-    pub(crate) fn last_automatic(&self) -> Result<Option<LastAutomatic>, LocalStateError> {
+    pub(crate) fn last_automatic(&self) -> Result<Option<LastAutomatic>, LocalStateFailure> {
         let last = self.db.query_row("SELECT at, outcome, code, message FROM automatic_last", [], |row| {
             Ok(LastAutomatic { at: time(row, 0)?, outcome: row.get(1)?, code: row.get(2)?, message: row.get(3)? })
         });

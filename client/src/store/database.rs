@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::LocalStateError;
+use super::LocalStateFailure;
 use super::file::{create_private, must_be_regular};
 
 /// The version of the schema, in SQLite's `user_version`. 0 is an empty database.
@@ -87,11 +87,11 @@ CREATE TABLE seal (
 ];
 
 /// Opens or creates the database file.
-pub(super) fn open(file: &Path) -> Result<Connection, LocalStateError> {
+pub(super) fn open(file: &Path) -> Result<Connection, LocalStateFailure> {
     // SQLite gives its log the mode of the database.
     create_private(file)
         .and_then(|()| must_be_regular(file))
-        .map_err(|error| LocalStateError::DatabaseFailed { detail: format!("{}: {error}", file.display()) })?;
+        .map_err(|error| LocalStateFailure::DatabaseFailed { detail: format!("{}: {error}", file.display()) })?;
     let mut db = Connection::open(file)?;
     // The directory is locked, so SQLite needs neither shared memory nor locks of its own between processes.
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -100,7 +100,7 @@ pub(super) fn open(file: &Path) -> Result<Connection, LocalStateError> {
     db.pragma_update(None, "synchronous", "FULL")?;
     let found = version(&db)?;
     if found > VERSION {
-        return Err(LocalStateError::NewerSchema { found, known: VERSION });
+        return Err(LocalStateFailure::NewerSchema { found, known: VERSION });
     }
     if found > 0 && found < VERSION {
         let transaction = db.transaction()?;

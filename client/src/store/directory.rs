@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use solme_sync_protocol::UtcTime;
 
 use super::file::{others_may, owner_only, sync_directory_of};
-use super::{DurableSteps, LocalStateError};
+use super::{DurableSteps, LocalStateFailure};
 use crate::conduct::Conduct;
 
 /// Where a state is, and how it is used.
@@ -47,11 +47,11 @@ impl Turn {
     /// Waits for the turn.
     ///
     /// # Errors
-    /// [`LocalStateError::Synchronizing`] if it does not come; else what is wrong with the directory.
-    pub(crate) fn take(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+    /// [`LocalStateFailure::Synchronizing`] if it does not come; else what is wrong with the directory.
+    pub(crate) fn take(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
         match lock(place, "synchronization.lock", verb, place.patience)? {
             Ok(lock) => Ok(Self { _lock: lock }),
-            Err(holder) => Err(LocalStateError::Synchronizing { directory: place.path.clone(), holder }),
+            Err(holder) => Err(LocalStateFailure::Synchronizing { directory: place.path.clone(), holder }),
         }
     }
 }
@@ -67,13 +67,13 @@ impl Serving {
     /// Begins to serve.
     ///
     /// # Errors
-    /// [`LocalStateError::Serving`] if another process does already; else what is wrong with the directory.
-    pub(crate) fn begin(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+    /// [`LocalStateFailure::Serving`] if another process does already; else what is wrong with the directory.
+    pub(crate) fn begin(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
         // Another process that looks whether anyone serves holds the lock for a moment.
         const A_LOOK: Duration = Duration::from_secs(1);
         match lock(place, Self::LOCK, verb, place.patience.min(A_LOOK))? {
             Ok(lock) => Ok(Self { _lock: lock }),
-            Err(holder) => Err(LocalStateError::Serving { directory: place.path.clone(), holder }),
+            Err(holder) => Err(LocalStateFailure::Serving { directory: place.path.clone(), holder }),
         }
     }
 
@@ -85,12 +85,12 @@ impl Serving {
 }
 
 /// Locks a file of the state directory, or says who holds it.
-fn lock(place: &Place, name: &str, verb: &str, patience: Duration) -> Result<Result<File, String>, LocalStateError> {
+fn lock(place: &Place, name: &str, verb: &str, patience: Duration) -> Result<Result<File, String>, LocalStateFailure> {
     const BETWEEN_TRIES: Duration = Duration::from_millis(2);
     if !place.path.is_dir() {
-        return Err(LocalStateError::NotInitialized { directory: place.path.clone() });
+        return Err(LocalStateFailure::NotInitialized { directory: place.path.clone() });
     }
-    let failed = |error| LocalStateError::Directory { directory: place.path.clone(), error };
+    let failed = |error| LocalStateFailure::Directory { directory: place.path.clone(), error };
     let file = place.path.join(name);
     let opened = owner_only().read(true).write(true).create(true).truncate(false).open(file);
     let mut lock = opened.map_err(failed)?;
@@ -123,20 +123,20 @@ pub(super) struct StateDirectory {
 
 impl StateDirectory {
     /// Locks a state directory that exists.
-    pub(super) fn lock(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+    pub(super) fn lock(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
         match lock(place, "lock", verb, place.patience)? {
             Ok(lock) => {
                 let (path, steps) = (place.path.clone(), place.steps.clone());
                 Ok(Self { path, _lock: lock, steps, conduct: place.conduct })
             }
-            Err(holder) => Err(LocalStateError::InUse { directory: place.path.clone(), holder }),
+            Err(holder) => Err(LocalStateFailure::InUse { directory: place.path.clone(), holder }),
         }
     }
 
     /// Locks a state directory, and makes it if it does not exist.
-    pub(super) fn create(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+    pub(super) fn create(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
         if !place.path.is_dir() {
-            let failed = |error| LocalStateError::Directory { directory: place.path.clone(), error };
+            let failed = |error| LocalStateFailure::Directory { directory: place.path.clone(), error };
             place.steps.take("state directory made", || make(&place.path)).map_err(failed)?;
         }
         Self::lock(place, verb)
@@ -173,18 +173,18 @@ impl StateDirectory {
     }
 
     /// What the modes of directory and files let others do; none of them was made so.
-    pub(super) fn exposed(&self) -> Option<LocalStateError> {
+    pub(super) fn exposed(&self) -> Option<LocalStateFailure> {
         let key = self.key_file();
         if others_may(&key, 0o077) {
-            return Some(LocalStateError::KeyExposed { file: key });
+            return Some(LocalStateFailure::KeyExposed { file: key });
         }
         let written = [(self.path.clone(), 0o002), (self.database_file(), 0o022)];
         let writable = written.into_iter().find(|(path, bits)| others_may(path, *bits));
-        writable.map(|(path, _)| LocalStateError::StateExposed { path })
+        writable.map(|(path, _)| LocalStateFailure::StateExposed { path })
     }
 
     /// Whether there is room for the next change: as much as a large allocation takes. It is given back at once.
-    pub(super) fn has_room(&self) -> Result<(), LocalStateError> {
+    pub(super) fn has_room(&self) -> Result<(), LocalStateFailure> {
         const LARGE: usize = 1 << 20;
         let file = self.path.join("room.tmp");
         let _ = fs::remove_file(&file); // of a run that was cut off
@@ -193,16 +193,16 @@ impl StateDirectory {
             file.sync_all()
         });
         let _ = fs::remove_file(&file);
-        written.map_err(|error| LocalStateError::NoRoom { directory: self.path.clone(), error })
+        written.map_err(|error| LocalStateFailure::NoRoom { directory: self.path.clone(), error })
     }
 
     /// Makes a new directory of the archive.
-    pub(super) fn make_archive(&self, now: UtcTime) -> Result<PathBuf, LocalStateError> {
+    pub(super) fn make_archive(&self, now: UtcTime) -> Result<PathBuf, LocalStateFailure> {
         let stamp: String = now.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
         let named = |n: u32| self.path.join("archive").join(format!("{stamp}-{n}"));
         let directory = (1..).map(named).find(|path| !path.exists()).expect("an archive has a free number");
         let made = self.steps.take("archive made", || make(&directory));
-        made.map_err(|error| LocalStateError::Archive { error })?;
+        made.map_err(|error| LocalStateFailure::Archive { error })?;
         Ok(directory)
     }
 }

@@ -8,7 +8,7 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId, MainServerId};
 
 /// The local state cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LocalStateError {
+pub(crate) enum LocalStateFailure {
     #[error("the state directory {} is not set up as a license server", .directory.display())]
     NotInitialized { directory: PathBuf },
     #[error("the state directory {} is in use by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
@@ -51,7 +51,7 @@ pub(crate) enum LocalStateError {
     Archive { error: io::Error },
 }
 
-impl LocalStateError {
+impl LocalStateFailure {
     /// The code, as scripts see it.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
@@ -133,7 +133,7 @@ impl LocalStateError {
     }
 }
 
-impl From<rusqlite::Error> for LocalStateError {
+impl From<rusqlite::Error> for LocalStateFailure {
     fn from(error: rusqlite::Error) -> Self {
         let detail = error.to_string();
         let damaged = match &error {

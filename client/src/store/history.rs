@@ -5,7 +5,7 @@ use serde::Serialize;
 use solme_sync_protocol::{KeyThumbprint, UtcTime};
 
 use super::read::{signed, time};
-use super::{LocalStateError, Store};
+use super::{LocalStateFailure, Store};
 use crate::output::rfc3339;
 
 /// So many events are kept, and the newest receipt beyond them.
@@ -80,7 +80,7 @@ pub(super) fn newest_receipt(db: &Connection, key: &KeyThumbprint) -> Result<Opt
 
 impl Store {
     /// All events that are kept, the newest last.
-    pub(crate) fn history(&self) -> Result<Vec<PastEvent>, LocalStateError> {
+    pub(crate) fn history(&self) -> Result<Vec<PastEvent>, LocalStateFailure> {
         let mut query =
             self.db.prepare("SELECT at, event, outcome, code, message, key_thumbprint FROM history ORDER BY id")?;
         let events = query.query_map([], |row| {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::file::{Readers, read_bounded, rename, write_atomically};
 use super::seal::SealKey;
-use super::{LocalStateError, Store};
+use super::{LocalStateFailure, Store};
 
 /// More bytes than any key file has.
 const LONGEST: usize = 16_384;
@@ -16,7 +16,7 @@ const LONGEST: usize = 16_384;
 impl Store {
     /// The key pair in the key file, or a new one, durably stored before anyone hears of it (P 3.3). A key file without
     /// a database is what an interrupted `init` left, and is adopted.
-    pub(crate) fn adopt_or_make_key(&self) -> Result<SigningKey, LocalStateError> {
+    pub(crate) fn adopt_or_make_key(&self) -> Result<SigningKey, LocalStateFailure> {
         let file = self.directory.key_file();
         let key = match read(&file)? {
             Some(key) => key,
@@ -31,14 +31,14 @@ impl Store {
     }
 
     /// Stores a new key pair beside the one in use.
-    pub(super) fn write_next_key(&self, key: &SigningKey) -> Result<(), LocalStateError> {
+    pub(super) fn write_next_key(&self, key: &SigningKey) -> Result<(), LocalStateFailure> {
         let file = self.directory.next_key_file();
         self.write_key(&file, key, ["next signing key written", "next signing key in place"])
     }
 
     /// Reads the key pair that the database says is in use. A change to the next one is completed, if it was
     /// interrupted after the database said so.
-    pub(crate) fn load_key(&self, awaited: &KeyThumbprint) -> Result<SigningKey, LocalStateError> {
+    pub(crate) fn load_key(&self, awaited: &KeyThumbprint) -> Result<SigningKey, LocalStateFailure> {
         let (file, next) = (self.directory.key_file(), self.directory.next_key_file());
         if let Ok(Some(key)) = read(&next)
             && key.thumbprint() == *awaited
@@ -47,34 +47,34 @@ impl Store {
             self.seal_key.get_or_init(|| SealKey::of(&key));
             return Ok(key);
         }
-        let key = read(&file)?.ok_or_else(|| LocalStateError::KeyMissing { file: file.clone() })?;
+        let key = read(&file)?.ok_or_else(|| LocalStateFailure::KeyMissing { file: file.clone() })?;
         let found = key.thumbprint();
         if found != *awaited {
-            return Err(LocalStateError::KeyForeign { file, found, awaited: *awaited });
+            return Err(LocalStateFailure::KeyForeign { file, found, awaited: *awaited });
         }
         self.seal_key.get_or_init(|| SealKey::of(&key));
         Ok(key)
     }
 
     /// Makes the next key file the key file.
-    pub(crate) fn put_next_key_in_place(&self) -> Result<(), LocalStateError> {
+    pub(crate) fn put_next_key_in_place(&self) -> Result<(), LocalStateFailure> {
         let file = self.directory.key_file();
         let renamed = self
             .directory
             .steps()
             .take("next signing key is the signing key", || rename(&self.directory.next_key_file(), &file));
-        renamed.map_err(|error| LocalStateError::KeyFile { file, error })
+        renamed.map_err(|error| LocalStateFailure::KeyFile { file, error })
     }
 
-    fn write_key(&self, file: &Path, key: &SigningKey, names: [&'static str; 2]) -> Result<(), LocalStateError> {
+    fn write_key(&self, file: &Path, key: &SigningKey, names: [&'static str; 2]) -> Result<(), LocalStateFailure> {
         let pem = key.expose_secret_pem();
         write_atomically(file, pem.as_bytes(), Readers::OwnerOnly, self.directory.steps(), names)
-            .map_err(|error| LocalStateError::KeyFile { file: file.to_owned(), error })
+            .map_err(|error| LocalStateFailure::KeyFile { file: file.to_owned(), error })
     }
 }
 
-fn read(file: &Path) -> Result<Option<SigningKey>, LocalStateError> {
-    let damaged = || LocalStateError::KeyDamaged { file: file.to_owned() };
+fn read(file: &Path) -> Result<Option<SigningKey>, LocalStateFailure> {
+    let damaged = || LocalStateFailure::KeyDamaged { file: file.to_owned() };
     match read_bounded(file, LONGEST).map(Zeroizing::new) {
         Ok(bytes) if bytes.len() > LONGEST => Err(damaged()),
         Ok(bytes) => {
@@ -82,6 +82,6 @@ fn read(file: &Path) -> Result<Option<SigningKey>, LocalStateError> {
             SigningKey::from_pem(pem).map(Some).map_err(|_| damaged())
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(LocalStateError::KeyFile { file: file.to_owned(), error }),
+        Err(error) => Err(LocalStateFailure::KeyFile { file: file.to_owned(), error }),
     }
 }

@@ -19,7 +19,7 @@ mod write;
 
 pub use automatic::LastAutomatic;
 pub(crate) use directory::{Place, Serving, Turn};
-pub(crate) use failure::LocalStateError;
+pub(crate) use failure::LocalStateFailure;
 pub(crate) use file::{Readers, read_bounded, write_atomically};
 pub(crate) use history::Event;
 pub use history::PastEvent;
@@ -45,32 +45,32 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens the state that `init` has made.
-    pub(crate) fn open(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+    pub(crate) fn open(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
         let directory = StateDirectory::lock(place, verb)?;
         let file = directory.database_file();
         if !file.exists() {
             return Err(if directory.key_file().exists() {
-                LocalStateError::DatabaseMissing { file }
+                LocalStateFailure::DatabaseMissing { file }
             } else {
-                LocalStateError::NotInitialized { directory: place.path.clone() }
+                LocalStateFailure::NotInitialized { directory: place.path.clone() }
             });
         }
         let db = database::open(&file)?;
         if database::is_empty(&db)? {
-            return Err(LocalStateError::NotInitialized { directory: place.path.clone() });
+            return Err(LocalStateFailure::NotInitialized { directory: place.path.clone() });
         }
         Ok(Self { db, directory, seal_key: OnceCell::new() })
     }
 
     /// Opens the state directory, which may be new, or hold what an interrupted `init` left.
-    pub(crate) fn open_or_create(place: &Place, verb: &str) -> Result<Self, LocalStateError> {
+    pub(crate) fn open_or_create(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
         let directory = StateDirectory::create(place, verb)?;
         let db = database::open(&directory.database_file())?;
         Ok(Self { db, directory, seal_key: OnceCell::new() })
     }
 
     /// Whether `init` has not completed here yet.
-    pub(crate) fn is_new(&self) -> Result<bool, LocalStateError> {
+    pub(crate) fn is_new(&self) -> Result<bool, LocalStateFailure> {
         Ok(database::is_empty(&self.db)?)
     }
 
@@ -80,15 +80,15 @@ impl Store {
     }
 
     /// What others may do to the state, and should not.
-    pub(crate) fn exposed(&self) -> Option<LocalStateError> {
+    pub(crate) fn exposed(&self) -> Option<LocalStateFailure> {
         self.directory.exposed()
     }
 
     /// Whether there is room for the next change.
     ///
     /// # Errors
-    /// [`LocalStateError::NoRoom`].
-    pub(crate) fn has_room(&self) -> Result<(), LocalStateError> {
+    /// [`LocalStateFailure::NoRoom`].
+    pub(crate) fn has_room(&self) -> Result<(), LocalStateFailure> {
         self.directory.has_room()
     }
 

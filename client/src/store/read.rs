@@ -4,8 +4,8 @@ use rusqlite::{OptionalExtension as _, Row};
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, SealingKey, SigningKey, TrustFile, UtcTime};
 use zeroize::Zeroizing;
 
-use super::{LocalStateError, Store, history, seal};
-use crate::core::{Changes, Identity, LocalServer, Outstanding, RequestDamaged, Stored, Times};
+use super::{LocalStateFailure, Store, history, seal};
+use crate::core::{Changes, Identity, LocalServer, Outstanding, Stored, StoredRequestError, Times};
 
 /// All that a command needs to know.
 pub(crate) struct Loaded {
@@ -13,7 +13,7 @@ pub(crate) struct Loaded {
     pub(crate) key: SigningKey,
     pub(crate) times: Times,
     pub(crate) server: LocalServer,
-    pub(crate) outstanding: Option<Result<Outstanding, RequestDamaged>>,
+    pub(crate) outstanding: Option<Result<Outstanding, StoredRequestError>>,
     pub(crate) notes: Option<Notes>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Notes {
 
 impl Store {
     /// Who this local server is. Needs no key file.
-    pub(crate) fn identity(&self) -> Result<Identity, LocalStateError> {
+    pub(crate) fn identity(&self) -> Result<Identity, LocalStateFailure> {
         let (id, trust, thumbprint): (String, Vec<u8>, String) =
             self.db.query_row("SELECT license_server_id, trust_file, key_thumbprint FROM setup", [], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -44,7 +44,7 @@ impl Store {
     }
 
     /// Reads and verifies everything; the local clock shows `clock`.
-    pub(crate) fn load(&self, clock: UtcTime) -> Result<Loaded, LocalStateError> {
+    pub(crate) fn load(&self, clock: UtcTime) -> Result<Loaded, LocalStateFailure> {
         let identity = self.identity()?;
         let key = self.load_key(&identity.key_thumbprint)?;
         let times = identity.conduct.observed(self.times()?.observe(clock));
@@ -65,7 +65,7 @@ impl Store {
         })
     }
 
-    pub(crate) fn times(&self) -> Result<Times, LocalStateError> {
+    pub(crate) fn times(&self) -> Result<Times, LocalStateFailure> {
         let times =
             self.db.query_row("SELECT high_water_mark, local_clock, set_back, advanced FROM times", [], |row| {
                 Ok(Times {
@@ -78,7 +78,7 @@ impl Store {
         Ok(times)
     }
 
-    fn applied(&self) -> Result<Option<(String, Vec<u8>, Notes)>, LocalStateError> {
+    fn applied(&self) -> Result<Option<(String, Vec<u8>, Notes)>, LocalStateFailure> {
         let query = "SELECT receipt, allocation, applied_at, clock_skew, changes FROM applied";
         let applied = self.db.query_row(query, [], |row| {
             let changes: String = row.get(4)?;
@@ -94,18 +94,21 @@ impl Store {
     }
 
     /// Whether this request, signed with this key pair, is still the outstanding one.
-    pub(crate) fn still_asks(&self, request: &str, key: &KeyThumbprint) -> Result<bool, LocalStateError> {
+    pub(crate) fn still_asks(&self, request: &str, key: &KeyThumbprint) -> Result<bool, LocalStateFailure> {
         let query = "SELECT count(*) FROM outstanding, setup WHERE request = ? AND key_thumbprint = ?";
         let found: i64 = self.db.query_row(query, [request, &key.to_string()], |row| row.get(0))?;
         Ok(found == 1)
     }
 
-    fn outstanding(&self, key: &KeyThumbprint) -> Result<Option<Result<Outstanding, RequestDamaged>>, LocalStateError> {
+    fn outstanding(
+        &self,
+        key: &KeyThumbprint,
+    ) -> Result<Option<Result<Outstanding, StoredRequestError>>, LocalStateFailure> {
         let query = "SELECT request, sealing_key FROM outstanding";
         let stored: Option<(String, Zeroizing<Vec<u8>>)> =
             self.db.query_row(query, [], |row| Ok((row.get(0)?, Zeroizing::new(row.get(1)?)))).optional()?;
         Ok(stored.map(|(request, sealing_key)| {
-            let sealing_key = SealingKey::from_bytes(&sealing_key).map_err(|_| RequestDamaged::SealingKey)?;
+            let sealing_key = SealingKey::from_bytes(&sealing_key).map_err(|_| StoredRequestError::SealingKey)?;
             Outstanding::restore(&request, sealing_key, key)
         }))
     }
@@ -135,6 +138,6 @@ pub(super) fn signed(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
-fn damaged(error: impl std::fmt::Display) -> LocalStateError {
-    LocalStateError::DatabaseDamaged { detail: error.to_string() }
+fn damaged(error: impl std::fmt::Display) -> LocalStateFailure {
+    LocalStateFailure::DatabaseDamaged { detail: error.to_string() }
 }

@@ -9,7 +9,7 @@ use solme_sync_protocol::{LicenseServerId, SigningKey, TrustFile, UtcTime, limit
 use super::directory::StateDirectory;
 use super::file::{Readers, read_bounded, rename, write_atomically};
 use super::seal::SealKey;
-use super::{LocalStateError, Place, Store, database};
+use super::{LocalStateFailure, Place, Store, database};
 use crate::core::Identity;
 
 /// What `setup.json` holds. It is read only when the database cannot be.
@@ -27,7 +27,7 @@ pub(crate) struct Wreck {
 
 impl Wreck {
     /// Looks at what is left. `None` if that is not enough to begin again.
-    pub(crate) fn find(place: &Place, verb: &str) -> Result<Option<Self>, LocalStateError> {
+    pub(crate) fn find(place: &Place, verb: &str) -> Result<Option<Self>, LocalStateFailure> {
         let directory = StateDirectory::lock(place, verb)?;
         let Ok(bytes) = read_bounded(&directory.setup_file(), limits::TRUST_FILE * 2) else { return Ok(None) };
         Ok(solme_sync_protocol::parse_json(&bytes).ok().map(|setup| Self { directory, setup }))
@@ -35,7 +35,7 @@ impl Wreck {
 
     /// Moves the database into the archive, copies the key file there, and begins with a new key pair and an empty
     /// database, which the caller sets up.
-    pub(crate) fn begin_again(self, now: UtcTime) -> Result<(Store, Identity, PathBuf), LocalStateError> {
+    pub(crate) fn begin_again(self, now: UtcTime) -> Result<(Store, Identity, PathBuf), LocalStateFailure> {
         let Self { directory, setup } = self;
         let archive = directory.make_archive(now)?;
         let file = directory.database_file();
@@ -46,7 +46,7 @@ impl Wreck {
                     other => other,
                 }
             });
-            moved.map_err(|error| LocalStateError::Archive { error })?;
+            moved.map_err(|error| LocalStateFailure::Archive { error })?;
         }
         let key = SigningKey::generate();
         let store = Store { db: database::open(&file)?, directory, seal_key: SealKey::of(&key).into() };
@@ -61,12 +61,12 @@ impl Wreck {
 
 impl Store {
     /// Writes `setup.json`.
-    pub(super) fn write_setup(&self, identity: &Identity) -> Result<(), LocalStateError> {
+    pub(super) fn write_setup(&self, identity: &Identity) -> Result<(), LocalStateFailure> {
         let setup = Setup { license_server_id: identity.license_server_id.clone(), trust: identity.trust.clone() };
         let bytes = serde_json::to_vec_pretty(&setup).expect("a setup has no failing serializers");
         let names = ["setup written", "setup in place"];
         let file = self.directory.setup_file();
         write_atomically(&file, &bytes, Readers::OwnerOnly, self.directory.steps(), names)
-            .map_err(|error| LocalStateError::Directory { directory: self.path().to_owned(), error })
+            .map_err(|error| LocalStateFailure::Directory { directory: self.path().to_owned(), error })
     }
 }

@@ -11,7 +11,7 @@ use sha2::Sha384;
 use solme_sync_protocol::SigningKey;
 use zeroize::Zeroizing;
 
-use super::{LocalStateError, Store};
+use super::{LocalStateFailure, Store};
 use crate::core::Sealed;
 
 /// Separates it from whatever else the private key may be used for.
@@ -101,7 +101,7 @@ fn mac(db: &Connection, key: &SealKey, part: Sealed, serial: i64) -> Result<Hmac
 
 impl Store {
     /// The key of the seal.
-    pub(super) fn seal_key(&self) -> Result<&SealKey, LocalStateError> {
+    pub(super) fn seal_key(&self) -> Result<&SealKey, LocalStateFailure> {
         if self.seal_key.get().is_none() {
             self.load_key(&self.identity()?.key_thumbprint)?;
         }

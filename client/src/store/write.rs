@@ -7,7 +7,7 @@ use super::database::upgrade;
 use super::file::sync_directory_of;
 use super::history::record;
 use super::read::signed;
-use super::{Event, LocalStateError, Notes, Store, seal};
+use super::{Event, LocalStateFailure, Notes, Store, seal};
 use crate::core::{Applied, Fate, Identity, Outstanding, Sealed, Times};
 
 /// How an answer leaves the state.
@@ -21,7 +21,12 @@ pub(crate) struct End<'a> {
 
 impl Store {
     /// The first thing that the database says: id, trust and key pair, all at once.
-    pub(crate) fn set_up(&mut self, identity: &Identity, times: &Times, event: &Event) -> Result<(), LocalStateError> {
+    pub(crate) fn set_up(
+        &mut self,
+        identity: &Identity,
+        times: &Times,
+        event: &Event,
+    ) -> Result<(), LocalStateFailure> {
         self.write_setup(identity)?;
         self.change_and_seal("license server set up", |db| {
             upgrade(db)?;
@@ -37,11 +42,11 @@ impl Store {
             record(db, event, None)
         })?;
         let synced = sync_directory_of(&self.directory.database_file());
-        synced.map_err(|error| LocalStateError::Directory { directory: self.path().to_owned(), error })
+        synced.map_err(|error| LocalStateFailure::Directory { directory: self.path().to_owned(), error })
     }
 
     /// Takes over addresses, name and CA of a trust file of the same identity (P 15.3).
-    pub(crate) fn update_trust(&mut self, identity: &Identity, event: &Event) -> Result<(), LocalStateError> {
+    pub(crate) fn update_trust(&mut self, identity: &Identity, event: &Event) -> Result<(), LocalStateFailure> {
         self.write_setup(identity)?;
         self.change("trust file replaced", |db| {
             db.execute("UPDATE setup SET trust_file = ?", [identity.trust.to_json()])?;
@@ -50,7 +55,7 @@ impl Store {
     }
 
     /// Stores the one outstanding request before the first byte of it leaves (P 12.1).
-    pub(crate) fn begin_request(&mut self, request: &Outstanding, times: &Times) -> Result<(), LocalStateError> {
+    pub(crate) fn begin_request(&mut self, request: &Outstanding, times: &Times) -> Result<(), LocalStateFailure> {
         self.change("outstanding request stored", |db| {
             db.execute(
                 "INSERT OR REPLACE INTO outstanding VALUES (1, ?, ?)",
@@ -67,7 +72,7 @@ impl Store {
         notes: &Notes,
         times: &Times,
         event: &Event,
-    ) -> Result<(), LocalStateError> {
+    ) -> Result<(), LocalStateFailure> {
         let schedule = self.schedule()?.succeeded(notes.applied_at);
         self.change_and_seal("receipt and allocation applied", |db| {
             db.execute(
@@ -89,7 +94,7 @@ impl Store {
     }
 
     /// Notes what happened, and how it left the outstanding request.
-    pub(crate) fn note(&mut self, end: End<'_>, times: &Times, event: &Event) -> Result<(), LocalStateError> {
+    pub(crate) fn note(&mut self, end: End<'_>, times: &Times, event: &Event) -> Result<(), LocalStateFailure> {
         self.change("outcome noted", |db| {
             if end.fate == Fate::Ends {
                 db.execute("DELETE FROM outstanding", [])?;
@@ -104,7 +109,7 @@ impl Store {
     }
 
     /// Stores the times, if the clock has moved (P 17.3).
-    pub(crate) fn save_times(&mut self, times: &Times) -> Result<(), LocalStateError> {
+    pub(crate) fn save_times(&mut self, times: &Times) -> Result<(), LocalStateFailure> {
         if self.times()? == *times {
             return Ok(());
         }
@@ -116,7 +121,7 @@ impl Store {
         &mut self,
         name: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
-    ) -> Result<(), LocalStateError> {
+    ) -> Result<(), LocalStateFailure> {
         let broken = seal::broken(&self.db, self.seal_key()?)?;
         self.transact(name, broken, change)
     }
@@ -126,7 +131,7 @@ impl Store {
         &mut self,
         name: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
-    ) -> Result<(), LocalStateError> {
+    ) -> Result<(), LocalStateFailure> {
         self.seal_key()?;
         self.transact(name, None, change)
     }
@@ -136,7 +141,7 @@ impl Store {
         name: &'static str,
         broken: Option<Sealed>,
         change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
-    ) -> Result<(), LocalStateError> {
+    ) -> Result<(), LocalStateFailure> {
         let steps = self.directory.steps().clone();
         let transaction = self.db.transaction()?;
         change(&transaction)?;
@@ -149,7 +154,7 @@ impl Store {
     }
 
     /// The log of the database still holds what was erased; it is emptied (P 3.4).
-    pub(super) fn erase_from_log(&mut self) -> Result<(), LocalStateError> {
+    pub(super) fn erase_from_log(&mut self) -> Result<(), LocalStateFailure> {
         let steps = self.directory.steps().clone();
         Ok(steps.take("one-time key erased from the log", || truncate_log(&self.db))?)
     }

@@ -15,7 +15,7 @@ use solme_sync_protocol::{PayloadName, TrustFile};
 
 use crate::conduct::{Conduct, Standard};
 use crate::core::{Failure, HttpAnswer, Role};
-use crate::output::{Exit, Trouble};
+use crate::output::{Error, Exit};
 use crate::stop::Stop;
 
 use direct::DirectTransport;
@@ -123,8 +123,8 @@ impl Network {
     ///
     /// # Errors
     /// What is wrong with the address.
-    pub fn through(self, proxy: &str) -> Result<Self, Trouble> {
-        let proxy = ProxySettings::read(&Secret::new(proxy), "", None, false).map_err(|wrong| Trouble {
+    pub fn through(self, proxy: &str) -> Result<Self, Error> {
+        let proxy = ProxySettings::read(&Secret::new(proxy), "", None, false).map_err(|wrong| Error {
             exit: Exit::Usage,
             code: "usage",
             message: wrong.to_string(),

@@ -61,7 +61,7 @@ pub(crate) struct NoProxy(String);
 
 /// Why a proxy cannot be used as it is set. Never repeats what was set: a password may be in it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WrongProxy {
+pub(crate) enum ProxySettingError {
     #[error("the proxy is neither `none` nor `system` nor an address, as http://proxy.example:3128")]
     NoScheme,
     #[error("a proxy is spoken to as http://, socks5:// or socks5h://, and no other way: as http://proxy.example:3128")]
@@ -93,7 +93,7 @@ pub(crate) enum WrongProxy {
     NoProxy(String),
 }
 
-impl WrongProxy {
+impl ProxySettingError {
     /// The setting that is wrong.
     pub(crate) const fn setting(&self) -> &'static str {
         match self {
@@ -120,17 +120,17 @@ impl ProxySettings {
     /// The settings as a person writes them.
     ///
     /// # Errors
-    /// [`WrongProxy`].
+    /// [`ProxySettingError`].
     pub(crate) fn read(
         proxy: &Secret,
         no_proxy: &str,
         password_file: Option<&Path>,
         loopback: bool,
-    ) -> Result<Self, WrongProxy> {
+    ) -> Result<Self, ProxySettingError> {
         let mut proxy = proxy.expose_secret().parse()?;
         if let Some(file) = password_file {
             let Proxy::Url(ProxyUrl { kind, login: Some(login), .. }) = &mut proxy else {
-                return Err(WrongProxy::PasswordWithoutUser);
+                return Err(ProxySettingError::PasswordWithoutUser);
             };
             login.password = Secret::first_line(file)?;
             login.check(*kind)?;
@@ -140,9 +140,9 @@ impl ProxySettings {
 }
 
 impl FromStr for Proxy {
-    type Err = WrongProxy;
+    type Err = ProxySettingError;
 
-    fn from_str(text: &str) -> Result<Self, WrongProxy> {
+    fn from_str(text: &str) -> Result<Self, ProxySettingError> {
         match text.trim() {
             "none" => Ok(Self::None),
             "system" => Ok(Self::System),
@@ -163,20 +163,20 @@ impl Display for Proxy {
 }
 
 impl FromStr for ProxyUrl {
-    type Err = WrongProxy;
+    type Err = ProxySettingError;
 
-    fn from_str(text: &str) -> Result<Self, WrongProxy> {
-        let (scheme, _) = text.split_once("://").ok_or(WrongProxy::NoScheme)?;
+    fn from_str(text: &str) -> Result<Self, ProxySettingError> {
+        let (scheme, _) = text.split_once("://").ok_or(ProxySettingError::NoScheme)?;
         let kind = ProxyKind::from_scheme(&scheme.to_ascii_lowercase())?;
-        let url: Uri = text.parse().map_err(|_| WrongProxy::Malformed)?;
-        let authority = url.authority().ok_or(WrongProxy::Malformed)?;
+        let url: Uri = text.parse().map_err(|_| ProxySettingError::Malformed)?;
+        let authority = url.authority().ok_or(ProxySettingError::Malformed)?;
         if !matches!(url.path_and_query().map(|path| path.as_str()), None | Some("" | "/")) {
-            return Err(WrongProxy::Path);
+            return Err(ProxySettingError::Path);
         }
         if !is_a_host(authority.host()) {
-            return Err(WrongProxy::NoHost);
+            return Err(ProxySettingError::NoHost);
         }
-        let port = authority.port_u16().filter(|port| *port != 0).ok_or(WrongProxy::NoPort)?;
+        let port = authority.port_u16().filter(|port| *port != 0).ok_or(ProxySettingError::NoPort)?;
         let login = authority.as_str().rsplit_once('@').map(|(login, _)| Login::decode(login, kind)).transpose()?;
         Ok(Self { kind, host: authority.host().to_owned(), port, login })
     }
@@ -195,14 +195,14 @@ fn is_a_host(host: &str) -> bool {
 }
 
 impl ProxyKind {
-    pub(super) fn from_scheme(scheme: &str) -> Result<Self, WrongProxy> {
+    pub(super) fn from_scheme(scheme: &str) -> Result<Self, ProxySettingError> {
         match scheme {
             "http" => Ok(Self::Http),
             "socks5" => Ok(Self::Socks5),
             "socks5h" => Ok(Self::Socks5h),
-            "https" => Err(WrongProxy::UnsupportedScheme("https")),
-            "socks4" | "socks4a" => Err(WrongProxy::UnsupportedScheme("socks4")),
-            _ => Err(WrongProxy::UnknownScheme),
+            "https" => Err(ProxySettingError::UnsupportedScheme("https")),
+            "socks4" | "socks4a" => Err(ProxySettingError::UnsupportedScheme("socks4")),
+            _ => Err(ProxySettingError::UnknownScheme),
         }
     }
 
@@ -216,25 +216,25 @@ impl ProxyKind {
 }
 
 impl Login {
-    fn decode(text: &str, kind: ProxyKind) -> Result<Self, WrongProxy> {
+    fn decode(text: &str, kind: ProxyKind) -> Result<Self, ProxySettingError> {
         let (user, password) = text.split_once(':').unwrap_or((text, ""));
-        let decode = |part| percent_decode_str(part).decode_utf8().map_err(|_| WrongProxy::Login);
+        let decode = |part| percent_decode_str(part).decode_utf8().map_err(|_| ProxySettingError::Login);
         let login = Self { user: decode(user)?.into_owned(), password: Secret::new(&decode(password)?) };
         login.check(kind)?;
         Ok(login)
     }
 
-    fn check(&self, kind: ProxyKind) -> Result<(), WrongProxy> {
+    fn check(&self, kind: ProxyKind) -> Result<(), ProxySettingError> {
         let too_long = |text: &str| kind != ProxyKind::Http && text.len() > LONGEST_SOCKS_LOGIN;
         if self.user.is_empty() {
-            return Err(WrongProxy::NoUser);
+            return Err(ProxySettingError::NoUser);
         }
         // RFC 7617: the first colon ends the user.
         if (kind == ProxyKind::Http && self.user.contains(':'))
             || too_long(&self.user)
             || too_long(self.password.expose_secret())
         {
-            return Err(WrongProxy::Login);
+            return Err(ProxySettingError::Login);
         }
         Ok(())
     }
@@ -271,13 +271,13 @@ impl Secret {
         Self(Zeroizing::new(text.to_owned()))
     }
 
-    fn first_line(file: &Path) -> Result<Self, WrongProxy> {
-        let failed = |error| WrongProxy::PasswordFile { file: file.to_owned(), error };
+    fn first_line(file: &Path) -> Result<Self, ProxySettingError> {
+        let failed = |error| ProxySettingError::PasswordFile { file: file.to_owned(), error };
         let mut text = Zeroizing::new(String::new());
         let opened = File::open(file).map_err(failed)?;
         opened.take(LONGEST_PASSWORD_FILE).read_to_string(&mut text).map_err(failed)?;
         match text.lines().next() {
-            None | Some("") => Err(WrongProxy::PasswordFileEmpty { file: file.to_owned() }),
+            None | Some("") => Err(ProxySettingError::PasswordFileEmpty { file: file.to_owned() }),
             Some(line) => Ok(Self::new(line)),
         }
     }
@@ -288,12 +288,12 @@ impl Secret {
 }
 
 impl FromStr for NoProxy {
-    type Err = WrongProxy;
+    type Err = ProxySettingError;
 
-    fn from_str(text: &str) -> Result<Self, WrongProxy> {
+    fn from_str(text: &str) -> Result<Self, ProxySettingError> {
         let entries: Vec<&str> = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
         match entries.iter().find(|entry| !is_excepting(entry)) {
-            Some(wrong) => Err(WrongProxy::NoProxy((*wrong).to_owned())),
+            Some(wrong) => Err(ProxySettingError::NoProxy((*wrong).to_owned())),
             None => Ok(Self(entries.join(","))),
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use license_server::testing::rustls::{self, CertificateError};
-use license_server::testing::{Document, HttpAnswer, PayloadWrong, Role, Rule, Tampering, Times, Wrong};
+use license_server::testing::{AnswerError, Document, HttpAnswer, Role, Rule, SealedPayloadError, Tampering, Times};
 use serde_json::{Value, json};
 use solme_sync_protocol::{
     Allocation, LicenseNumber, Problem, PublicJwk, Refusal, RefusalCode, Request, RustCrypto, SignEs384, Signature,
@@ -23,43 +23,43 @@ mutants! {
     }
     /// P 11.2: takes a receipt for another license server id.
     AcceptsAnotherIdsReceipt = "accepts-another-ids-receipt" {
-        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
-            !matches!((document, wrong), (Document::Receipt, Wrong::OtherLicenseServer { .. }))
+        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
+            !matches!((document, wrong), (Document::Receipt, AnswerError::OtherLicenseServer { .. }))
         }
     }
     /// P 11.3: takes a receipt for another request.
     AcceptsAnotherRequestsReceipt = "accepts-another-requests-receipt" {
-        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
-            !matches!((document, wrong), (Document::Receipt, Wrong::OtherRequest { .. }))
+        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
+            !matches!((document, wrong), (Document::Receipt, AnswerError::OtherRequest { .. }))
         }
     }
     /// P 11.3: takes a receipt for another key pair.
     AcceptsAnotherKeyPairsReceipt = "accepts-another-key-pairs-receipt" {
-        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
-            !matches!((document, wrong), (Document::Receipt, Wrong::OtherKeyPair { .. }))
+        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
+            !matches!((document, wrong), (Document::Receipt, AnswerError::OtherKeyPair { .. }))
         }
     }
     /// P 11.4: takes any sequence.
     AcceptsAnySequence = "accepts-any-sequence" {
-        fn is_fatal(&self, _: Document, wrong: &Wrong) -> bool {
-            !matches!(wrong, Wrong::Sequence { .. } | Wrong::Older { .. })
+        fn is_fatal(&self, _: Document, wrong: &AnswerError) -> bool {
+            !matches!(wrong, AnswerError::Sequence { .. } | AnswerError::Older { .. })
         }
     }
     /// P 11.4: takes any key generation.
     AcceptsAnyKeyGeneration = "accepts-any-key-generation" {
-        fn is_fatal(&self, _: Document, wrong: &Wrong) -> bool { !matches!(wrong, Wrong::KeyGeneration { .. }) }
+        fn is_fatal(&self, _: Document, wrong: &AnswerError) -> bool { !matches!(wrong, AnswerError::KeyGeneration { .. }) }
     }
     /// P 11.4: takes an allocation that is older than its own.
     AcceptsALowerRevision = "accepts-a-lower-revision" {
-        fn is_fatal(&self, _: Document, wrong: &Wrong) -> bool { !matches!(wrong, Wrong::AllocationRevision { .. }) }
+        fn is_fatal(&self, _: Document, wrong: &AnswerError) -> bool { !matches!(wrong, AnswerError::AllocationRevision { .. }) }
     }
     /// P 11.5: takes any deadline.
     AcceptsAnyDeadline = "accepts-any-deadline" {
-        fn is_fatal(&self, _: Document, wrong: &Wrong) -> bool { !matches!(wrong, Wrong::SynchronizeBy { .. }) }
+        fn is_fatal(&self, _: Document, wrong: &AnswerError) -> bool { !matches!(wrong, AnswerError::SynchronizeBy { .. }) }
     }
     /// P 11.6: does not compare the digest of the payload.
     SkipsThePayloadDigest = "skips-the-payload-digest" {
-        fn payload_is_fatal(&self, wrong: &PayloadWrong) -> bool { !matches!(wrong, PayloadWrong::Digest) }
+        fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool { !matches!(wrong, SealedPayloadError::Digest) }
     }
     /// P 8.2: takes a problem document without a signature for a refusal.
     AcceptsAnUnsignedRefusal = "accepts-an-unsigned-refusal" {
@@ -72,45 +72,45 @@ mutants! {
     }
     /// P 11.10: takes a refusal of another request.
     AcceptsAnotherRequestsRefusal = "accepts-another-requests-refusal" {
-        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
-            !matches!((document, wrong), (Document::Refusal, Wrong::OtherRequest { .. }))
+        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
+            !matches!((document, wrong), (Document::Refusal, AnswerError::OtherRequest { .. }))
         }
     }
     /// P 11.2: takes a receipt of another main server that the trusted key signed.
     AcceptsAnotherMainServersReceipt = "accepts-another-main-servers-receipt" {
-        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
-            !matches!((document, wrong), (Document::Receipt, Wrong::OtherMainServer { .. }))
+        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
+            !matches!((document, wrong), (Document::Receipt, AnswerError::OtherMainServer { .. }))
         }
     }
     /// P 11.10: does not read `aud` of a refusal.
     AcceptsAnotherIdsRefusal = "accepts-another-ids-refusal" {
-        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
-            !matches!((document, wrong), (Document::Refusal, Wrong::OtherLicenseServer { .. }))
+        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
+            !matches!((document, wrong), (Document::Refusal, AnswerError::OtherLicenseServer { .. }))
         }
     }
     /// P 11.10: does not read `iss` of a refusal.
     AcceptsAnotherMainServersRefusal = "accepts-another-main-servers-refusal" {
-        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
-            !matches!((document, wrong), (Document::Refusal, Wrong::OtherMainServer { .. }))
+        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
+            !matches!((document, wrong), (Document::Refusal, AnswerError::OtherMainServer { .. }))
         }
     }
     /// P 11.10: takes a refusal of another key pair.
     AcceptsAnotherKeyPairsRefusal = "accepts-another-key-pairs-refusal" {
-        fn is_fatal(&self, document: Document, wrong: &Wrong) -> bool {
-            !matches!((document, wrong), (Document::Refusal, Wrong::OtherKeyPair { .. }))
+        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
+            !matches!((document, wrong), (Document::Refusal, AnswerError::OtherKeyPair { .. }))
         }
     }
     /// P 11.6: does not compare the size of the payload.
     SkipsThePayloadSize = "skips-the-payload-size" {
-        fn payload_is_fatal(&self, wrong: &PayloadWrong) -> bool { !matches!(wrong, PayloadWrong::Size { .. }) }
+        fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool { !matches!(wrong, SealedPayloadError::Size { .. }) }
     }
     /// P 11.7: does not compare the digest of the allocation.
     SkipsTheAllocationDigest = "skips-the-allocation-digest" {
-        fn payload_is_fatal(&self, wrong: &PayloadWrong) -> bool { !matches!(wrong, PayloadWrong::AllocationDigest) }
+        fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool { !matches!(wrong, SealedPayloadError::AllocationDigest) }
     }
     /// P 11.8: does not compare the two revisions.
     SkipsTheRevision = "skips-the-revision" {
-        fn payload_is_fatal(&self, wrong: &PayloadWrong) -> bool { !matches!(wrong, PayloadWrong::Revision { .. }) }
+        fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool { !matches!(wrong, SealedPayloadError::Revision { .. }) }
     }
     /// P 11.12: does not verify the signature of its receipt again.
     VerifiesOnceOnly = "verifies-once-only" {
