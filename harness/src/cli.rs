@@ -7,11 +7,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::conformance::{Foreign, command};
+use crate::both_suites::Suite;
+use crate::command::{clauses, conformance, diff, mutants, pages};
+use crate::conformance::Foreign;
 use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
-use crate::suite::Suite;
+use crate::scenario;
+use crate::subject::{our_license_server, our_main_server};
 use crate::usage::Usage;
-use crate::{clauses, diff, license_server_subject, mock_solme_subject, mutants, pages, scenario};
 
 /// The referee for license-server synchronization.
 #[derive(Parser)]
@@ -40,7 +42,7 @@ enum Verb {
         /// What the subject is
         suite: Suite,
         #[command(flatten)]
-        arguments: command::Arguments,
+        arguments: conformance::Arguments,
     },
     /// Judge the judge: run a suite over subjects of ours that have one bug each
     Mutants {
@@ -78,8 +80,8 @@ enum Verb {
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     match args.get(1).and_then(|arg| arg.to_str()) {
-        Some(LICENSE_SERVER_SUBJECT) => return license_server_subject::run(args.into_iter().skip(1)),
-        Some(MOCK_SOLME_SUBJECT) => return mock_solme_subject::run(args.into_iter().skip(1)),
+        Some(LICENSE_SERVER_SUBJECT) => return our_license_server::run(args.into_iter().skip(1)),
+        Some(MOCK_SOLME_SUBJECT) => return our_main_server::run(args.into_iter().skip(1)),
         _ => {}
     }
     let arguments = match Arguments::try_parse_from(args) {
@@ -90,14 +92,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = runtime.map_err(Into::into).and_then(|runtime| match &arguments.verb {
         Verb::Demo(telling) => runtime.block_on(scenario::demo(telling)).map(verdict),
         Verb::Scenario(arguments) => runtime.block_on(scenario::run(arguments)).map(verdict),
-        Verb::Conformance { suite, arguments } => runtime.block_on(command::run(*suite, arguments)),
+        Verb::Conformance { suite, arguments } => runtime.block_on(conformance::run(*suite, arguments)),
         Verb::Mutants { suite, arguments } => runtime.block_on(mutants::run(*suite, arguments)),
         Verb::Completions { shell } => {
             pages::completions(Arguments::command(), *shell);
             Ok(ExitCode::SUCCESS)
         }
         Verb::ManPages { directory } => pages::man_pages(Arguments::command(), directory).map(|()| ExitCode::SUCCESS),
-        Verb::List { suite, only } => command::list(*suite, only).map(|()| ExitCode::SUCCESS),
+        Verb::List { suite, only } => conformance::list(*suite, only).map(|()| ExitCode::SUCCESS),
         Verb::Diff(arguments) => diff::run(arguments).map(verdict),
         Verb::Clauses(arguments) => clauses::run(arguments).map(|()| ExitCode::SUCCESS),
     });

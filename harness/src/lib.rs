@@ -1,22 +1,18 @@
 //! The referee: drives License Servers and main servers from outside, as processes, and judges what they do.
 
 mod black_hole;
-mod clauses;
+mod both_suites;
 mod cli;
-mod client_suite;
+mod command;
 mod conformance;
-mod diff;
 mod license_server_mutants;
-mod license_server_subject;
+mod license_server_suite;
 mod main_server_mutants;
-mod mock_solme_subject;
-mod mutants;
-mod pages;
+mod main_server_suite;
 pub mod programs;
 mod scenario;
-mod server_suite;
 mod stop;
-mod suite;
+mod subject;
 mod usage;
 mod voice;
 

@@ -144,7 +144,7 @@ fn seed_of(seed: u64, id: &str) -> u64 {
 
 /// Whether `text` matches `pattern`, in which `*` stands for anything. A pattern without `*` is a whole id, or the
 /// clause before the `/`.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     if !pattern.contains('*') {
         return text == pattern || text.split('/').next() == Some(pattern);
     }

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn each_clause_that_a_case_is_about_has_a_mutant_or_a_reason_and_not_both() {
-        let seen: BTreeSet<&str> = crate::client_suite::cases().iter().map(|case| case.clause).collect();
+        let seen: BTreeSet<&str> = crate::license_server_suite::cases().iter().map(|case| case.clause).collect();
         let holes = seen.into_iter().filter(|clause| {
             let ignored = all().any(|mutant| mutant.clause() == *clause);
             ignored == NO_MUTANT.iter().any(|(of, _)| of == clause)

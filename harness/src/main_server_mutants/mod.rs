@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn each_clause_that_a_case_is_about_has_a_mutant_or_a_reason_and_not_both() {
-        let seen: BTreeSet<&str> = crate::server_suite::cases().iter().map(|case| case.clause).collect();
+        let seen: BTreeSet<&str> = crate::main_server_suite::cases().iter().map(|case| case.clause).collect();
         for clause in seen {
             let violated = all().iter().any(|mutant| mutant.clause == clause);
             let reason = NO_MUTANT.iter().find(|(of, _)| *of == clause);

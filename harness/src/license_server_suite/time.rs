@@ -3,8 +3,8 @@
 use mock_solme::NewLicense;
 use solme_sync_protocol::UtcTime;
 
+use super::license_server::Server;
 use super::must;
-use super::server::Server;
 use super::stage::{DAY, ID, Stage, operated};
 use crate::conformance::{Case, Finding, Outcome};
 

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use crate::client_suite;
 use crate::conformance::{CaseReport, Level, Options, Report};
 use crate::license_server_mutants;
+use crate::license_server_suite;
 use crate::main_server_mutants;
+use crate::main_server_suite;
 use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
-use crate::server_suite;
 
 /// Which kind of subject is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -74,24 +74,24 @@ impl Suite {
     /// Where the subject is no command.
     pub(crate) async fn run(self, options: &Options, tell: impl FnMut(&CaseReport)) -> Result<Report> {
         match self {
-            Self::Client => client_suite::run(options, tell).await,
-            Self::Server => server_suite::run(options, tell).await,
+            Self::Client => license_server_suite::run(options, tell).await,
+            Self::Server => main_server_suite::run(options, tell).await,
         }
     }
 
     /// Id and level of its cases.
     pub(crate) fn list(self) -> Vec<(String, Level)> {
         match self {
-            Self::Client => client_suite::cases().iter().map(|case| (case.id(), case.level)).collect(),
-            Self::Server => server_suite::cases().iter().map(|case| (case.id(), case.level)).collect(),
+            Self::Client => license_server_suite::cases().iter().map(|case| (case.id(), case.level)).collect(),
+            Self::Server => main_server_suite::cases().iter().map(|case| (case.id(), case.level)).collect(),
         }
     }
 
     /// Why it has no case for a clause.
     pub(crate) fn no_case(self, clause: &str) -> Option<&'static str> {
         match self {
-            Self::Client => client_suite::no_case(clause),
-            Self::Server => server_suite::no_case(clause),
+            Self::Client => license_server_suite::no_case(clause),
+            Self::Server => main_server_suite::no_case(clause),
         }
     }
 }

@@ -15,7 +15,7 @@ use license_server::testing::{self, Seams};
 use serde_json::{Map, Value, json};
 use solme_sync_protocol::UtcTime;
 
-use crate::conformance::UNIMPLEMENTED;
+use super::UNIMPLEMENTED;
 use crate::license_server_mutants::{Mutant, named};
 
 /// Where the License Server keeps its state.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
+use crate::both_suites::Suite;
 use crate::conformance::clauses;
-use crate::suite::Suite;
 
 /// Arguments of `harness clauses`.
 #[derive(clap::Args)]
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn the_page_is_as_it_would_be_written_and_has_no_hole() {
         assert_eq!(
-            include_str!("../CLAUSES.md"),
+            include_str!("../../CLAUSES.md"),
             table(),
             "run: cargo run --bin harness -- clauses --out harness/CLAUSES.md"
         );

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::files::Files;
 use super::progress::Progress;
-use super::report::{self, Report};
-use super::runner::matches;
-use super::{CaseReport, Deviations, Foreign, Options, Subject, Verdict, requirement};
+use super::report_files::Files;
+use crate::both_suites::Suite;
+use crate::conformance::{
+    CaseReport, Deviations, Foreign, Level, Options, Report, Verdict, matches, report, requirement,
+};
 use crate::stop::Stop;
-use crate::suite::Suite;
+use crate::subject::Subject;
 use crate::usage::Usage;
 use crate::voice::Voice;
 
@@ -149,7 +150,7 @@ async fn judge(suite: Suite, options: &Options, voice: Voice) -> Result<Report> 
 ///
 /// # Errors
 /// Where a pattern lets none through.
-fn selected(suite: Suite, only: &[String]) -> Result<Vec<(String, super::Level)>, Usage> {
+fn selected(suite: Suite, only: &[String]) -> Result<Vec<(String, Level)>, Usage> {
     let mut cases = suite.list();
     for pattern in only {
         if !cases.iter().any(|(id, _)| matches(pattern, id)) {

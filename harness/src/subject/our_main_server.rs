@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId};
 
-use crate::license_server_subject::not_understood;
+use super::our_license_server::not_understood;
 use crate::main_server_mutants::{self, Mutant};
 use crate::programs::MOCK_SOLME_SUBJECT;
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::{Finding, WireLog};
+use crate::conformance::{Finding, WireLog};
 
 /// Our own subject, on the command line.
 pub(crate) const OURS: &str = "ours";

@@ -2,8 +2,9 @@
 
 use solme_sync_protocol::RefusalCode;
 
-use crate::conformance::{ClosedList, OURS, Word};
-use crate::license_server_subject::{CAUSES, Cause};
+use crate::conformance::{ClosedList, Word};
+use crate::subject::OURS;
+use crate::subject::our_license_server::{CAUSES, Cause};
 
 pub(super) const STATE: &str = "state";
 pub(super) const REFUSAL: &str = "refusal";

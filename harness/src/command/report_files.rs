@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::report::{self, Page, Report, TapVersion};
+use crate::conformance::report::{self, Page, Report, TapVersion};
 use crate::usage::Usage;
 use crate::voice::{Voice, is_standard_output, write};
 

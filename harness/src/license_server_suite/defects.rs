@@ -7,8 +7,8 @@ use solme_sync_fixtures::Object;
 use solme_sync_fixtures::defects::{Defect, Kind, Right, catalogue};
 
 use super::dishonest::{all_have_happened, arm, recovers, recovers_directly};
+use super::license_server::Said;
 use super::must;
-use super::server::Said;
 use super::stage::{ID, Stage, id, operated};
 use crate::conformance::{Case, Finding, Outcome};
 

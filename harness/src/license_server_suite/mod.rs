@@ -1,28 +1,29 @@
 //! The suite for License Servers: one stage a case, cases by the section of PROTOCOL.md.
 
 mod allocation;
-mod answered;
+mod closed_lists;
 mod defects;
 mod direct;
 mod dishonest;
 mod file;
 mod key_pair;
+mod license_server;
 mod no_case;
 mod outstanding;
 mod refusal;
 mod request;
-mod server;
 mod stage;
+mod stored_state;
 mod time;
 mod trust;
-mod words;
 
 use std::sync::LazyLock;
 
 use anyhow::Result;
 
-use crate::conformance::{self, Case, CaseReport, Ended, Finding, Level, Options, Report, Subject};
+use crate::conformance::{self, Case, CaseReport, Ended, Finding, Level, Options, Report};
 use crate::programs::LICENSE_SERVER_SUBJECT;
+use crate::subject::Subject;
 
 pub(crate) use no_case::no_case;
 pub(crate) use stage::Stage;
@@ -35,7 +36,7 @@ pub(crate) fn cases() -> &'static [Case<Stage>] {
             request::cases(),
             allocation::cases(),
             refusal::cases(),
-            answered::cases(),
+            stored_state::cases(),
             dishonest::cases(),
             defects::cases(),
             outstanding::cases(),
@@ -72,7 +73,7 @@ pub(crate) async fn run(options: &Options, tell: impl FnMut(&CaseReport)) -> Res
             Ended { outcome, wire, heard }
         }
     };
-    Ok(conformance::run(cases(), &words::lists(&options.subject), options, play, tell).await)
+    Ok(conformance::run(cases(), &closed_lists::lists(&options.subject), options, play, tell).await)
 }
 
 /// The referee could not even begin: that is never a pass.

@@ -15,7 +15,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 
-use crate::conformance::{Finding, Subject, WireLog, ended_so};
+use crate::conformance::{Finding, WireLog};
+use crate::subject::{Subject, ended_so};
 
 /// Longer than a ready line is.
 const READY_LINE: u64 = 65_536;

@@ -7,12 +7,12 @@
 
 mod answer;
 mod cases;
+mod closed_lists;
 mod draft;
 mod keys;
 mod main_server;
 mod no_case;
 mod stage;
-mod words;
 
 use std::sync::{Arc, LazyLock};
 
@@ -21,8 +21,9 @@ use anyhow::Result;
 use self::main_server::MainServer;
 pub(crate) use self::no_case::no_case;
 use self::stage::Stage;
-use crate::conformance::{self, Case, CaseReport, Ended, Finding, Options, Report, Subject, WireLog};
+use crate::conformance::{self, Case, CaseReport, Ended, Finding, Options, Report, WireLog};
 use crate::programs::MOCK_SOLME_SUBJECT;
+use crate::subject::Subject;
 
 /// All cases, in the order of the page.
 pub(crate) fn cases() -> &'static [Case<Stage>] {
@@ -47,7 +48,7 @@ pub(crate) async fn run(options: &Options, tell: impl FnMut(&CaseReport)) -> Res
             Ended { outcome, wire: stage.wire().entries(), heard: stage.wire().heard() }
         }
     };
-    let report = conformance::run(cases(), &words::lists(), options, play, tell).await;
+    let report = conformance::run(cases(), &closed_lists::lists(), options, play, tell).await;
     if let Some(main_server) = shared.ok().and_then(Arc::into_inner) {
         main_server.end().await;
     }

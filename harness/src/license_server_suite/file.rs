@@ -7,8 +7,8 @@ use mock_solme::MockSolme;
 use serde_json::{Value, json};
 use solme_sync_protocol::{base64url, limits};
 
+use super::license_server::{Changes, Server};
 use super::must;
-use super::server::{Changes, Server};
 use super::stage::{ID, Stage, broken, id, operated, process_at};
 use crate::conformance::{Case, Finding, Outcome};
 

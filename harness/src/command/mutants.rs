@@ -7,12 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::conformance::progress::Progress;
-use crate::conformance::{
-    CaseReport, CaseResult, Deviations, OURS, Options, Report, Verdict, report, shell_word, this_executable,
-};
+use super::progress::Progress;
+use crate::both_suites::Suite;
+use crate::conformance::{CaseReport, CaseResult, Deviations, Options, Report, Verdict, report, shell_word};
 use crate::stop::Stop;
-use crate::suite::Suite;
+use crate::subject::{OURS, this_executable};
 use crate::usage::Usage;
 use crate::voice::{Voice, write};
 

@@ -5,8 +5,8 @@ use std::fs;
 use mock_solme::MockSolme;
 use solme_sync_protocol::RefusalCode;
 
+use super::license_server::Server;
 use super::must;
-use super::server::Server;
 use super::stage::{ID, Stage, broken, id, operated};
 use crate::conformance::{Case, Finding, Outcome};
 
@@ -128,7 +128,7 @@ fn main_server_in(data: &std::path::Path) -> Result<MockSolme, Finding> {
 }
 
 /// It listens on other ports each time, so the trust file is given again.
-async fn synchronize_at(main: &MockSolme, server: &Server<'_>) -> Result<super::server::Said, Finding> {
+async fn synchronize_at(main: &MockSolme, server: &Server<'_>) -> Result<super::license_server::Said, Finding> {
     server.init(ID, main.trust_file()).await?.is_done()?;
     server.synchronize().await
 }

@@ -7,11 +7,12 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use solme_sync_protocol::{Allocation, Digest, PublicJwk, Receipt, SealingKey, SyncId, sealing_info};
 
 use super::answer::{Answer, Reply, legible};
+use super::closed_lists;
 use super::draft::{Draft, Object, Request, string};
 use super::keys::{PlayedKey, Random};
 use super::main_server::{MainServer, broken};
-use super::words;
-use crate::conformance::{Finding, Outcome, Subject, WireLog};
+use crate::conformance::{Finding, Outcome, WireLog};
+use crate::subject::Subject;
 
 /// More than any answer of a main server has.
 const BODY: usize = 9 << 20;
@@ -193,7 +194,7 @@ impl Site {
         match self.process(file).await? {
             Some(file) => {
                 let (answer, payload) = Answer::read_file(&file, self.trusted())?;
-                Ok((words::heard(answer, &self.wire), payload))
+                Ok((closed_lists::heard(answer, &self.wire), payload))
             }
             None => Err(Finding::deviates("a response file", "failed")),
         }
@@ -210,7 +211,7 @@ impl Site {
     /// Sends bytes to the 443 role, and reads the answer.
     pub(super) async fn send(&self, body: impl AsRef<[u8]>) -> Result<Answer, Finding> {
         let answer = Answer::read(&self.post(body.as_ref()).await?, self.trusted())?;
-        Ok(words::heard(answer, &self.wire))
+        Ok(closed_lists::heard(answer, &self.wire))
     }
 
     /// Fetches a payload from the 8080 role; the answer as it came.

@@ -12,8 +12,9 @@ use solme_sync_protocol::{
 };
 use tempfile::TempDir;
 
-use super::server::{Changes, Server};
-use crate::conformance::{Finding, Subject, WireEntry, WireLog};
+use super::license_server::{Changes, Server};
+use crate::conformance::{Finding, WireEntry, WireLog};
+use crate::subject::Subject;
 
 /// The license server id that has one license from the beginning.
 pub(super) const ID: &str = "SITE-1";

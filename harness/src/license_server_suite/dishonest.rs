@@ -3,8 +3,8 @@
 
 use mock_solme::quirks::{Fault, Operation, Quirk};
 
+use super::license_server::{Server, Status};
 use super::must;
-use super::server::{Server, Status};
 use super::stage::Stage;
 use crate::conformance::{Case, Finding, Outcome};
 

@@ -9,8 +9,8 @@ use serde_json::Value;
 use solme_sync_protocol::{LicenseNumber, RefusalCode};
 use tokio::process::Command;
 
+use super::closed_lists::{self, FAILURES};
 use super::stage::Stage;
-use super::words::{self, FAILURES};
 use crate::conformance::{Finding, Outcome};
 
 /// A License Server with a state directory of its own.
@@ -92,7 +92,7 @@ impl<'a> Server<'a> {
     pub(super) async fn status(&self) -> Result<Status, Finding> {
         let mut status: Status = parse("status", self.call("status", &[]).await?)?;
         status.licenses.sort();
-        self.stage.log.hear(words::STATE, &status.state);
+        self.stage.log.hear(closed_lists::STATE, &status.state);
         Ok(status)
     }
 
@@ -136,7 +136,7 @@ impl<'a> Server<'a> {
             code: Option<String>,
         }
         let asked: Asked = parse("may-issue", self.call("may-issue", flags).await?)?;
-        self.stage.log.hear(words::RULE, asked.code.unwrap_or_default());
+        self.stage.log.hear(closed_lists::RULE, asked.code.unwrap_or_default());
         Ok(asked.may_issue)
     }
 
@@ -150,11 +150,11 @@ impl<'a> Server<'a> {
             _ => false,
         };
         match said.outcome.as_str() {
-            "refused" => self.stage.log.hear(words::REFUSAL, code),
+            "refused" => self.stage.log.hear(closed_lists::REFUSAL, code),
             "failed" => {
-                self.stage.log.hear(words::FAILURE, code);
+                self.stage.log.hear(closed_lists::FAILURE, code);
                 let cause = said.cause.as_deref().unwrap_or_default();
-                self.stage.log.hear(words::CAUSE, words::cause(code, cause));
+                self.stage.log.hear(closed_lists::CAUSE, closed_lists::cause(code, cause));
             }
             _ => {}
         }

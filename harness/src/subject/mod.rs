@@ -1,0 +1,7 @@
+//! What speaks the contract of harness/SUBJECT.md: the process of any subject, and our own programs as subjects.
+
+pub(crate) mod our_license_server;
+pub(crate) mod our_main_server;
+mod process;
+
+pub(crate) use process::{OURS, Subject, UNIMPLEMENTED, ended_so, this_executable};
