@@ -75,6 +75,14 @@ fn the_protocol_has_no_io_and_no_clock() {
 }
 
 #[test]
+fn what_runs_the_cases_knows_neither_suites_nor_subjects() {
+    let rooms =
+        ["crate::license_server_", "crate::main_server_", "crate::both_suites", "crate::command", "crate::subject"];
+    assert_eq!(offences("harness/src/conformance", &rooms), Vec::<String>::new());
+    assert_ne!(offences("harness/src/command", &rooms), Vec::<String>::new(), "the verbs do");
+}
+
+#[test]
 fn the_search_itself_finds_what_it_looks_for() {
     assert_ne!(offences("client/src", IO_AND_CLOCK), Vec::<String>::new(), "the shell has all of it");
 }
