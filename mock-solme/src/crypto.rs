@@ -16,7 +16,7 @@ pub(crate) struct CryptoError(&'static str);
 
 /// ES384 verification by aws-lc-rs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AwsLc;
+pub struct AwsLc;
 
 impl VerifyEs384 for AwsLc {
     fn verify(&self, key: &PublicJwk, signing_input: &[u8], signature: &Signature) -> bool {

@@ -24,4 +24,5 @@
 //! ```
 
 pub use crate::conduct::{Conduct, Leaving, NotRead, Protocol};
+pub use crate::crypto::AwsLc;
 pub use crate::seams::{DurableStep, Moment, Seams};

@@ -13,6 +13,7 @@ mod files;
 mod foreign_answers;
 mod foreign_main_server;
 mod interleavings;
+mod known_answers;
 mod library;
 mod mails;
 mod manual;

