@@ -31,7 +31,7 @@ impl fmt::Display for Level {
 pub(crate) struct Case<S> {
     /// The clause of PROTOCOL.md that it is about: `9.7`.
     pub(crate) clause: &'static str,
-    /// What it sees, in words with hyphens: `a-resend-is-byte-for-byte`.
+    /// What it sees: the name of its function, or words with hyphens from a table.
     pub(crate) name: &'static str,
     /// What a deviation means.
     pub(crate) level: Level,
@@ -42,9 +42,37 @@ pub(crate) struct Case<S> {
 impl<S> Case<S> {
     /// `9.7/a-resend-is-byte-for-byte`: what `--only` matches and deviations name.
     pub(crate) fn id(&self) -> String {
-        format!("{}/{}", self.clause, self.name)
+        format!("{}/{}", self.clause, self.name.trim_start_matches('_').replace('_', "-"))
     }
 }
+
+/// A case from a table: clause, level, name, and how to look. `look(arguments)` is `look(stage, arguments)`.
+macro_rules! case {
+    ($clause:expr, $level:ident, $name:expr, $look:ident($($argument:expr),*)) => {
+        $crate::conformance::Case {
+            clause: $clause,
+            name: $name,
+            level: $crate::conformance::Level::$level,
+            run: |stage| Box::pin($look(stage $(, $argument)*)),
+        }
+    };
+}
+pub(crate) use case;
+
+/// A list of cases, each called as the function that looks: `"9.7" Must a_resend_is_byte_for_byte;`. Where one function
+/// looks at several cases, it stands behind the name: `= look(arguments)`.
+macro_rules! cases {
+    (@ $clause:literal $level:ident $name:ident) => {
+        $crate::conformance::case!($clause, $level, stringify!($name), $name())
+    };
+    (@ $clause:literal $level:ident $name:ident $look:ident $($argument:expr),*) => {
+        $crate::conformance::case!($clause, $level, stringify!($name), $look($($argument),*))
+    };
+    ($($clause:literal $level:ident $name:ident $(= $look:ident($($argument:expr),*))?;)*) => {
+        vec![$($crate::conformance::cases!(@ $clause $level $name $($look $($argument),*)?)),*]
+    };
+}
+pub(crate) use cases;
 
 /// What a case came to: nothing to say, or a finding.
 pub(crate) type Outcome = Result<(), Finding>;

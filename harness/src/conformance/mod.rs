@@ -11,7 +11,7 @@ mod reached;
 pub(crate) mod report;
 mod runner;
 
-pub(crate) use case::{Case, Finding, Level, Outcome, WireEntry, WireLog};
+pub(crate) use case::{Case, Finding, Level, Outcome, WireEntry, WireLog, case, cases};
 pub(crate) use clauses::{clauses, requirement, section_title};
 pub(crate) use deviations::Deviations;
 pub(crate) use foreign::Foreign;

@@ -5,24 +5,23 @@ use std::collections::BTreeMap;
 use mock_solme::NewLicense;
 use solme_sync_protocol::{BASE, Component};
 
-use super::must;
 use super::stage::Stage;
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    vec![
-        must("7.1", "what-is-added-is-issued", |s| Box::pin(added(s))),
-        must("7.1", "what-is-removed-is-no-longer-issued", |s| Box::pin(removed(s))),
-        must("7.1", "what-is-removed-is-issued-until-the-next-synchronization", |s| Box::pin(not_yet_removed(s))),
-        must("7.1", "an-empty-allocation-leaves-nothing-to-issue", |s| Box::pin(empty(s))),
-        must("7.1", "one-snapshot-may-add-and-remove-at-once", |s| Box::pin(both(s))),
-        must("7.2", "an-unknown-component-is-accepted", |s| Box::pin(unknown_component(s))),
-        must("7.2", "all-members-may-be-used", |s| Box::pin(all_members(s))),
-        must("7.3", "a-large-payload-opens", |s| Box::pin(large(s))),
-    ]
+    cases! {
+        "7.1" Must what_is_added_is_issued;
+        "7.1" Must what_is_removed_is_no_longer_issued;
+        "7.1" Must what_is_removed_is_issued_until_the_next_synchronization;
+        "7.1" Must an_empty_allocation_leaves_nothing_to_issue;
+        "7.1" Must one_snapshot_may_add_and_remove_at_once;
+        "7.2" Must an_unknown_component_is_accepted;
+        "7.2" Must all_members_may_be_used;
+        "7.3" Must a_large_payload_opens;
+    }
 }
 
-async fn added(stage: &Stage) -> Outcome {
+async fn what_is_added_is_issued(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let new = stage.allocate(NewLicense::default())?;
     if server.may_issue_license(&new).await? {
@@ -33,7 +32,7 @@ async fn added(stage: &Stage) -> Outcome {
     Finding::unless_equal(&true, &server.may_issue_license(&new).await?)
 }
 
-async fn removed(stage: &Stage) -> Outcome {
+async fn what_is_removed_is_no_longer_issued(stage: &Stage) -> Outcome {
     let second = stage.allocate(NewLicense::default())?;
     let server = stage.synchronized_server("a").await?;
     stage.remove(&second)?;
@@ -44,13 +43,13 @@ async fn removed(stage: &Stage) -> Outcome {
     Finding::unless_equal(&true, &server.may_issue_license(&stage.license).await?)
 }
 
-async fn not_yet_removed(stage: &Stage) -> Outcome {
+async fn what_is_removed_is_issued_until_the_next_synchronization(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.remove(&stage.license)?;
     Finding::unless_equal(&true, &server.may_issue_license(&stage.license).await?)
 }
 
-async fn empty(stage: &Stage) -> Outcome {
+async fn an_empty_allocation_leaves_nothing_to_issue(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.remove(&stage.license)?;
     server.synchronize().await?.expect_synchronized()?;
@@ -59,7 +58,7 @@ async fn empty(stage: &Stage) -> Outcome {
     server.does_not_issue().await
 }
 
-async fn both(stage: &Stage) -> Outcome {
+async fn one_snapshot_may_add_and_remove_at_once(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let new = stage.allocate(NewLicense::default())?;
     stage.remove(&stage.license)?;
@@ -68,14 +67,14 @@ async fn both(stage: &Stage) -> Outcome {
     Finding::unless_equal(&wanted, &(changes.added, changes.removed, changes.changed))
 }
 
-async fn unknown_component(stage: &Stage) -> Outcome {
+async fn an_unknown_component_is_accepted(stage: &Stage) -> Outcome {
     let components = Some(vec![component(BASE, "Base"), component("ZZZZZZZZZZZZZZZZ", "Of next year")]);
     let number = stage.allocate(NewLicense { components, ..NewLicense::default() })?;
     let server = stage.synchronized_server("a").await?;
     Finding::unless_equal(&true, &server.may_issue_license(&number).await?)
 }
 
-async fn all_members(stage: &Stage) -> Outcome {
+async fn all_members_may_be_used(stage: &Stage) -> Outcome {
     let properties = BTreeMap::from([("contract".to_owned(), "Größe 4711".to_owned())]);
     let number = stage.allocate(NewLicense {
         display: Some("Plant 2 / night shift".to_owned()),
@@ -88,7 +87,7 @@ async fn all_members(stage: &Stage) -> Outcome {
     Finding::unless_equal(&true, &server.may_issue_license(&number).await?)
 }
 
-async fn large(stage: &Stage) -> Outcome {
+async fn a_large_payload_opens(stage: &Stage) -> Outcome {
     // Half a megabyte, so that it comes in many pieces.
     let properties: BTreeMap<String, String> = (0..40).map(|n| (format!("note {n}"), "x".repeat(250))).collect();
     for _ in 0..50 {

@@ -8,9 +8,8 @@ use solme_sync_fixtures::defects::{Defect, Kind, Right, catalogue};
 
 use super::dishonest::{all_have_happened, arm, recovers, recovers_directly};
 use super::license_server::Said;
-use super::must;
 use super::stage::{ID, Stage, id, operated};
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, case};
 
 const RECEIPT: &[&str] = &["receipt-wrong", "not-the-main-server"];
 const REFUSAL: &[&str] = &["refusal-wrong", "main-server-trouble", "not-the-main-server"];
@@ -21,7 +20,7 @@ const SET_UP: &[&str] = &["file-not-usable", "local-state"];
 /// Cases of the defects of one kind, a case for each of these clauses.
 macro_rules! of {
     ($kind:ident, $name:literal, $run:ident: $($clause:literal)*) => {
-        [$(must($clause, $name, |s| Box::pin($run(s, Kind::$kind, $clause))),)*]
+        [$(case!($clause, Must, $name, $run(Kind::$kind, $clause)),)*]
     };
 }
 

@@ -4,10 +4,9 @@ use mock_solme::quirks::{Fault, Operation, Quirk};
 use solme_sync_protocol::TrustFile;
 
 use super::dishonest::{all_have_happened, arm, once, recovers, recovers_directly};
-use super::must;
 use super::stage::{ID, Stage, broken, id, operated};
 use crate::BlackHole;
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, case, cases};
 
 const NOT_REACHED: &[&str] = &["not-reached"];
 const FOREIGN: &[&str] = &["not-the-main-server"];
@@ -20,43 +19,39 @@ const PAYLOAD: &[&str] = &["payload-wrong"];
 /// A case of what happens to one port: it fails with one of these codes, and recovers.
 macro_rules! on_443 {
     ($($clause:literal $name:literal $quirk:ident $codes:ident),* $(,)?) => {
-        [$(must($clause, concat!($name, "-on-443"), |s| {
-            Box::pin(fails(s, Quirk::$quirk, Operation::Synchronize, $codes))
-        }),)*]
+        [$(case!($clause, Must, concat!($name, "-on-443"), fails(Quirk::$quirk, Operation::Synchronize, $codes)),)*]
     };
 }
 
 /// As [`on_443!`].
 macro_rules! on_8080 {
     ($($clause:literal $name:literal $quirk:ident $codes:ident),* $(,)?) => {
-        [$(must($clause, concat!($name, "-on-8080"), |s| {
-            Box::pin(fails(s, Quirk::$quirk, Operation::Payload, $codes))
-        }),)*]
+        [$(case!($clause, Must, concat!($name, "-on-8080"), fails(Quirk::$quirk, Operation::Payload, $codes)),)*]
     };
 }
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    let mut cases = vec![
-        must("13.1", "both-ports-are-used", |s| Box::pin(both_ports(s))),
-        must("13.1", "a-port-443-where-nothing-listens-is-named", |s| Box::pin(no_443(s))),
-        must("13.1", "a-port-8080-where-nothing-listens-is-named", |s| Box::pin(no_8080(s))),
-        must("13.1", "a-name-that-nobody-has-is-named", |s| Box::pin(no_name(s))),
-        must("13.1", "an-address-to-which-there-is-no-way-is-named", |s| Box::pin(no_way(s))),
-        must("13.1", "a-port-8080-to-which-connections-are-swallowed-is-named", |s| Box::pin(swallowed(s))),
-        must("13.2", "a-port-443-without-tls-is-named", |s| Box::pin(no_tls(s))),
-        must("13.2", "the-request-is-application-jose", |s| Box::pin(nothing_to_say(s))),
-        must("13.3", "an-answer-that-is-late-counts", |s| Box::pin(late(s))),
-        must("13.4", "a-payload-that-drips-counts", |s| Box::pin(drips(s))),
-        must("13.5", "neither-ranges-nor-encodings-are-asked-for", |s| Box::pin(nothing_to_say(s))),
-        must("13.5", "a-404-on-the-payload-sends-the-same-request-again", |s| Box::pin(once_not_found(s))),
-        must("13.5", "a-second-404-is-a-failure", |s| Box::pin(twice_not_found(s))),
-        must("12.1", "a-request-is-stored-before-it-leaves", |s| Box::pin(killed(s))),
-        must("13.6", "the-refusal-counts-and-not-the-document-around-it", |s| Box::pin(other_code(s))),
-        must("13.8", "a-receipt-under-another-status", |s| Box::pin(receipt_under(s))),
-        must("13.8", "a-refusal-under-a-status-of-no-refusal", |s| Box::pin(refusal_under(s))),
-        must("12.2", "a-reply-that-was-lost-is-fetched-with-the-same-request", |s| Box::pin(lost_reply(s))),
-        must("12.2", "a-first-reply-that-was-lost-leaves-no-one-in-use", |s| Box::pin(lost_first_reply(s))),
-    ];
+    let mut cases = cases! {
+        "13.1" Must both_ports_are_used;
+        "13.1" Must a_port_443_where_nothing_listens_is_named;
+        "13.1" Must a_port_8080_where_nothing_listens_is_named;
+        "13.1" Must a_name_that_nobody_has_is_named;
+        "13.1" Must an_address_to_which_there_is_no_way_is_named;
+        "13.1" Must a_port_8080_to_which_connections_are_swallowed_is_named;
+        "13.2" Must a_port_443_without_tls_is_named;
+        "13.2" Must the_request_is_application_jose = nothing_to_say();
+        "13.3" Must an_answer_that_is_late_counts;
+        "13.4" Must a_payload_that_drips_counts;
+        "13.5" Must neither_ranges_nor_encodings_are_asked_for = nothing_to_say();
+        "13.5" Must a_404_on_the_payload_sends_the_same_request_again;
+        "13.5" Must a_second_404_is_a_failure;
+        "12.1" Must a_request_is_stored_before_it_leaves;
+        "13.6" Must the_refusal_counts_and_not_the_document_around_it;
+        "13.8" Must a_receipt_under_another_status;
+        "13.8" Must a_refusal_under_a_status_of_no_refusal;
+        "12.2" Must a_reply_that_was_lost_is_fetched_with_the_same_request;
+        "12.2" Must a_first_reply_that_was_lost_leaves_no_one_in_use;
+    };
     cases.extend(on_443![
         "12.3" "a-connection-closed-before-the-headers-leaves-the-request" CloseBeforeHeaders NOT_REACHED,
         "12.3" "a-connection-closed-within-the-headers-leaves-the-request" CloseWithinHeaders NOT_REACHED,
@@ -109,42 +104,42 @@ async fn fails(stage: &Stage, quirk: Quirk, operation: Operation, codes: &[&str]
     recovers(stage, &server, &before).await
 }
 
-async fn both_ports(stage: &Stage) -> Outcome {
+async fn both_ports_are_used(stage: &Stage) -> Outcome {
     stage.server("a").await?.synchronize().await?.expect_synchronized()?;
     let ways: Vec<&str> = stage.main.journal().iter().map(|entry| entry.carrier.as_str()).collect();
     Finding::unless_equal(&vec!["https", "http"], &ways)
 }
 
-async fn no_443(stage: &Stage) -> Outcome {
+async fn a_port_443_where_nothing_listens_is_named(stage: &Stage) -> Outcome {
     let trust = stage.main.trust().clone();
     nothing_listens(stage, TrustFile { https: "https://127.0.0.1:1".to_owned(), ..trust }).await
 }
 
-async fn no_8080(stage: &Stage) -> Outcome {
+async fn a_port_8080_where_nothing_listens_is_named(stage: &Stage) -> Outcome {
     let trust = stage.main.trust().clone();
     nothing_listens(stage, TrustFile { http: "http://127.0.0.1:1".to_owned(), ..trust }).await
 }
 
 /// The name is reserved for having no address (RFC 6761).
-async fn no_name(stage: &Stage) -> Outcome {
+async fn a_name_that_nobody_has_is_named(stage: &Stage) -> Outcome {
     let trust = stage.main.trust().clone();
     nothing_listens(stage, TrustFile { https: "https://main-server.invalid:443".to_owned(), ..trust }).await
 }
 
 /// The broadcast address has no TCP, on any network.
-async fn no_way(stage: &Stage) -> Outcome {
+async fn an_address_to_which_there_is_no_way_is_named(stage: &Stage) -> Outcome {
     let trust = stage.main.trust().clone();
     nothing_listens(stage, TrustFile { https: "https://255.255.255.255:443".to_owned(), ..trust.clone() }).await?;
     nothing_listens(stage, TrustFile { http: "http://255.255.255.255:8080".to_owned(), ..trust }).await
 }
 
-async fn no_tls(stage: &Stage) -> Outcome {
+async fn a_port_443_without_tls_is_named(stage: &Stage) -> Outcome {
     let trust = stage.main.trust().clone();
     let https = trust.http.replacen("http:", "https:", 1);
     nothing_listens(stage, TrustFile { https, ..trust }).await
 }
 
-async fn swallowed(stage: &Stage) -> Outcome {
+async fn a_port_8080_to_which_connections_are_swallowed_is_named(stage: &Stage) -> Outcome {
     let hole = BlackHole::dig().await.map_err(broken)?;
     let trust = stage.main.trust().clone();
     nothing_listens(stage, TrustFile { http: format!("http://{}", hole.address), ..trust }).await
@@ -165,21 +160,21 @@ async fn nothing_to_say(stage: &Stage) -> Outcome {
     Finding::unless_equal(&Vec::<String>::new(), &stage.judgements())
 }
 
-async fn late(stage: &Stage) -> Outcome {
+async fn an_answer_that_is_late_counts(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     arm(stage, Fault::new(Quirk::Delay).operation(Operation::Synchronize).next(1).milliseconds(300))?;
     server.synchronize().await?.expect_synchronized()?;
     all_have_happened(stage)
 }
 
-async fn drips(stage: &Stage) -> Outcome {
+async fn a_payload_that_drips_counts(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     arm(stage, Fault::new(Quirk::SlowDrip).operation(Operation::Payload).next(1).milliseconds(5))?;
     server.synchronize().await?.expect_synchronized()?;
     all_have_happened(stage)
 }
 
-async fn once_not_found(stage: &Stage) -> Outcome {
+async fn a_404_on_the_payload_sends_the_same_request_again(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     once(stage, Quirk::PayloadNotFound, Operation::Payload)?;
     server.synchronize().await?.expect_synchronized()?;
@@ -189,7 +184,7 @@ async fn once_not_found(stage: &Stage) -> Outcome {
     Finding::unless_equal(&Some(1), &server.status().await?.sequence)
 }
 
-async fn twice_not_found(stage: &Stage) -> Outcome {
+async fn a_second_404_is_a_failure(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     arm(stage, Fault::new(Quirk::PayloadNotFound).operation(Operation::Payload).next(2))?;
@@ -199,7 +194,7 @@ async fn twice_not_found(stage: &Stage) -> Outcome {
 }
 
 /// The process ends in the middle of the exchange: what it had not stored is gone.
-async fn killed(stage: &Stage) -> Outcome {
+async fn a_request_is_stored_before_it_leaves(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = stage.sent().len();
     arm(stage, Fault::new(Quirk::Delay).operation(Operation::Synchronize).next(1).milliseconds(600_000))?;
@@ -209,7 +204,7 @@ async fn killed(stage: &Stage) -> Outcome {
     Finding::unless_equal(&sent.get(before), &sent.get(before + 1))
 }
 
-async fn other_code(stage: &Stage) -> Outcome {
+async fn the_refusal_counts_and_not_the_document_around_it(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     once(stage, Quirk::ProblemOfAnotherCode, Operation::Synchronize)?;
@@ -218,7 +213,7 @@ async fn other_code(stage: &Stage) -> Outcome {
     recovers_directly(stage, &server, &before).await
 }
 
-async fn receipt_under(stage: &Stage) -> Outcome {
+async fn a_receipt_under_another_status(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     for status in [201, 202, 404, 409, 500] {
@@ -229,7 +224,7 @@ async fn receipt_under(stage: &Stage) -> Outcome {
     recovers_directly(stage, &server, &before).await
 }
 
-async fn refusal_under(stage: &Stage) -> Outcome {
+async fn a_refusal_under_a_status_of_no_refusal(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     stage.main.disable(&id(ID)).map_err(operated)?;
@@ -243,7 +238,7 @@ async fn refusal_under(stage: &Stage) -> Outcome {
     recovers_directly(stage, &server, &before).await
 }
 
-async fn lost_reply(stage: &Stage) -> Outcome {
+async fn a_reply_that_was_lost_is_fetched_with_the_same_request(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     once(stage, Quirk::DropReply, Operation::Synchronize)?;
@@ -252,7 +247,7 @@ async fn lost_reply(stage: &Stage) -> Outcome {
 }
 
 /// The key pair is bound by then: with another one the server would be refused against itself.
-async fn lost_first_reply(stage: &Stage) -> Outcome {
+async fn a_first_reply_that_was_lost_leaves_no_one_in_use(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let before = server.status().await?;
     once(stage, Quirk::DropReply, Operation::Synchronize)?;

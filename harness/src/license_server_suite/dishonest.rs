@@ -4,33 +4,32 @@
 use mock_solme::quirks::{Fault, Operation, Quirk};
 
 use super::license_server::{Server, Status};
-use super::must;
 use super::stage::Stage;
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, case, cases};
 
 /// Two cases of one quirk: over the network and by file.
 macro_rules! both_carriers {
     ($($clause:literal $quirk:literal $code:literal),* $(,)?) => {
         [$(
-            must($clause, concat!($quirk, "-is-not-accepted"), |s| Box::pin(over_the_network(s, $quirk, &[$code]))),
-            must($clause, concat!($quirk, "-by-file-is-not-accepted"), |s| Box::pin(by_file(s, $quirk))),
+            case!($clause, Must, concat!($quirk, "-is-not-accepted"), over_the_network($quirk, &[$code])),
+            case!($clause, Must, concat!($quirk, "-by-file-is-not-accepted"), by_file($quirk)),
         )*]
     };
 }
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    let mut cases = vec![
-        must("2.1", "reordered-members-are-accepted", |s| Box::pin(is_good(s, Quirk::ReorderedMembers))),
-        must("2.3", "unknown-members-are-ignored", |s| Box::pin(is_good(s, Quirk::UnknownMembers))),
-        must("2.3", "unknown-members-of-a-refusal-are-ignored", |s| Box::pin(good_refusal(s))),
-        must("8.2", "an-unsigned-refusal-is-none", |s| Box::pin(unsigned(s))),
-        must("11.4", "generation-back-is-not-accepted", |s| Box::pin(generation_back(s))),
-        must("11.10", "a-refusal-with-a-wrong-signature-is-none", |s| Box::pin(refusal_with_a_wrong_signature(s))),
-        must("11.11", "old-receipt-changes-nothing", |s| Box::pin(old_receipt(s))),
-        must("11.11", "old-receipt-by-file-is-a-success-that-changes-nothing", |s| Box::pin(old_receipt_by_file(s))),
-        must("11.11", "older-receipt-changes-nothing", |s| Box::pin(older_receipt(s))),
-        must("11.11", "older-receipt-by-file-is-named-as-older", |s| Box::pin(older_receipt_by_file(s))),
-    ];
+    let mut cases = cases! {
+        "2.1" Must reordered_members_are_accepted = is_good(Quirk::ReorderedMembers);
+        "2.3" Must unknown_members_are_ignored = is_good(Quirk::UnknownMembers);
+        "2.3" Must unknown_members_of_a_refusal_are_ignored;
+        "8.2" Must an_unsigned_refusal_is_none;
+        "11.4" Must generation_back_is_not_accepted;
+        "11.10" Must a_refusal_with_a_wrong_signature_is_none;
+        "11.11" Must old_receipt_changes_nothing;
+        "11.11" Must old_receipt_by_file_is_a_success_that_changes_nothing;
+        "11.11" Must older_receipt_changes_nothing;
+        "11.11" Must older_receipt_by_file_is_named_as_older;
+    };
     cases.extend(both_carriers![
         "2.2" "duplicate-members" "receipt-wrong",
         "4.7" "unknown-version" "receipt-wrong",
@@ -62,10 +61,10 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         "11.10" "refusal-of-another-main-server" "refusal-wrong",
     ]);
     // 8 MiB in a file take longer than all other files together, and are the same bytes.
-    cases.push(must("11.6", "huge-payload-is-not-accepted", |s| {
-        // The size stands in the receipt: whoever reads that sees it first.
-        Box::pin(over_the_network(s, "huge-payload", &["payload-wrong", "receipt-wrong"]))
-    }));
+    // The size stands in the receipt: a subject may see it there first.
+    cases.extend(cases! {
+        "11.6" Must huge_payload_is_not_accepted = over_the_network("huge-payload", &["payload-wrong", "receipt-wrong"]);
+    });
     cases
 }
 
@@ -150,7 +149,7 @@ async fn is_good(stage: &Stage, quirk: Quirk) -> Outcome {
     Finding::unless_equal(&Some(2), &server.status().await?.sequence)
 }
 
-async fn good_refusal(stage: &Stage) -> Outcome {
+async fn unknown_members_of_a_refusal_are_ignored(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.clear_key_pair()?;
     once(stage, Quirk::UnknownMembers, Operation::Synchronize)?;
@@ -159,7 +158,7 @@ async fn good_refusal(stage: &Stage) -> Outcome {
     server.is("cleared").await
 }
 
-async fn unsigned(stage: &Stage) -> Outcome {
+async fn an_unsigned_refusal_is_none(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     once(stage, Quirk::UnsignedRefusal, Operation::Synchronize)?;
@@ -170,7 +169,7 @@ async fn unsigned(stage: &Stage) -> Outcome {
     recovers(stage, &server, &before).await
 }
 
-async fn generation_back(stage: &Stage) -> Outcome {
+async fn generation_back_is_not_accepted(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.clear_key_pair()?;
     server.new_key_pair().await?.is_done()?;
@@ -178,7 +177,7 @@ async fn generation_back(stage: &Stage) -> Outcome {
     not_accepted(stage, &server, Quirk::GenerationBack, &["receipt-wrong"]).await
 }
 
-async fn refusal_with_a_wrong_signature(stage: &Stage) -> Outcome {
+async fn a_refusal_with_a_wrong_signature_is_none(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     stage.clear_key_pair()?;
@@ -191,7 +190,7 @@ async fn refusal_with_a_wrong_signature(stage: &Stage) -> Outcome {
 }
 
 /// The page calls it a success, and it is no answer to what was asked: how it is named is left open here.
-async fn old_receipt(stage: &Stage) -> Outcome {
+async fn old_receipt_changes_nothing(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     once(stage, Quirk::OldReceipt, Operation::Synchronize)?;
@@ -199,7 +198,7 @@ async fn old_receipt(stage: &Stage) -> Outcome {
     recovers(stage, &server, &before).await
 }
 
-async fn old_receipt_by_file(stage: &Stage) -> Outcome {
+async fn old_receipt_by_file_is_a_success_that_changes_nothing(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     let request = server.export("a").await?;
@@ -209,7 +208,7 @@ async fn old_receipt_by_file(stage: &Stage) -> Outcome {
     recovers(stage, &server, &before).await
 }
 
-async fn older_receipt(stage: &Stage) -> Outcome {
+async fn older_receipt_changes_nothing(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.synchronize().await?.expect_synchronized()?;
     let before = server.status().await?;
@@ -218,7 +217,7 @@ async fn older_receipt(stage: &Stage) -> Outcome {
     recovers(stage, &server, &before).await
 }
 
-async fn older_receipt_by_file(stage: &Stage) -> Outcome {
+async fn older_receipt_by_file_is_named_as_older(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.synchronize().await?.expect_synchronized()?;
     let before = server.status().await?;

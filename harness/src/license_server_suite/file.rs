@@ -8,46 +8,43 @@ use serde_json::{Value, json};
 use solme_sync_protocol::{base64url, limits};
 
 use super::license_server::{Changes, Server};
-use super::must;
 use super::stage::{ID, Stage, broken, id, operated, process_at};
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    vec![
-        must("14.1", "export-process-import-synchronizes", |s| Box::pin(synchronizes(s))),
-        must("14.2", "the-request-file-has-its-members", |s| Box::pin(members(s))),
-        must("14.2", "about-is-never-trusted", |s| Box::pin(about(s))),
-        must("14.2", "a-request-file-is-no-response-file", |s| Box::pin(request_instead(s))),
-        must("14.2", "another-version-is-refused", |s| Box::pin(another_version(s))),
-        must("14.2", "a-payload-beside-a-refusal-is-not-usable", |s| Box::pin(payload_beside_a_refusal(s))),
-        must("14.3", "no-line-needs-wrapping", |s| Box::pin(short_lines(s))),
-        must("14.4", "crlf-and-a-byte-order-mark-do-no-harm", |s| Box::pin(crlf(s))),
-        must("14.4", "text-before-and-after-does-no-harm", |s| Box::pin(quoted(s))),
-        must("14.4", "wrapped-lines-do-no-harm", |s| Box::pin(wrapped(s))),
-        must("14.4", "unknown-members-are-ignored", |s| Box::pin(unknown_members(s))),
-        must("2.2", "a-response-file-with-two-members-of-one-name-is-not-usable", |s| Box::pin(duplicate_members(s))),
-        must("2.4", "padding-is-refused", |s| Box::pin(padding(s))),
-        must("4.6", "the-other-signature-of-a-receipt-is-the-same-receipt", |s| Box::pin(other_signature(s))),
-        must("14.5", "a-receipt-without-payload-is-not-usable", |s| Box::pin(no_payload(s))),
-        must("14.5", "a-truncated-file-is-not-usable", |s| Box::pin(truncated(s))),
-        must("14.5", "a-damaged-payload-is-not-usable", |s| Box::pin(damaged_payload(s))),
-        must("14.5", "a-damaged-receipt-is-not-usable", |s| Box::pin(damaged_receipt(s))),
-        must("14.5", "what-is-no-file-of-ours-is-not-usable", |s| Box::pin(rubbish(s))),
-        must("14.5", "what-is-longer-than-a-file-may-be-is-not-usable", |s| Box::pin(too_long(s))),
-        must("14.1", "a-request-that-cannot-be-written-is-no-success", |s| Box::pin(not_written(s))),
-        must("14.6", "one-request-file-gives-one-answer", |s| Box::pin(processed_twice(s))),
-        must("11.2", "a-response-for-another-id-is-not-usable", |s| Box::pin(for_another_id(s))),
-        must("11.2", "a-response-of-another-main-server-is-not-usable", |s| Box::pin(of_another_main_server(s))),
-        must("11.3", "a-response-to-another-server-of-the-id-is-not-usable", |s| Box::pin(to_another_server(s))),
-        must("11.3", "a-response-is-not-usable-where-no-request-is-outstanding", |s| Box::pin(nothing_awaited(s))),
-        must("11.10", "a-refusal-of-another-request-is-not-usable", |s| Box::pin(refusal_of_another_request(s))),
-        must("11.10", "a-refusal-of-another-server-is-not-usable", |s| Box::pin(refusal_of_another_server(s))),
-        must("11.11", "importing-twice-is-a-success-that-changes-nothing", |s| Box::pin(twice(s))),
-        must("11.11", "an-older-response-of-an-earlier-key-pair-is-not-called-older", |s| {
-            Box::pin(older_of_another_key_pair(s))
-        }),
-        must("11.11", "an-older-response-is-named-and-changes-nothing", |s| Box::pin(older(s))),
-    ]
+    cases! {
+        "14.1" Must export_process_import_synchronizes;
+        "14.2" Must the_request_file_has_its_members;
+        "14.2" Must about_is_never_trusted;
+        "14.2" Must a_request_file_is_no_response_file;
+        "14.2" Must another_version_is_refused;
+        "14.2" Must a_payload_beside_a_refusal_is_not_usable;
+        "14.3" Must no_line_needs_wrapping;
+        "14.4" Must crlf_and_a_byte_order_mark_do_no_harm;
+        "14.4" Must text_before_and_after_does_no_harm;
+        "14.4" Must wrapped_lines_do_no_harm;
+        "14.4" Must unknown_members_are_ignored;
+        "2.2" Must a_response_file_with_two_members_of_one_name_is_not_usable;
+        "2.4" Must padding_is_refused;
+        "4.6" Must the_other_signature_of_a_receipt_is_the_same_receipt;
+        "14.5" Must a_receipt_without_payload_is_not_usable;
+        "14.5" Must a_truncated_file_is_not_usable;
+        "14.5" Must a_damaged_payload_is_not_usable;
+        "14.5" Must a_damaged_receipt_is_not_usable;
+        "14.5" Must what_is_no_file_of_ours_is_not_usable;
+        "14.5" Must what_is_longer_than_a_file_may_be_is_not_usable;
+        "14.1" Must a_request_that_cannot_be_written_is_no_success;
+        "14.6" Must one_request_file_gives_one_answer;
+        "11.2" Must a_response_for_another_id_is_not_usable;
+        "11.2" Must a_response_of_another_main_server_is_not_usable;
+        "11.3" Must a_response_to_another_server_of_the_id_is_not_usable;
+        "11.3" Must a_response_is_not_usable_where_no_request_is_outstanding;
+        "11.10" Must a_refusal_of_another_request_is_not_usable;
+        "11.10" Must a_refusal_of_another_server_is_not_usable;
+        "11.11" Must importing_twice_is_a_success_that_changes_nothing;
+        "11.11" Must an_older_response_of_an_earlier_key_pair_is_not_called_older;
+        "11.11" Must an_older_response_is_named_and_changes_nothing;
+    }
 }
 
 /// A License Server that awaits the answer in a response file.
@@ -87,7 +84,7 @@ fn read(file: &std::path::Path) -> Result<String, Finding> {
     fs::read_to_string(file).map_err(broken)
 }
 
-async fn synchronizes(stage: &Stage) -> Outcome {
+async fn export_process_import_synchronizes(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     server.does_not_issue().await?;
     let changes = server.import(&response).await?.expect_synchronized()?;
@@ -96,7 +93,7 @@ async fn synchronizes(stage: &Stage) -> Outcome {
     server.issues().await
 }
 
-async fn members(stage: &Stage) -> Outcome {
+async fn the_request_file_has_its_members(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let text = read(&server.export("a").await?)?;
     let file: Value = serde_json::from_str(&text).map_err(|error| Finding::deviates("JSON", error.to_string()))?;
@@ -106,20 +103,20 @@ async fn members(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(true, true, false), &(strings("about"), strings("message"), payload))
 }
 
-async fn about(stage: &Stage) -> Outcome {
+async fn about_is_never_trusted(stage: &Stage) -> Outcome {
     survives(stage, |text| text.replace(ID, "SITE-2").replace("Response", "Request")).await
 }
 
-async fn request_instead(stage: &Stage) -> Outcome {
+async fn a_request_file_is_no_response_file(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     not_usable(&server, &stage.path("a.request"), &response).await
 }
 
-async fn another_version(stage: &Stage) -> Outcome {
+async fn another_version_is_refused(stage: &Stage) -> Outcome {
     breaks(stage, |file| file["version"] = json!(2)).await
 }
 
-async fn short_lines(stage: &Stage) -> Outcome {
+async fn no_line_needs_wrapping(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let text = read(&server.export("a").await?)?;
     let file: Value = serde_json::from_str(&text).map_err(|error| Finding::deviates("JSON", error.to_string()))?;
@@ -134,15 +131,15 @@ async fn short_lines(stage: &Stage) -> Outcome {
     }
 }
 
-async fn crlf(stage: &Stage) -> Outcome {
+async fn crlf_and_a_byte_order_mark_do_no_harm(stage: &Stage) -> Outcome {
     survives(stage, |text| format!("\u{feff}{}", text.replace('\n', "\r\n"))).await
 }
 
-async fn quoted(stage: &Stage) -> Outcome {
+async fn text_before_and_after_does_no_harm(stage: &Stage) -> Outcome {
     survives(stage, |text| format!("Dear customer,\n\nhere it is.\n\n{text}\n-- \nSolme AB {{licensing}}\n")).await
 }
 
-async fn wrapped(stage: &Stage) -> Outcome {
+async fn wrapped_lines_do_no_harm(stage: &Stage) -> Outcome {
     survives(stage, |text| {
         let characters: Vec<char> = text.chars().collect();
         characters.chunks(40).map(|line| line.iter().collect::<String>() + "\r\n").collect()
@@ -150,17 +147,17 @@ async fn wrapped(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn unknown_members(stage: &Stage) -> Outcome {
+async fn unknown_members_are_ignored(stage: &Stage) -> Outcome {
     survives(stage, |text| text.replacen('{', r#"{"of_next_year": {"a": [1]},"#, 1)).await
 }
 
-async fn duplicate_members(stage: &Stage) -> Outcome {
+async fn a_response_file_with_two_members_of_one_name_is_not_usable(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     let twice = read(&response)?.replacen('{', r#"{"of_next_year": {"a": 1, "a": 2},"#, 1);
     not_usable(&server, &stage.write("bad.response", twice)?, &response).await
 }
 
-async fn padding(stage: &Stage) -> Outcome {
+async fn padding_is_refused(stage: &Stage) -> Outcome {
     breaks(stage, |file| {
         if let Some(pieces) = file["payload"].as_array_mut() {
             pieces.push(json!("="));
@@ -169,7 +166,7 @@ async fn padding(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn other_signature(stage: &Stage) -> Outcome {
+async fn the_other_signature_of_a_receipt_is_the_same_receipt(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     let message = stage.message(&response)?;
     let (input, signature) = message.rsplit_once('.').unwrap_or_default();
@@ -211,11 +208,11 @@ fn negated(signature: &str) -> Result<String, Finding> {
     Ok(base64url::encode(bytes))
 }
 
-async fn no_payload(stage: &Stage) -> Outcome {
+async fn a_receipt_without_payload_is_not_usable(stage: &Stage) -> Outcome {
     breaks(stage, |file| drop(file.as_object_mut().and_then(|file| file.remove("payload")))).await
 }
 
-async fn truncated(stage: &Stage) -> Outcome {
+async fn a_truncated_file_is_not_usable(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     let text = read(&response)?;
     for length in [0, 1, text.len() / 3, text.len() * 9 / 10] {
@@ -225,28 +222,28 @@ async fn truncated(stage: &Stage) -> Outcome {
     server.import(&response).await?.expect_synchronized().map(drop)
 }
 
-async fn damaged_payload(stage: &Stage) -> Outcome {
+async fn a_damaged_payload_is_not_usable(stage: &Stage) -> Outcome {
     breaks(stage, |file| file["payload"][1] = json!("A".repeat(64))).await
 }
 
-async fn damaged_receipt(stage: &Stage) -> Outcome {
+async fn a_damaged_receipt_is_not_usable(stage: &Stage) -> Outcome {
     breaks(stage, |file| file["message"][3] = json!("A".repeat(64))).await
 }
 
 /// Section 18.
-async fn too_long(stage: &Stage) -> Outcome {
+async fn what_is_longer_than_a_file_may_be_is_not_usable(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     let bad = stage.write("bad.response", read(&response)? + &" ".repeat(limits::FILE))?;
     not_usable(&server, &bad, &response).await
 }
 
-async fn not_written(stage: &Stage) -> Outcome {
+async fn a_request_that_cannot_be_written_is_no_success(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let nowhere = stage.path("no-such-folder").join("a.request");
     server.export_to(&nowhere).await?.is_failed_with_one_of(&["file-not-usable", "local-state"])
 }
 
-async fn rubbish(stage: &Stage) -> Outcome {
+async fn what_is_no_file_of_ours_is_not_usable(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     for rubbish in ["", "Out of office", "{}", "[1]", "{\"solme_sync_file\": 1}", "\u{0}\u{1}\u{2}"] {
         let bad = stage.write("bad.response", rubbish)?;
@@ -255,7 +252,7 @@ async fn rubbish(stage: &Stage) -> Outcome {
     not_usable(&server, &stage.path("there-is-none"), &response).await
 }
 
-async fn processed_twice(stage: &Stage) -> Outcome {
+async fn one_request_file_gives_one_answer(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let request = server.export("a").await?;
     let first = stage.message(&stage.process(&request)?)?;
@@ -265,7 +262,7 @@ async fn processed_twice(stage: &Stage) -> Outcome {
     Finding::unless_equal(&Some(1), &server.status().await?.sequence)
 }
 
-async fn for_another_id(stage: &Stage) -> Outcome {
+async fn a_response_for_another_id_is_not_usable(stage: &Stage) -> Outcome {
     stage.main.add_id(&id("SITE-2"), &[]).map_err(operated)?;
     let other = stage.bare_server("other");
     other.init("SITE-2", stage.main.trust_file()).await?.is_done()?;
@@ -274,7 +271,7 @@ async fn for_another_id(stage: &Stage) -> Outcome {
     not_usable(&server, &bad, &response).await
 }
 
-async fn of_another_main_server(stage: &Stage) -> Outcome {
+async fn a_response_of_another_main_server_is_not_usable(stage: &Stage) -> Outcome {
     let main = MockSolme::builder().empty().try_start();
     let main = main.map_err(|error| Finding::deviates("a second main server", error.to_string()))?;
     main.add_id(&id(ID), &[]).map_err(operated)?;
@@ -290,7 +287,7 @@ async fn of_another_main_server(stage: &Stage) -> Outcome {
     server.import(&bad).await?.is_failed("file-not-usable")
 }
 
-async fn to_another_server(stage: &Stage) -> Outcome {
+async fn a_response_to_another_server_of_the_id_is_not_usable(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let request = server.export("a").await?;
     let other = stage.server("b").await?;
@@ -300,7 +297,7 @@ async fn to_another_server(stage: &Stage) -> Outcome {
     not_usable(&server, &bad, &stage.process(&request)?).await
 }
 
-async fn nothing_awaited(stage: &Stage) -> Outcome {
+async fn a_response_is_not_usable_where_no_request_is_outstanding(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     let again = stage.bare_server("again");
     again.init(ID, stage.main.trust_file()).await?.is_done()?;
@@ -309,7 +306,7 @@ async fn nothing_awaited(stage: &Stage) -> Outcome {
     server.import(&response).await?.expect_synchronized().map(drop)
 }
 
-async fn refusal_of_another_request(stage: &Stage) -> Outcome {
+async fn a_refusal_of_another_request_is_not_usable(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     let old = server.export("old").await?;
     let refusal = stage.refuse(&old, solme_sync_protocol::RefusalCode::KeyPairCleared)?;
@@ -319,7 +316,7 @@ async fn refusal_of_another_request(stage: &Stage) -> Outcome {
     server.issues().await
 }
 
-async fn refusal_of_another_server(stage: &Stage) -> Outcome {
+async fn a_refusal_of_another_server_is_not_usable(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let (one, two) = (stage.server("b").await?, stage.server("c").await?);
     two.export("c").await?;
@@ -328,7 +325,7 @@ async fn refusal_of_another_server(stage: &Stage) -> Outcome {
     one.import(&refusal).await?.is_refused("key-pair-in-use")
 }
 
-async fn twice(stage: &Stage) -> Outcome {
+async fn importing_twice_is_a_success_that_changes_nothing(stage: &Stage) -> Outcome {
     let (server, response) = awaiting(stage).await?;
     server.import(&response).await?.expect_synchronized()?;
     let before = server.status().await?;
@@ -337,7 +334,7 @@ async fn twice(stage: &Stage) -> Outcome {
     Finding::unless_equal(&before, &server.status().await?)
 }
 
-async fn older_of_another_key_pair(stage: &Stage) -> Outcome {
+async fn an_older_response_of_an_earlier_key_pair_is_not_called_older(stage: &Stage) -> Outcome {
     let (server, old) = awaiting(stage).await?;
     stage.clear_key_pair()?;
     server.new_key_pair().await?.is_done()?;
@@ -347,7 +344,7 @@ async fn older_of_another_key_pair(stage: &Stage) -> Outcome {
     Finding::unless_equal(&before, &server.status().await?)
 }
 
-async fn payload_beside_a_refusal(stage: &Stage) -> Outcome {
+async fn a_payload_beside_a_refusal_is_not_usable(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let thief = stage.server("b").await?;
     let refusal = stage.process(&thief.export("b").await?)?;
@@ -360,7 +357,7 @@ async fn payload_beside_a_refusal(stage: &Stage) -> Outcome {
     thief.import(&refusal).await?.is_refused("key-pair-in-use")
 }
 
-async fn older(stage: &Stage) -> Outcome {
+async fn an_older_response_is_named_and_changes_nothing(stage: &Stage) -> Outcome {
     let (server, old) = awaiting(stage).await?;
     server.import(&old).await?.expect_synchronized()?;
     server.synchronize().await?.expect_synchronized()?;

@@ -1,30 +1,29 @@
 //! Sections 1, 3 and 16: the key pair, and who may use a license server id.
 
-use super::must;
 use super::stage::{ID, Stage};
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    vec![
-        must("1.1", "the-first-synchronization-makes-licenses-known", |s| Box::pin(first_synchronization(s))),
-        must("1.2", "a-second-server-with-the-id-is-refused", |s| Box::pin(second_server(s))),
-        must("1.3", "carriers-may-be-changed-at-any-time", |s| Box::pin(mixed_carriers(s))),
-        must("3.2", "the-key-pair-is-named-by-its-thumbprint", |s| Box::pin(thumbprint(s))),
-        must("3.3", "the-key-pair-is-there-before-the-first-request", |s| Box::pin(made_by_init(s))),
-        must("3.3", "the-key-pair-stays-over-runs", |s| Box::pin(stays_over_runs(s))),
-        must("3.3", "init-once-more-keeps-the-key-pair", |s| Box::pin(init_once_more(s))),
-        must("3.3", "init-with-another-id-keeps-the-key-pair", |s| Box::pin(init_with_another_id(s))),
-        must("3.3", "the-key-pair-stays-after-a-refusal", |s| Box::pin(stays_after_a_refusal(s))),
-        must("3.3", "a-new-key-pair-comes-on-command", |s| Box::pin(new_on_command(s))),
-        must("3.3", "two-servers-have-two-key-pairs", |s| Box::pin(two_servers(s))),
-        must("3.4", "every-new-request-has-a-fresh-sealing-key", |s| Box::pin(fresh_sealing_key(s))),
-        must("16.3", "a-new-key-pair-has-the-next-generation", |s| Box::pin(next_generation(s))),
-        must("16.4", "a-cleared-key-pair-never-comes-back", |s| Box::pin(never_comes_back(s))),
-        must("16.5", "the-old-server-goes-on-until-it-hears-of-the-clear", |s| Box::pin(goes_on(s))),
-    ]
+    cases! {
+        "1.1" Must the_first_synchronization_makes_licenses_known;
+        "1.2" Must a_second_server_with_the_id_is_refused;
+        "1.3" Must carriers_may_be_changed_at_any_time;
+        "3.2" Must the_key_pair_is_named_by_its_thumbprint;
+        "3.3" Must the_key_pair_is_there_before_the_first_request;
+        "3.3" Must the_key_pair_stays_over_runs;
+        "3.3" Must init_once_more_keeps_the_key_pair;
+        "3.3" Must init_with_another_id_keeps_the_key_pair;
+        "3.3" Must the_key_pair_stays_after_a_refusal;
+        "3.3" Must a_new_key_pair_comes_on_command;
+        "3.3" Must two_servers_have_two_key_pairs;
+        "3.4" Must every_new_request_has_a_fresh_sealing_key;
+        "16.3" Must a_new_key_pair_has_the_next_generation;
+        "16.4" Must a_cleared_key_pair_never_comes_back;
+        "16.5" Must the_old_server_goes_on_until_it_hears_of_the_clear;
+    }
 }
 
-async fn first_synchronization(stage: &Stage) -> Outcome {
+async fn the_first_synchronization_makes_licenses_known(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     server.is("unsynchronized").await?;
     let changes = server.synchronize().await?.expect_synchronized()?;
@@ -35,7 +34,7 @@ async fn first_synchronization(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(Some(1), Some(1)), &(status.sequence, status.key_generation))
 }
 
-async fn second_server(stage: &Stage) -> Outcome {
+async fn a_second_server_with_the_id_is_refused(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let thief = stage.server("b").await?;
     thief.synchronize().await?.is_refused("key-pair-in-use")?;
@@ -43,7 +42,7 @@ async fn second_server(stage: &Stage) -> Outcome {
     thief.does_not_issue().await
 }
 
-async fn mixed_carriers(stage: &Stage) -> Outcome {
+async fn carriers_may_be_changed_at_any_time(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     server.synchronize().await?.expect_synchronized()?;
     stage.synchronize_by_file(&server).await?;
@@ -51,13 +50,13 @@ async fn mixed_carriers(stage: &Stage) -> Outcome {
     Finding::unless_equal(&Some(3), &server.status().await?.sequence)
 }
 
-async fn thumbprint(stage: &Stage) -> Outcome {
+async fn the_key_pair_is_named_by_its_thumbprint(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let bound = stage.exchanges().iter().find_map(|entry| entry.thumbprint).map(|thumbprint| thumbprint.to_string());
     Finding::unless_equal(&bound, &Some(server.status().await?.key_thumbprint))
 }
 
-async fn made_by_init(stage: &Stage) -> Outcome {
+async fn the_key_pair_is_there_before_the_first_request(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let before = server.status().await?.key_thumbprint;
     server.synchronize().await?.expect_synchronized()?;
@@ -65,7 +64,7 @@ async fn made_by_init(stage: &Stage) -> Outcome {
     Finding::unless_equal(&vec![before], &sent)
 }
 
-async fn stays_over_runs(stage: &Stage) -> Outcome {
+async fn the_key_pair_stays_over_runs(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let before = server.status().await?.key_thumbprint;
     for _ in 0..3 {
@@ -75,7 +74,7 @@ async fn stays_over_runs(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn init_once_more(stage: &Stage) -> Outcome {
+async fn init_once_more_keeps_the_key_pair(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     server.init(ID, stage.main.trust_file()).await?.is_done()?;
@@ -83,14 +82,14 @@ async fn init_once_more(stage: &Stage) -> Outcome {
     server.synchronize().await?.expect_synchronized().map(drop)
 }
 
-async fn init_with_another_id(stage: &Stage) -> Outcome {
+async fn init_with_another_id_keeps_the_key_pair(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let before = server.status().await?;
     server.init("SITE-2", stage.main.trust_file()).await?.is_failed("local-state")?;
     Finding::unless_equal(&before, &server.status().await?)
 }
 
-async fn stays_after_a_refusal(stage: &Stage) -> Outcome {
+async fn the_key_pair_stays_after_a_refusal(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let server = stage.server("b").await?;
     let before = server.status().await?.key_thumbprint;
@@ -100,7 +99,7 @@ async fn stays_after_a_refusal(stage: &Stage) -> Outcome {
     Finding::unless_equal(&before, &server.status().await?.key_thumbprint)
 }
 
-async fn new_on_command(stage: &Stage) -> Outcome {
+async fn a_new_key_pair_comes_on_command(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     server.new_key_pair().await?.is_done()?;
@@ -113,7 +112,7 @@ async fn new_on_command(stage: &Stage) -> Outcome {
     server.synchronize().await?.is_refused("key-pair-in-use")
 }
 
-async fn two_servers(stage: &Stage) -> Outcome {
+async fn two_servers_have_two_key_pairs(stage: &Stage) -> Outcome {
     let (one, two) = (stage.server("a").await?, stage.server("b").await?);
     if one.status().await?.key_thumbprint == two.status().await?.key_thumbprint {
         return Err(Finding::deviates("two key pairs", "one key pair in two state directories"));
@@ -121,7 +120,7 @@ async fn two_servers(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn fresh_sealing_key(stage: &Stage) -> Outcome {
+async fn every_new_request_has_a_fresh_sealing_key(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.synchronize().await?.expect_synchronized()?;
     server.synchronize().await?.expect_synchronized()?;
@@ -132,7 +131,7 @@ async fn fresh_sealing_key(stage: &Stage) -> Outcome {
     if fresh { Ok(()) } else { Err(Finding::deviates("three sealing keys", "a sealing key that was used before")) }
 }
 
-async fn next_generation(stage: &Stage) -> Outcome {
+async fn a_new_key_pair_has_the_next_generation(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.clear_key_pair()?;
     server.new_key_pair().await?.is_done()?;
@@ -142,7 +141,7 @@ async fn next_generation(stage: &Stage) -> Outcome {
     server.issues().await
 }
 
-async fn never_comes_back(stage: &Stage) -> Outcome {
+async fn a_cleared_key_pair_never_comes_back(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.clear_key_pair()?;
     server.synchronize().await?.is_refused("key-pair-cleared")?;
@@ -155,7 +154,7 @@ async fn never_comes_back(stage: &Stage) -> Outcome {
     Finding::unless_equal(&0, &accepted)
 }
 
-async fn goes_on(stage: &Stage) -> Outcome {
+async fn the_old_server_goes_on_until_it_hears_of_the_clear(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.clear_key_pair()?;
     server.is("synchronized").await?;

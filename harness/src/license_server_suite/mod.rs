@@ -21,7 +21,7 @@ use std::sync::LazyLock;
 
 use anyhow::Result;
 
-use crate::conformance::{self, Case, CaseReport, Ended, Finding, Level, Options, Report};
+use crate::conformance::{self, Case, CaseReport, Ended, Finding, Options, Report};
 use crate::programs::LICENSE_SERVER_SUBJECT;
 use crate::subject::Subject;
 
@@ -81,19 +81,6 @@ fn no_stage(error: &anyhow::Error) -> Finding {
     Finding::deviates("a stage to play on", format!("{error:#}"))
 }
 
-/// How a case runs.
-type Play = for<'a> fn(&'a Stage) -> std::pin::Pin<Box<dyn Future<Output = conformance::Outcome> + Send + 'a>>;
-
-/// A case of what a License Server must do.
-const fn must(clause: &'static str, name: &'static str, run: Play) -> Case<Stage> {
-    Case { clause, name, level: Level::Must, run }
-}
-
-/// A case of what it should do.
-const fn should(clause: &'static str, name: &'static str, run: Play) -> Case<Stage> {
-    Case { clause, name, level: Level::Should, run }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -115,7 +102,7 @@ mod tests {
         for case in cases() {
             assert!(!conformance::requirement(case.clause).is_empty(), "{} is about no clause", case.id());
             assert!(no_case(case.clause).is_none(), "{} has a case, and a reason why it has none", case.clause);
-            assert!(case.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{}", case.id());
+            assert!(case.id().bytes().all(|b| b.is_ascii_alphanumeric() || b"-./".contains(&b)), "{}", case.id());
         }
     }
 }

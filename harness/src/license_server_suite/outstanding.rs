@@ -3,40 +3,39 @@
 use solme_sync_protocol::RefusalCode;
 
 use super::stage::{ID, Stage, id, operated};
-use super::{must, should};
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    vec![
-        must("12.1", "one-request-is-outstanding-whatever-carries-it", |s| Box::pin(one_request(s))),
-        must("12.2", "exporting-again-gives-the-same-request", |s| Box::pin(exported_again(s))),
-        must("12.2", "a-refused-request-is-sent-again-as-it-was", |s| Box::pin(sent_again(s))),
-        must("12.3", "a-receipt-ends-it", |s| Box::pin(ends_with_its_receipt(s))),
-        must("12.3", "a-refusal-that-the-catalogue-marks-ends-it", |s| Box::pin(ends(s))),
-        must("12.3", "every-other-refusal-leaves-it", |s| Box::pin(stays(s))),
-        must("12.3", "a-failure-leaves-it", |s| Box::pin(stays_after_a_failure(s))),
-        must("12.4", "a-damaged-copy-does-not-end-it", |s| Box::pin(damaged_copy(s))),
-        should("12.5", "one-more-request-after-an-old-answer", |s| Box::pin(one_more(s))),
-        must("12.6", "key-pair-cleared-makes-it-cleared", |s| Box::pin(cleared(s))),
-        must("12.6", "key-pair-cleared-by-file-makes-it-cleared", |s| Box::pin(cleared_by_file(s))),
-        must("12.6", "no-other-refusal-makes-it-cleared", |s| Box::pin(nothing_else_clears(s))),
-    ]
+    cases! {
+        "12.1" Must one_request_is_outstanding_whatever_carries_it;
+        "12.2" Must exporting_again_gives_the_same_request;
+        "12.2" Must a_refused_request_is_sent_again_as_it_was;
+        "12.3" Must a_receipt_ends_it;
+        "12.3" Must a_refusal_that_the_catalogue_marks_ends_it;
+        "12.3" Must every_other_refusal_leaves_it;
+        "12.3" Must a_failure_leaves_it;
+        "12.4" Must a_damaged_copy_does_not_end_it;
+        "12.5" Should one_more_request_after_an_old_answer;
+        "12.6" Must key_pair_cleared_makes_it_cleared;
+        "12.6" Must key_pair_cleared_by_file_makes_it_cleared;
+        "12.6" Must no_other_refusal_makes_it_cleared;
+    }
 }
 
-async fn one_request(stage: &Stage) -> Outcome {
+async fn one_request_is_outstanding_whatever_carries_it(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let exported = stage.message(&server.export("a").await?)?;
     server.synchronize().await?.expect_synchronized()?;
     Finding::unless_equal(&Some(&exported), &stage.sent().first())
 }
 
-async fn exported_again(stage: &Stage) -> Outcome {
+async fn exporting_again_gives_the_same_request(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let first = stage.message(&server.export("1").await?)?;
     Finding::unless_equal(&first, &stage.message(&server.export("2").await?)?)
 }
 
-async fn sent_again(stage: &Stage) -> Outcome {
+async fn a_refused_request_is_sent_again_as_it_was(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     disable(stage)?;
     server.synchronize().await?.is_refused("license-server-id-disabled")?;
@@ -47,14 +46,14 @@ async fn sent_again(stage: &Stage) -> Outcome {
     Finding::unless_equal(&vec![&sent[1]; 2], &sent.iter().skip(2).take(2).collect())
 }
 
-async fn ends_with_its_receipt(stage: &Stage) -> Outcome {
+async fn a_receipt_ends_it(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let first = stage.message(&server.export("1").await?)?;
     server.import(&stage.process(&stage.path("1.request"))?).await?.expect_synchronized()?;
     differ(&first, &stage.message(&server.export("2").await?)?)
 }
 
-async fn ends(stage: &Stage) -> Outcome {
+async fn a_refusal_that_the_catalogue_marks_ends_it(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     for code in [RefusalCode::UnsupportedVersion, RefusalCode::InvalidRequest] {
         let request = server.export("a").await?;
@@ -65,7 +64,7 @@ async fn ends(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn stays(stage: &Stage) -> Outcome {
+async fn every_other_refusal_leaves_it(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     let ends = [RefusalCode::UnsupportedVersion, RefusalCode::InvalidRequest, RefusalCode::KeyPairCleared];
     let request = server.export("a").await?;
@@ -77,7 +76,7 @@ async fn stays(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn stays_after_a_failure(stage: &Stage) -> Outcome {
+async fn a_failure_leaves_it(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let request = server.export("a").await?;
     let before = stage.message(&request)?;
@@ -85,7 +84,7 @@ async fn stays_after_a_failure(stage: &Stage) -> Outcome {
     Finding::unless_equal(&before, &stage.message(&server.export("b").await?)?)
 }
 
-async fn damaged_copy(stage: &Stage) -> Outcome {
+async fn a_damaged_copy_does_not_end_it(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let request = server.export("a").await?;
     let damaged = stage.with_another_signature(&request)?;
@@ -93,7 +92,7 @@ async fn damaged_copy(stage: &Stage) -> Outcome {
     Finding::unless_equal(&stage.message(&request)?, &stage.message(&server.export("b").await?)?)
 }
 
-async fn one_more(stage: &Stage) -> Outcome {
+async fn one_more_request_after_an_old_answer(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     stage.process(&server.export("a").await?)?;
     let new = stage.allocate(mock_solme::NewLicense::default())?;
@@ -103,7 +102,7 @@ async fn one_more(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(Some(2), true), &(status.sequence, status.licenses.contains(&new.to_string())))
 }
 
-async fn cleared(stage: &Stage) -> Outcome {
+async fn key_pair_cleared_makes_it_cleared(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.clear_key_pair()?;
     server.synchronize().await?.is_refused("key-pair-cleared")?;
@@ -111,7 +110,7 @@ async fn cleared(stage: &Stage) -> Outcome {
     server.does_not_issue().await
 }
 
-async fn cleared_by_file(stage: &Stage) -> Outcome {
+async fn key_pair_cleared_by_file_makes_it_cleared(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let request = server.export("a").await?;
     stage.clear_key_pair()?;
@@ -120,7 +119,7 @@ async fn cleared_by_file(stage: &Stage) -> Outcome {
     server.does_not_issue().await
 }
 
-async fn nothing_else_clears(stage: &Stage) -> Outcome {
+async fn no_other_refusal_makes_it_cleared(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     stage.synchronize(&server).await?;
     for code in RefusalCode::ALL.iter().filter(|code| **code != RefusalCode::KeyPairCleared) {

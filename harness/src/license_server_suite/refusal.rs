@@ -6,27 +6,26 @@ use mock_solme::MockSolme;
 use solme_sync_protocol::RefusalCode;
 
 use super::license_server::Server;
-use super::must;
 use super::stage::{ID, Stage, broken, id, operated};
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    vec![
-        must("1.4", "a-refusal-is-an-answer-and-no-failure", |s| Box::pin(by_file_too(s))),
-        must("9.2", "invalid-signature-is-heard", |s| Box::pin(invalid_signature(s))),
-        must("9.3", "unknown-license-server-id-is-heard", |s| Box::pin(unknown_id(s))),
-        must("9.4", "rate-limited-is-heard", |s| Box::pin(rate_limited(s))),
-        must("9.5", "license-server-id-disabled-is-heard-and-changes-nothing", |s| Box::pin(disabled(s))),
-        must("9.6", "key-pair-cleared-is-heard", |s| Box::pin(cleared(s))),
-        must("9.7", "request-already-answered-is-heard-by-a-restored-server", |s| Box::pin(already_answered(s))),
-        must("9.9", "key-pair-in-use-is-heard-by-a-reinstalled-server", |s| Box::pin(reinstalled(s))),
-        must("9.12", "state-diverged-is-heard-by-a-copied-server", |s| Box::pin(diverged(s))),
-        must("9.12", "main-server-behind-is-heard", |s| Box::pin(main_server_behind(s))),
-        must("10.1", "every-code-of-the-catalogue-is-known", |s| Box::pin(every_code(s))),
-    ]
+    cases! {
+        "1.4" Must a_refusal_is_an_answer_and_no_failure;
+        "9.2" Must invalid_signature_is_heard;
+        "9.3" Must unknown_license_server_id_is_heard;
+        "9.4" Must rate_limited_is_heard;
+        "9.5" Must license_server_id_disabled_is_heard_and_changes_nothing;
+        "9.6" Must key_pair_cleared_is_heard;
+        "9.7" Must request_already_answered_is_heard_by_a_restored_server;
+        "9.9" Must key_pair_in_use_is_heard_by_a_reinstalled_server;
+        "9.12" Must state_diverged_is_heard_by_a_copied_server;
+        "9.12" Must main_server_behind_is_heard;
+        "10.1" Must every_code_of_the_catalogue_is_known;
+    }
 }
 
-async fn by_file_too(stage: &Stage) -> Outcome {
+async fn a_refusal_is_an_answer_and_no_failure(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let thief = stage.server("b").await?;
     thief.synchronize().await?.is_refused("key-pair-in-use")?;
@@ -34,21 +33,21 @@ async fn by_file_too(stage: &Stage) -> Outcome {
     thief.import(&response).await?.is_refused("key-pair-in-use")
 }
 
-async fn invalid_signature(stage: &Stage) -> Outcome {
+async fn invalid_signature_is_heard(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let request = server.export("a").await?;
     let damaged = stage.with_another_signature(&request)?;
     server.import(&stage.process(&damaged)?).await?.is_refused("invalid-signature")
 }
 
-async fn unknown_id(stage: &Stage) -> Outcome {
+async fn unknown_license_server_id_is_heard(stage: &Stage) -> Outcome {
     let server = stage.bare_server("a");
     server.init("NOBODY-KNOWS", stage.main.trust_file()).await?.is_done()?;
     server.synchronize().await?.is_refused("unknown-license-server-id")?;
     server.is("unsynchronized").await
 }
 
-async fn rate_limited(stage: &Stage) -> Outcome {
+async fn rate_limited_is_heard(stage: &Stage) -> Outcome {
     let main = MockSolme::builder().empty().rate_limit(1).try_start();
     let main = main.map_err(|error| Finding::deviates("a second main server", error.to_string()))?;
     main.add_id(&id(ID), &[]).map_err(operated)?;
@@ -62,7 +61,7 @@ async fn rate_limited(stage: &Stage) -> Outcome {
     Finding::unless_equal(&before, &server.status().await?)
 }
 
-async fn disabled(stage: &Stage) -> Outcome {
+async fn license_server_id_disabled_is_heard_and_changes_nothing(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     stage.main.disable(&id(ID)).map_err(operated)?;
@@ -73,13 +72,13 @@ async fn disabled(stage: &Stage) -> Outcome {
     server.synchronize().await?.expect_synchronized().map(drop)
 }
 
-async fn cleared(stage: &Stage) -> Outcome {
+async fn key_pair_cleared_is_heard(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.clear_key_pair()?;
     server.synchronize().await?.is_refused("key-pair-cleared")
 }
 
-async fn already_answered(stage: &Stage) -> Outcome {
+async fn request_already_answered_is_heard_by_a_restored_server(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.export("a").await?;
     let copy = stage.copy_of(&server, "copy")?;
@@ -89,7 +88,7 @@ async fn already_answered(stage: &Stage) -> Outcome {
     copy.issues().await
 }
 
-async fn reinstalled(stage: &Stage) -> Outcome {
+async fn key_pair_in_use_is_heard_by_a_reinstalled_server(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     fs::remove_dir_all(&server.state).map_err(broken)?;
     let reinstalled = stage.server("a").await?;
@@ -97,7 +96,7 @@ async fn reinstalled(stage: &Stage) -> Outcome {
     reinstalled.does_not_issue().await
 }
 
-async fn diverged(stage: &Stage) -> Outcome {
+async fn state_diverged_is_heard_by_a_copied_server(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let copy = stage.copy_of(&server, "copy")?;
     server.synchronize().await?.expect_synchronized()?;
@@ -108,7 +107,7 @@ async fn diverged(stage: &Stage) -> Outcome {
 }
 
 /// A main server that was restored from a backup: the data of before the second synchronization is put back.
-async fn main_server_behind(stage: &Stage) -> Outcome {
+async fn main_server_behind_is_heard(stage: &Stage) -> Outcome {
     let (data, backup) = (stage.path("main"), stage.path("backup"));
     let server = stage.bare_server("a");
     let main = main_server_in(&data)?;
@@ -133,7 +132,7 @@ async fn synchronize_at(main: &MockSolme, server: &Server<'_>) -> Result<super::
     server.synchronize().await
 }
 
-async fn every_code(stage: &Stage) -> Outcome {
+async fn every_code_of_the_catalogue_is_known(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     for code in RefusalCode::ALL.iter().filter(|code| **code != RefusalCode::KeyPairCleared) {
         let request = server.export("a").await?;

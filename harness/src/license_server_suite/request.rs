@@ -3,9 +3,8 @@
 use serde_json::Value;
 use solme_sync_protocol::PublicJwk;
 
-use super::must;
 use super::stage::{DAY, ID, Stage};
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 /// The members of the table in section 5.
 const MEMBERS: [&str; 10] = [
@@ -22,27 +21,27 @@ const MEMBERS: [&str; 10] = [
 ];
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    vec![
-        must("2.5", "integers-have-no-fraction-and-no-exponent", |s| Box::pin(integers(s))),
-        must("2.8", "the-request-id-has-128-bits", |s| Box::pin(request_id(s))),
-        must("3.1", "both-keys-are-on-p-384", |s| Box::pin(keys(s))),
-        must("4.1", "the-request-is-a-compact-jws", |s| Box::pin(readable(s))),
-        must("4.2", "the-request-is-signed-with-es384", |s| Box::pin(readable(s))),
-        must("4.3", "the-header-has-exactly-three-members", |s| Box::pin(header(s))),
-        must("4.4", "the-typ-is-that-of-a-request", |s| Box::pin(typ(s))),
-        must("4.7", "the-version-is-1", |s| Box::pin(version(s))),
-        must("5.1", "the-request-has-all-members", |s| Box::pin(members(s))),
-        must("5.1", "the-first-request-claims-no-receipt", |s| Box::pin(no_receipt(s))),
-        must("5.1", "the-next-request-claims-the-last-receipt", |s| Box::pin(last_receipt(s))),
-        must("5.1", "a-receipt-that-came-by-file-is-claimed-too", |s| Box::pin(receipt_by_file(s))),
-        must("5.1", "the-request-names-both-sides", |s| Box::pin(both_sides(s))),
-        must("5.2", "a-clock-that-is-wrong-does-not-keep-it-from-asking", |s| Box::pin(wrong_clock(s))),
-        must("5.3", "the-sealing-key-is-not-the-signing-key", |s| Box::pin(two_keys(s))),
-        must("5.4", "every-new-request-has-a-fresh-request-id", |s| Box::pin(fresh_request_id(s))),
-    ]
+    cases! {
+        "2.5" Must integers_have_no_fraction_and_no_exponent;
+        "2.8" Must the_request_id_has_128_bits;
+        "3.1" Must both_keys_are_on_p_384;
+        "4.1" Must the_request_is_a_compact_jws = readable();
+        "4.2" Must the_request_is_signed_with_es384 = readable();
+        "4.3" Must the_header_has_exactly_three_members;
+        "4.4" Must the_typ_is_that_of_a_request;
+        "4.7" Must the_version_is_1;
+        "5.1" Must the_request_has_all_members;
+        "5.1" Must the_first_request_claims_no_receipt;
+        "5.1" Must the_next_request_claims_the_last_receipt;
+        "5.1" Must a_receipt_that_came_by_file_is_claimed_too;
+        "5.1" Must the_request_names_both_sides;
+        "5.2" Must a_clock_that_is_wrong_does_not_keep_it_from_asking;
+        "5.3" Must the_sealing_key_is_not_the_signing_key;
+        "5.4" Must every_new_request_has_a_fresh_request_id;
+    }
 }
 
-async fn integers(stage: &Stage) -> Outcome {
+async fn integers_have_no_fraction_and_no_exponent(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let (_, payload) = stage.newest_request()?;
     for member in ["version", "iat", "high_water_mark"] {
@@ -53,7 +52,7 @@ async fn integers(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn request_id(stage: &Stage) -> Outcome {
+async fn the_request_id_has_128_bits(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let (_, payload) = stage.newest_request()?;
     let text = payload["jti"].as_str().unwrap_or_default();
@@ -63,7 +62,7 @@ async fn request_id(stage: &Stage) -> Outcome {
     }
 }
 
-async fn keys(stage: &Stage) -> Outcome {
+async fn both_keys_are_on_p_384(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let (header, payload) = stage.newest_request()?;
     for jwk in [&header["jwk"], &payload["sealing_jwk"]] {
@@ -79,22 +78,22 @@ async fn readable(stage: &Stage) -> Outcome {
     stage.requests().map(drop)
 }
 
-async fn header(stage: &Stage) -> Outcome {
+async fn the_header_has_exactly_three_members(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     exactly(&stage.newest_request()?.0, &["alg", "jwk", "typ"])
 }
 
-async fn typ(stage: &Stage) -> Outcome {
+async fn the_typ_is_that_of_a_request(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     Finding::unless_equal(&Value::from("solme-sync-request+jwt"), &stage.newest_request()?.0["typ"])
 }
 
-async fn version(stage: &Stage) -> Outcome {
+async fn the_version_is_1(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     Finding::unless_equal(&Value::from(1), &stage.newest_request()?.1["version"])
 }
 
-async fn members(stage: &Stage) -> Outcome {
+async fn the_request_has_all_members(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let (_, payload) = stage.newest_request()?;
     match MEMBERS.iter().find(|member| payload.get(member).is_none()) {
@@ -103,12 +102,12 @@ async fn members(stage: &Stage) -> Outcome {
     }
 }
 
-async fn no_receipt(stage: &Stage) -> Outcome {
+async fn the_first_request_claims_no_receipt(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     Finding::unless_equal(&Value::Null, &stage.newest_request()?.1["last_receipt"])
 }
 
-async fn last_receipt(stage: &Stage) -> Outcome {
+async fn the_next_request_claims_the_last_receipt(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let receipt = stage.exchanges().pop().map(|entry| entry.answer);
     server.synchronize().await?.expect_synchronized()?;
@@ -116,7 +115,7 @@ async fn last_receipt(stage: &Stage) -> Outcome {
     Finding::unless_equal(&receipt, &requests.last().and_then(|request| request.last_receipt.clone()))
 }
 
-async fn receipt_by_file(stage: &Stage) -> Outcome {
+async fn a_receipt_that_came_by_file_is_claimed_too(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let response = stage.process(&server.export("1").await?)?;
     let receipt = stage.exchanges().pop().map(|entry| entry.answer);
@@ -126,14 +125,14 @@ async fn receipt_by_file(stage: &Stage) -> Outcome {
     Finding::unless_equal(&receipt, &requests.last().and_then(|request| request.last_receipt.clone()))
 }
 
-async fn both_sides(stage: &Stage) -> Outcome {
+async fn the_request_names_both_sides(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let (_, payload) = stage.newest_request()?;
     Finding::unless_equal(&Value::from(ID), &payload["iss"])?;
     Finding::unless_equal(&Value::from(stage.main.main_server_id().as_str()), &payload["aud"])
 }
 
-async fn wrong_clock(stage: &Stage) -> Outcome {
+async fn a_clock_that_is_wrong_does_not_keep_it_from_asking(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     for offset in [-1_000 * DAY, 1_000 * DAY] {
         server.set_clock(offset).await?;
@@ -142,7 +141,7 @@ async fn wrong_clock(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn two_keys(stage: &Stage) -> Outcome {
+async fn the_sealing_key_is_not_the_signing_key(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let (header, payload) = stage.newest_request()?;
     if header["jwk"]["x"] == payload["sealing_jwk"]["x"] {
@@ -151,7 +150,7 @@ async fn two_keys(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn fresh_request_id(stage: &Stage) -> Outcome {
+async fn every_new_request_has_a_fresh_request_id(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.synchronize().await?.expect_synchronized()?;
     let requests = stage.requests()?;

@@ -3,34 +3,33 @@
 use std::fs;
 use std::path::Path;
 
-use super::must;
 use super::stage::{Stage, broken};
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    vec![
-        must("11.9", "what-was-stored-is-there-in-the-next-run", |s| Box::pin(stored(s))),
-        must("11.12", "a-license-number-changed-in-the-state-is-found", |s| Box::pin(tampered(s))),
-        must("11.12", "a-signature-changed-in-the-state-is-found", |s| Box::pin(unsigned(s))),
-        must("11.12", "a-synchronization-heals-what-was-tampered-with", |s| Box::pin(healed(s))),
-    ]
+    cases! {
+        "11.9" Must what_was_stored_is_there_in_the_next_run;
+        "11.12" Must a_license_number_changed_in_the_state_is_found;
+        "11.12" Must a_signature_changed_in_the_state_is_found;
+        "11.12" Must a_synchronization_heals_what_was_tampered_with;
+    }
 }
 
-async fn stored(stage: &Stage) -> Outcome {
+async fn what_was_stored_is_there_in_the_next_run(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let (first, second) = (server.status().await?, server.status().await?);
     Finding::unless_equal(&first, &second)?;
     Finding::unless_equal(&vec![stage.license.to_string()], &second.licenses)
 }
 
-async fn tampered(stage: &Stage) -> Outcome {
+async fn a_license_number_changed_in_the_state_is_found(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     forge(stage, &server.state)?;
     server.is("tampered").await?;
     server.does_not_issue().await
 }
 
-async fn unsigned(stage: &Stage) -> Outcome {
+async fn a_signature_changed_in_the_state_is_found(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let receipt = stage.exchanges().pop().map(|exchange| exchange.answer).unwrap_or_default();
     // The last characters of a signature, which holds no unused bits.
@@ -43,7 +42,7 @@ async fn unsigned(stage: &Stage) -> Outcome {
     server.does_not_issue().await
 }
 
-async fn healed(stage: &Stage) -> Outcome {
+async fn a_synchronization_heals_what_was_tampered_with(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     forge(stage, &server.state)?;
     server.is("tampered").await?;

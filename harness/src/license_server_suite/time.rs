@@ -4,58 +4,53 @@ use mock_solme::NewLicense;
 use solme_sync_protocol::UtcTime;
 
 use super::license_server::Server;
-use super::must;
 use super::stage::{DAY, ID, Stage, operated};
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 /// Seconds that a case may take before an edge would be missed.
 const SOON: i64 = 120;
 const YEAR: i64 = 366 * DAY;
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    vec![
-        must("6.2", "the-deadline-is-366-days-after-main-server-time", |s| Box::pin(deadline(s))),
-        must("6.3", "an-earlier-time-with-the-next-sequence-is-accepted", |s| Box::pin(time_does_not_order(s))),
-        must("11.5", "a-local-clock-that-is-fast-makes-no-receipt-invalid", |s| {
-            Box::pin(receipts_and_clocks(s, 500 * DAY))
-        }),
-        must("11.5", "a-local-clock-that-is-slow-makes-no-receipt-invalid", |s| {
-            Box::pin(receipts_and_clocks(s, -500 * DAY))
-        }),
-        must("17.1", "nothing-is-issued-before-the-first-synchronization", |s| Box::pin(unsynchronized(s))),
-        must("17.1", "licenses-are-issued-until-the-deadline", |s| Box::pin(until_the_deadline(s))),
-        must("17.1", "nothing-is-issued-from-the-deadline-on", |s| Box::pin(from_the_deadline_on(s))),
-        must("17.1", "a-synchronization-ends-being-overdue", |s| Box::pin(no_longer_overdue(s))),
-        must("17.1", "a-file-ends-being-overdue", |s| Box::pin(no_longer_overdue_by_file(s))),
-        must("17.1", "the-same-response-again-moves-no-deadline", |s| Box::pin(same_response(s))),
-        must("17.1", "a-refusal-moves-no-deadline", |s| Box::pin(refusal_and_deadline(s))),
-        must("17.2", "the-mark-counts-when-the-clock-is-behind-it", |s| Box::pin(mark_counts(s))),
-        must("17.3", "the-request-states-the-mark", |s| Box::pin(stated_mark(s))),
-        must("17.3", "a-second-init-keeps-the-mark", |s| Box::pin(mark_after_init(s))),
-        must("17.3", "a-new-key-pair-keeps-the-mark", |s| Box::pin(mark_after_new_key_pair(s))),
-        must("17.4", "a-clock-set-back-by-23-hours-is-borne", |s| Box::pin(set_back(s, -23 * 3_600, true))),
-        must("17.4", "a-clock-set-back-by-25-hours-is-not", |s| Box::pin(set_back(s, -25 * 3_600, false))),
-        must("17.4", "setting-back-adds-up", |s| Box::pin(adds_up(s))),
-        must("17.4", "once-the-clock-is-right-again-licenses-are-issued", |s| Box::pin(right_again(s))),
-        must("17.5", "a-synchronization-sets-a-fast-clock-straight", |s| Box::pin(fast_clock(s))),
-        must("17.5", "a-file-sets-a-fast-clock-straight", |s| Box::pin(fast_clock_by_file(s))),
-        must("17.5", "a-receipt-that-was-held-back-lowers-nothing", |s| Box::pin(held_back(s))),
-        must("17.5", "a-clock-set-back-before-a-held-back-response-gains-nothing", |s| Box::pin(exploited(s, true))),
-        must("17.5", "a-clock-set-back-after-a-held-back-response-gains-nothing", |s| Box::pin(exploited(s, false))),
-        must("17.5", "a-later-receipt-raises-the-mark", |s| Box::pin(raised(s))),
-        must("17.6", "days-left-are-rounded-up", |s| Box::pin(days_left(s))),
-        must("17.7", "a-license-is-not-issued-before-it-is-valid", |s| Box::pin(not_yet_valid(s))),
-        must("17.7", "a-license-is-not-issued-after-its-end", |s| Box::pin(expired(s))),
-        must("17.7", "the-first-second-counts-and-the-end-does-not", |s| Box::pin(to_the_second(s))),
-        must("17.7", "a-license-without-end-is-issued", |s| Box::pin(without_end(s))),
-        must("17.7", "what-is-not-allocated-is-not-issued", |s| Box::pin(not_allocated(s))),
-        must("17.7", "where-no-license-is-valid-nothing-is-issued", |s| Box::pin(nothing_valid(s))),
-        must("17.8", "a-failure-takes-nothing-away", |s| Box::pin(after_a_failure(s))),
-        must("17.8", "status-and-may-issue-agree", |s| Box::pin(agree(s))),
-    ]
+    cases! {
+        "6.2" Must the_deadline_is_366_days_after_main_server_time;
+        "6.3" Must an_earlier_time_with_the_next_sequence_is_accepted;
+        "11.5" Must a_local_clock_that_is_fast_makes_no_receipt_invalid = receipts_and_clocks(500 * DAY);
+        "11.5" Must a_local_clock_that_is_slow_makes_no_receipt_invalid = receipts_and_clocks(-500 * DAY);
+        "17.1" Must nothing_is_issued_before_the_first_synchronization;
+        "17.1" Must licenses_are_issued_until_the_deadline;
+        "17.1" Must nothing_is_issued_from_the_deadline_on;
+        "17.1" Must a_synchronization_ends_being_overdue;
+        "17.1" Must a_file_ends_being_overdue;
+        "17.1" Must the_same_response_again_moves_no_deadline;
+        "17.1" Must a_refusal_moves_no_deadline;
+        "17.2" Must the_mark_counts_when_the_clock_is_behind_it;
+        "17.3" Must the_request_states_the_mark;
+        "17.3" Must a_second_init_keeps_the_mark;
+        "17.3" Must a_new_key_pair_keeps_the_mark;
+        "17.4" Must a_clock_set_back_by_23_hours_is_borne = set_back(-23 * 3_600, true);
+        "17.4" Must a_clock_set_back_by_25_hours_is_not = set_back(-25 * 3_600, false);
+        "17.4" Must setting_back_adds_up;
+        "17.4" Must once_the_clock_is_right_again_licenses_are_issued;
+        "17.5" Must a_synchronization_sets_a_fast_clock_straight;
+        "17.5" Must a_file_sets_a_fast_clock_straight;
+        "17.5" Must a_receipt_that_was_held_back_lowers_nothing;
+        "17.5" Must a_clock_set_back_before_a_held_back_response_gains_nothing = exploited(true);
+        "17.5" Must a_clock_set_back_after_a_held_back_response_gains_nothing = exploited(false);
+        "17.5" Must a_later_receipt_raises_the_mark;
+        "17.6" Must days_left_are_rounded_up;
+        "17.7" Must a_license_is_not_issued_before_it_is_valid;
+        "17.7" Must a_license_is_not_issued_after_its_end;
+        "17.7" Must the_first_second_counts_and_the_end_does_not;
+        "17.7" Must a_license_without_end_is_issued;
+        "17.7" Must what_is_not_allocated_is_not_issued;
+        "17.7" Must where_no_license_is_valid_nothing_is_issued;
+        "17.8" Must a_failure_takes_nothing_away;
+        "17.8" Must status_and_may_issue_agree;
+    }
 }
 
-async fn deadline(stage: &Stage) -> Outcome {
+async fn the_deadline_is_366_days_after_main_server_time(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let main = stage.main.now().as_secs();
     match server.status().await?.synchronize_by.and_then(|by| by.checked_sub(YEAR.unsigned_abs())) {
@@ -64,7 +59,7 @@ async fn deadline(stage: &Stage) -> Outcome {
     }
 }
 
-async fn time_does_not_order(stage: &Stage) -> Outcome {
+async fn an_earlier_time_with_the_next_sequence_is_accepted(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     stage.main.advance_clock(-10 * DAY).map_err(operated)?;
     server.synchronize().await?.expect_synchronized()?;
@@ -79,13 +74,13 @@ async fn receipts_and_clocks(stage: &Stage, offset: i64) -> Outcome {
     server.import(&response).await?.expect_synchronized().map(drop)
 }
 
-async fn unsynchronized(stage: &Stage) -> Outcome {
+async fn nothing_is_issued_before_the_first_synchronization(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     server.does_not_issue().await?;
     Finding::unless_equal(&false, &server.may_issue_license(&stage.license).await?)
 }
 
-async fn until_the_deadline(stage: &Stage) -> Outcome {
+async fn licenses_are_issued_until_the_deadline(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     for offset in [DAY, 365 * DAY, YEAR - SOON] {
         server.set_clock(offset).await?;
@@ -95,7 +90,7 @@ async fn until_the_deadline(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn from_the_deadline_on(stage: &Stage) -> Outcome {
+async fn nothing_is_issued_from_the_deadline_on(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     for offset in [YEAR, 2 * YEAR] {
         server.set_clock(offset).await?;
@@ -106,7 +101,7 @@ async fn from_the_deadline_on(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn no_longer_overdue(stage: &Stage) -> Outcome {
+async fn a_synchronization_ends_being_overdue(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.set_clock(YEAR).await?;
     server.is("overdue").await?;
@@ -116,7 +111,7 @@ async fn no_longer_overdue(stage: &Stage) -> Outcome {
     server.issues().await
 }
 
-async fn no_longer_overdue_by_file(stage: &Stage) -> Outcome {
+async fn a_file_ends_being_overdue(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.set_clock(YEAR).await?;
     server.does_not_issue().await?;
@@ -126,7 +121,7 @@ async fn no_longer_overdue_by_file(stage: &Stage) -> Outcome {
     server.issues().await
 }
 
-async fn same_response(stage: &Stage) -> Outcome {
+async fn the_same_response_again_moves_no_deadline(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let response = stage.process(&server.export("a").await?)?;
     server.import(&response).await?.expect_synchronized()?;
@@ -136,7 +131,7 @@ async fn same_response(stage: &Stage) -> Outcome {
     server.does_not_issue().await
 }
 
-async fn refusal_and_deadline(stage: &Stage) -> Outcome {
+async fn a_refusal_moves_no_deadline(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     server.synchronize().await?.expect_synchronized()?;
     let before = server.status().await?.synchronize_by;
@@ -147,7 +142,7 @@ async fn refusal_and_deadline(stage: &Stage) -> Outcome {
     Finding::unless_equal(&before, &server.status().await?.synchronize_by)
 }
 
-async fn mark_counts(stage: &Stage) -> Outcome {
+async fn the_mark_counts_when_the_clock_is_behind_it(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.set_clock(YEAR).await?;
     server.is("overdue").await?;
@@ -156,7 +151,7 @@ async fn mark_counts(stage: &Stage) -> Outcome {
     server.does_not_issue().await
 }
 
-async fn stated_mark(stage: &Stage) -> Outcome {
+async fn the_request_states_the_mark(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     server.set_clock(10 * DAY).await?;
     let seen = stage.main.now().plus(10 * DAY.unsigned_abs());
@@ -189,14 +184,14 @@ async fn states_the_late_mark(stage: &Stage, server: &Server<'_>) -> Outcome {
     }
 }
 
-async fn mark_after_init(stage: &Stage) -> Outcome {
+async fn a_second_init_keeps_the_mark(stage: &Stage) -> Outcome {
     let server = with_a_late_mark(stage).await?;
     server.init(ID, stage.main.trust_file()).await?.is_done()?;
     server.does_not_issue().await?;
     states_the_late_mark(stage, &server).await
 }
 
-async fn mark_after_new_key_pair(stage: &Stage) -> Outcome {
+async fn a_new_key_pair_keeps_the_mark(stage: &Stage) -> Outcome {
     let server = with_a_late_mark(stage).await?;
     stage.clear_key_pair()?;
     server.new_key_pair().await?.is_done()?;
@@ -209,7 +204,7 @@ async fn set_back(stage: &Stage, offset: i64, issues: bool) -> Outcome {
     Finding::unless_equal(&issues, &server.may_issue().await?)
 }
 
-async fn adds_up(stage: &Stage) -> Outcome {
+async fn setting_back_adds_up(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     for offset in [-13 * 3_600, 0] {
         server.set_clock(offset).await?;
@@ -219,7 +214,7 @@ async fn adds_up(stage: &Stage) -> Outcome {
     server.does_not_issue().await
 }
 
-async fn right_again(stage: &Stage) -> Outcome {
+async fn once_the_clock_is_right_again_licenses_are_issued(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.set_clock(-10 * DAY).await?;
     server.does_not_issue().await?;
@@ -227,7 +222,7 @@ async fn right_again(stage: &Stage) -> Outcome {
     server.issues().await
 }
 
-async fn fast_clock(stage: &Stage) -> Outcome {
+async fn a_synchronization_sets_a_fast_clock_straight(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.set_clock(2 * YEAR).await?;
     server.does_not_issue().await?;
@@ -238,7 +233,7 @@ async fn fast_clock(stage: &Stage) -> Outcome {
     server.issues().await
 }
 
-async fn fast_clock_by_file(stage: &Stage) -> Outcome {
+async fn a_file_sets_a_fast_clock_straight(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     server.set_clock(2 * YEAR).await?;
     server.does_not_issue().await?;
@@ -249,7 +244,7 @@ async fn fast_clock_by_file(stage: &Stage) -> Outcome {
 }
 
 /// The request was made before the mark was raised: a receipt of then says nothing about the time since.
-async fn held_back(stage: &Stage) -> Outcome {
+async fn a_receipt_that_was_held_back_lowers_nothing(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let response = stage.process(&server.export("a").await?)?;
     server.set_clock(YEAR).await?;
@@ -278,7 +273,7 @@ async fn exploited(stage: &Stage, before: bool) -> Outcome {
     server.issues().await
 }
 
-async fn raised(stage: &Stage) -> Outcome {
+async fn a_later_receipt_raises_the_mark(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     stage.main.advance_clock(30 * DAY).map_err(operated)?;
     server.synchronize().await?.expect_synchronized()?;
@@ -288,7 +283,7 @@ async fn raised(stage: &Stage) -> Outcome {
     server.issues().await
 }
 
-async fn days_left(stage: &Stage) -> Outcome {
+async fn days_left_are_rounded_up(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     for (offset, wanted) in [(0, 366), (DAY / 2, 366), (DAY, 365), (365 * DAY, 1), (YEAR, 0), (2 * YEAR, 0)] {
         // A second or two later than the receipt, which days rounded up do not show, but on an edge.
@@ -301,7 +296,7 @@ async fn days_left(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn not_yet_valid(stage: &Stage) -> Outcome {
+async fn a_license_is_not_issued_before_it_is_valid(stage: &Stage) -> Outcome {
     let number = stage.allocate(NewLicense { valid_from: Some(in_days(stage, 10)), ..NewLicense::default() })?;
     let server = stage.synchronized_server("a").await?;
     Finding::unless_equal(&false, &server.may_issue_license(&number).await?)?;
@@ -309,7 +304,7 @@ async fn not_yet_valid(stage: &Stage) -> Outcome {
     Finding::unless_equal(&true, &server.may_issue_license(&number).await?)
 }
 
-async fn expired(stage: &Stage) -> Outcome {
+async fn a_license_is_not_issued_after_its_end(stage: &Stage) -> Outcome {
     let number = stage.allocate(NewLicense { expires_at: Some(Some(in_days(stage, 10))), ..NewLicense::default() })?;
     let server = stage.synchronized_server("a").await?;
     Finding::unless_equal(&true, &server.may_issue_license(&number).await?)?;
@@ -319,7 +314,7 @@ async fn expired(stage: &Stage) -> Outcome {
 }
 
 /// The effective time is that of the receipt for as long as the local clock is an hour behind it: to the second.
-async fn to_the_second(stage: &Stage) -> Outcome {
+async fn the_first_second_counts_and_the_end_does_not(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     for _ in 0..5 {
         let edge = stage.main.now().plus(3_600);
@@ -341,14 +336,14 @@ async fn to_the_second(stage: &Stage) -> Outcome {
     Err(Finding::deviates("a case that works", "the clock was never caught at the edge"))
 }
 
-async fn without_end(stage: &Stage) -> Outcome {
+async fn a_license_without_end_is_issued(stage: &Stage) -> Outcome {
     let number = stage.allocate(NewLicense { expires_at: Some(None), ..NewLicense::default() })?;
     let server = stage.synchronized_server("a").await?;
     server.set_clock(365 * DAY).await?;
     Finding::unless_equal(&true, &server.may_issue_license(&number).await?)
 }
 
-async fn nothing_valid(stage: &Stage) -> Outcome {
+async fn where_no_license_is_valid_nothing_is_issued(stage: &Stage) -> Outcome {
     stage.allocate(NewLicense { expires_at: Some(Some(in_days(stage, 10))), ..NewLicense::default() })?;
     stage.remove(&stage.license)?;
     let server = stage.synchronized_server("a").await?;
@@ -358,13 +353,13 @@ async fn nothing_valid(stage: &Stage) -> Outcome {
     server.does_not_issue().await
 }
 
-async fn not_allocated(stage: &Stage) -> Outcome {
+async fn what_is_not_allocated_is_not_issued(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let number = stage.allocate(NewLicense::default())?;
     Finding::unless_equal(&false, &server.may_issue_license(&number).await?)
 }
 
-async fn after_a_failure(stage: &Stage) -> Outcome {
+async fn a_failure_takes_nothing_away(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     let rubbish = stage.write("rubbish.response", "rubbish")?;
@@ -373,7 +368,7 @@ async fn after_a_failure(stage: &Stage) -> Outcome {
     server.issues().await
 }
 
-async fn agree(stage: &Stage) -> Outcome {
+async fn status_and_may_issue_agree(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     server.does_not_issue().await?;
     server.is("unsynchronized").await?;

@@ -2,27 +2,26 @@
 
 use mock_solme::MockSolme;
 
-use super::must;
 use super::stage::{ID, Stage, id, operated};
-use crate::conformance::{Case, Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
-    vec![
-        must("15.1", "a-trust-file-may-have-several-keys", |s| Box::pin(several_keys(s))),
-        must("15.1", "what-is-no-trust-file-sets-nothing-up", |s| Box::pin(no_trust_file(s))),
-        must("15.1", "before-it-is-set-up-nothing-is-asked", |s| Box::pin(not_set_up(s))),
-        must("15.2", "unknown-members-are-ignored", |s| Box::pin(unknown_members(s))),
-        must("15.2", "two-members-of-one-name-are-refused", |s| Box::pin(duplicate_members(s))),
-        must("15.3", "the-trust-file-of-another-main-server-is-refused", |s| Box::pin(another_main_server(s))),
-        must("15.3", "the-same-id-with-another-key-is-another-main-server", |s| Box::pin(another_key(s))),
-        must("15.3", "a-trust-file-with-one-key-more-is-of-another-main-server", |s| Box::pin(one_key_more(s))),
-        must("15.3", "a-trust-file-with-one-key-less-is-of-another-main-server", |s| Box::pin(one_key_less(s))),
-        must("15.3", "the-same-identity-updates-the-addresses", |s| Box::pin(moved(s))),
-        must("3.6", "only-a-key-of-the-trust-file-counts", |s| Box::pin(pinned(s))),
-    ]
+    cases! {
+        "15.1" Must a_trust_file_may_have_several_keys;
+        "15.1" Must what_is_no_trust_file_sets_nothing_up;
+        "15.1" Must before_it_is_set_up_nothing_is_asked;
+        "15.2" Must unknown_members_are_ignored;
+        "15.2" Must two_members_of_one_name_are_refused;
+        "15.3" Must the_trust_file_of_another_main_server_is_refused;
+        "15.3" Must the_same_id_with_another_key_is_another_main_server;
+        "15.3" Must a_trust_file_with_one_key_more_is_of_another_main_server;
+        "15.3" Must a_trust_file_with_one_key_less_is_of_another_main_server;
+        "15.3" Must the_same_identity_updates_the_addresses;
+        "3.6" Must only_a_key_of_the_trust_file_counts;
+    }
 }
 
-async fn several_keys(stage: &Stage) -> Outcome {
+async fn a_trust_file_may_have_several_keys(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     server.synchronize().await?.expect_synchronized()?;
     let request = server.export("a").await?;
@@ -30,7 +29,7 @@ async fn several_keys(stage: &Stage) -> Outcome {
     server.import(&refusal).await?.is_refused("temporarily-unavailable")
 }
 
-async fn no_trust_file(stage: &Stage) -> Outcome {
+async fn what_is_no_trust_file_sets_nothing_up(stage: &Stage) -> Outcome {
     for (n, text) in ["", "{}", "[]", "{\"solme_sync_trust\": 2}"].iter().enumerate() {
         let server = stage.bare_server(&format!("a{n}"));
         let trust = stage.write("bad.json", text)?;
@@ -40,27 +39,27 @@ async fn no_trust_file(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn not_set_up(stage: &Stage) -> Outcome {
+async fn before_it_is_set_up_nothing_is_asked(stage: &Stage) -> Outcome {
     let server = stage.bare_server("a");
     server.synchronize().await?.is_failed("local-state")?;
     server.export_to(&stage.path("a.request")).await?.is_failed("local-state")?;
     Finding::unless_equal(&0, &stage.main.journal().len())
 }
 
-async fn unknown_members(stage: &Stage) -> Outcome {
+async fn unknown_members_are_ignored(stage: &Stage) -> Outcome {
     let text = String::from_utf8_lossy(&stage.main.trust().to_json()).replacen('{', r#"{"of_next_year": [1],"#, 1);
     let server = stage.bare_server("a");
     server.init(ID, &stage.write("trust.json", text)?).await?.is_done()?;
     server.synchronize().await?.expect_synchronized().map(drop)
 }
 
-async fn duplicate_members(stage: &Stage) -> Outcome {
+async fn two_members_of_one_name_are_refused(stage: &Stage) -> Outcome {
     let text = String::from_utf8_lossy(&stage.main.trust().to_json()).replacen('{', r#"{"a": 1, "a": 1,"#, 1);
     let server = stage.bare_server("a");
     server.init(ID, &stage.write("trust.json", text)?).await?.is_failed_with_one_of(&["file-not-usable", "local-state"])
 }
 
-async fn another_main_server(stage: &Stage) -> Outcome {
+async fn the_trust_file_of_another_main_server_is_refused(stage: &Stage) -> Outcome {
     let main = MockSolme::builder().empty().try_start();
     let main = main.map_err(|error| Finding::deviates("a second main server", error.to_string()))?;
     main.add_id(&id(ID), &[]).map_err(operated)?;
@@ -72,7 +71,7 @@ async fn another_main_server(stage: &Stage) -> Outcome {
     Finding::unless_equal(&0, &main.journal().len())
 }
 
-async fn another_key(stage: &Stage) -> Outcome {
+async fn the_same_id_with_another_key_is_another_main_server(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let mut trust = stage.main.trust().clone();
     trust.signing_jwks = vec![stage.second_key()];
@@ -81,7 +80,7 @@ async fn another_key(stage: &Stage) -> Outcome {
     server.synchronize().await?.expect_synchronized().map(drop)
 }
 
-async fn one_key_more(stage: &Stage) -> Outcome {
+async fn a_trust_file_with_one_key_more_is_of_another_main_server(stage: &Stage) -> Outcome {
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     let mut trust = stage.main.trust().clone();
@@ -94,13 +93,13 @@ async fn one_key_more(stage: &Stage) -> Outcome {
     server.import(&refusal).await?.is_failed("file-not-usable")
 }
 
-async fn one_key_less(stage: &Stage) -> Outcome {
+async fn a_trust_file_with_one_key_less_is_of_another_main_server(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     server.init(ID, stage.main.trust_file()).await?.is_failed("local-state")?;
     stage.synchronize(&server).await.map(drop)
 }
 
-async fn moved(stage: &Stage) -> Outcome {
+async fn the_same_identity_updates_the_addresses(stage: &Stage) -> Outcome {
     let mut trust = stage.main.trust().clone();
     // Nothing listens on port 1.
     (trust.https, trust.http) = ("https://127.0.0.1:1".to_owned(), "http://127.0.0.1:1".to_owned());
@@ -113,7 +112,7 @@ async fn moved(stage: &Stage) -> Outcome {
     Finding::unless_equal(&before, &server.status().await?.key_thumbprint)
 }
 
-async fn pinned(stage: &Stage) -> Outcome {
+async fn only_a_key_of_the_trust_file_counts(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
     let request = server.export("a").await?;
     let before = server.status().await?;

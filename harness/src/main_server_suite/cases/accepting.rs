@@ -5,33 +5,35 @@ use solme_sync_protocol::{InvalidRequestReason, RefusalCode};
 use super::super::answer::{Answer, same_bytes};
 use super::super::draft::string;
 use super::super::stage::{LicenseServer, Stage};
-use super::{cases, of};
-use crate::conformance::{Finding, Outcome};
+use super::of;
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "9.9" "an-id-that-is-reserved-refuses-every-other-key-pair" Must reserved;
-    "9.10" "a-free-id-is-bound-by-the-first-request-without-a-receipt" Must binds;
-    "9.10" "a-free-id-is-not-bound-by-a-request-that-claims-a-receipt" Must claimed_at_a_free_id;
-    "9.11" "the-key-pair-in-use-is-served-with-its-newest-receipt" Must served;
-    "9.11" "the-newest-receipt-is-told-by-its-bytes-not-its-sequence" Must told_by_its_bytes;
-    "9.12" "a-receipt-that-nobody-gave-is-not-ours" Must garbage;
-    "9.12" "a-receipt-of-another-main-server-is-not-ours" Must other_main_server;
-    "9.12" "a-receipt-for-another-id-is-not-ours" Must other_id;
-    "9.12" "a-receipt-for-another-key-pair-is-not-ours" Must other_key_pair;
-    "9.12" "a-receipt-with-a-changed-signature-is-not-ours" Must forged;
-    "9.12" "a-copied-local-server-has-diverged" Must copied;
-    "9.12" "a-local-server-without-its-receipt-has-diverged" Must forgotten;
-    "9.12" "a-restored-main-server-knows-that-it-is-behind" Must restored;
-    "9.12" "a-restored-main-server-is-behind-where-no-key-pair-is-bound-too" Must restored_and_free;
-    "9.12" "a-restored-main-server-serves-whom-it-has-not-forgotten" Must restored_for_others;
-    "9.13" "copies-of-one-request-in-flight-get-one-answer" Must in_flight;
-    "9.13" "of-two-key-pairs-in-flight-one-is-bound" Must race;
-    "9.13" "what-was-answered-survives-a-power-failure" Must power_failure;
-    "9.13" "what-was-accepted-earlier-survives-a-power-failure" Must power_failure_and_older;
-    "9.15" "a-refusal-changes-nothing" Must refusals_change_nothing;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "9.9" Must an_id_that_is_reserved_refuses_every_other_key_pair;
+        "9.10" Must a_free_id_is_bound_by_the_first_request_without_a_receipt;
+        "9.10" Must a_free_id_is_not_bound_by_a_request_that_claims_a_receipt;
+        "9.11" Must the_key_pair_in_use_is_served_with_its_newest_receipt;
+        "9.11" Must the_newest_receipt_is_told_by_its_bytes_not_its_sequence;
+        "9.12" Must a_receipt_that_nobody_gave_is_not_ours;
+        "9.12" Must a_receipt_of_another_main_server_is_not_ours;
+        "9.12" Must a_receipt_for_another_id_is_not_ours;
+        "9.12" Must a_receipt_for_another_key_pair_is_not_ours;
+        "9.12" Must a_receipt_with_a_changed_signature_is_not_ours;
+        "9.12" Must a_copied_local_server_has_diverged;
+        "9.12" Must a_local_server_without_its_receipt_has_diverged;
+        "9.12" Must a_restored_main_server_knows_that_it_is_behind;
+        "9.12" Must a_restored_main_server_is_behind_where_no_key_pair_is_bound_too;
+        "9.12" Must a_restored_main_server_serves_whom_it_has_not_forgotten;
+        "9.13" Must copies_of_one_request_in_flight_get_one_answer;
+        "9.13" Must of_two_key_pairs_in_flight_one_is_bound;
+        "9.13" Must what_was_answered_survives_a_power_failure;
+        "9.13" Must what_was_accepted_earlier_survives_a_power_failure;
+        "9.15" Must a_refusal_changes_nothing;
+    }
 }
 
-async fn reserved(stage: &Stage) -> Outcome {
+async fn an_id_that_is_reserved_refuses_every_other_key_pair(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut old = site.license_server();
     old.synchronize().await?;
@@ -42,14 +44,14 @@ async fn reserved(stage: &Stage) -> Outcome {
     thief.ask().await?.refused(RefusalCode::KeyPairInUse).map(drop)
 }
 
-async fn binds(stage: &Stage) -> Outcome {
+async fn a_free_id_is_bound_by_the_first_request_without_a_receipt(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let receipt = server.synchronize().await?.receipt;
     let found = (receipt.key_thumbprint, receipt.key_generation, receipt.sequence);
     Finding::unless_equal(&(server.key.thumbprint(), 1, 1), &found)
 }
 
-async fn told_by_its_bytes(stage: &Stage) -> Outcome {
+async fn the_newest_receipt_is_told_by_its_bytes_not_its_sequence(stage: &Stage) -> Outcome {
     let mut server = stage.site_of_its_own().await?.license_server();
     server.synchronize().await?;
     server.site.snapshot().await?;
@@ -62,7 +64,7 @@ async fn told_by_its_bytes(stage: &Stage) -> Outcome {
     Finding::unless_equal(&3, &copy.synchronize().await?.receipt.sequence)
 }
 
-async fn claimed_at_a_free_id(stage: &Stage) -> Outcome {
+async fn a_free_id_is_not_bound_by_a_request_that_claims_a_receipt(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut old = site.license_server();
     old.synchronize().await?;
@@ -74,7 +76,7 @@ async fn claimed_at_a_free_id(stage: &Stage) -> Outcome {
     next.synchronize().await.map(drop)
 }
 
-async fn served(stage: &Stage) -> Outcome {
+async fn the_key_pair_in_use_is_served_with_its_newest_receipt(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     for wanted in 1..=3 {
         let receipt = server.synchronize().await?.receipt;
@@ -83,7 +85,7 @@ async fn served(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn garbage(stage: &Stage) -> Outcome {
+async fn a_receipt_that_nobody_gave_is_not_ours(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let newest = server.synchronize().await?;
     for (variant, claimed) in [
@@ -109,7 +111,7 @@ async fn signed_refusal(server: &LicenseServer) -> Result<String, Finding> {
     }
 }
 
-async fn other_main_server(stage: &Stage) -> Outcome {
+async fn a_receipt_of_another_main_server_is_not_ours(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     let elsewhere = stage.site_of_another_main_server().await?;
@@ -117,7 +119,7 @@ async fn other_main_server(stage: &Stage) -> Outcome {
     server.ask().await?.invalid(InvalidRequestReason::LastReceiptNotOurs)
 }
 
-async fn other_id(stage: &Stage) -> Outcome {
+async fn a_receipt_for_another_id_is_not_ours(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut server = site.license_server();
     server.synchronize().await?;
@@ -125,7 +127,7 @@ async fn other_id(stage: &Stage) -> Outcome {
     server.ask().await?.invalid(InvalidRequestReason::LastReceiptNotOurs)
 }
 
-async fn other_key_pair(stage: &Stage) -> Outcome {
+async fn a_receipt_for_another_key_pair_is_not_ours(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut old = site.license_server();
     old.synchronize().await?;
@@ -136,7 +138,7 @@ async fn other_key_pair(stage: &Stage) -> Outcome {
     next.ask().await?.invalid(InvalidRequestReason::LastReceiptNotOurs)
 }
 
-async fn forged(stage: &Stage) -> Outcome {
+async fn a_receipt_with_a_changed_signature_is_not_ours(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let first = server.synchronize().await?.text;
     server.synchronize().await?;
@@ -147,7 +149,7 @@ async fn forged(stage: &Stage) -> Outcome {
     server.ask().await?.invalid(InvalidRequestReason::LastReceiptNotOurs)
 }
 
-async fn copied(stage: &Stage) -> Outcome {
+async fn a_copied_local_server_has_diverged(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     let copy = server.clone();
@@ -157,14 +159,14 @@ async fn copied(stage: &Stage) -> Outcome {
     copy.ask().await?.refused(RefusalCode::StateDiverged).map(drop)
 }
 
-async fn forgotten(stage: &Stage) -> Outcome {
+async fn a_local_server_without_its_receipt_has_diverged(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     server.last_receipt = None;
     server.ask().await?.refused(RefusalCode::StateDiverged).map(drop)
 }
 
-async fn restored(stage: &Stage) -> Outcome {
+async fn a_restored_main_server_knows_that_it_is_behind(stage: &Stage) -> Outcome {
     let mut server = stage.site_of_its_own().await?.license_server();
     server.synchronize().await?;
     server.site.snapshot().await?;
@@ -174,7 +176,7 @@ async fn restored(stage: &Stage) -> Outcome {
     server.ask().await?.refused(RefusalCode::MainServerBehind).map(drop)
 }
 
-async fn restored_and_free(stage: &Stage) -> Outcome {
+async fn a_restored_main_server_is_behind_where_no_key_pair_is_bound_too(stage: &Stage) -> Outcome {
     let mut server = stage.site_of_its_own().await?.license_server();
     server.site.snapshot().await?;
     server.synchronize().await?;
@@ -182,7 +184,7 @@ async fn restored_and_free(stage: &Stage) -> Outcome {
     server.ask().await?.refused(RefusalCode::MainServerBehind).map(drop)
 }
 
-async fn restored_for_others(stage: &Stage) -> Outcome {
+async fn a_restored_main_server_serves_whom_it_has_not_forgotten(stage: &Stage) -> Outcome {
     let mut server = stage.site_of_its_own().await?.license_server();
     let newest = server.synchronize().await?;
     server.site.snapshot().await?;
@@ -193,7 +195,7 @@ async fn restored_for_others(stage: &Stage) -> Outcome {
     Finding::unless_equal(&2, &server.synchronize().await?.receipt.sequence)
 }
 
-async fn in_flight(stage: &Stage) -> Outcome {
+async fn copies_of_one_request_in_flight_get_one_answer(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     for round in 1..=4 {
         let request = server.request();
@@ -209,7 +211,7 @@ async fn in_flight(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn race(stage: &Stage) -> Outcome {
+async fn of_two_key_pairs_in_flight_one_is_bound(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let (one, other) = (site.license_server(), site.license_server());
     let (first, second) = (one.request(), other.request());
@@ -226,7 +228,7 @@ async fn race(stage: &Stage) -> Outcome {
     refused.ask().await?.refused(RefusalCode::KeyPairInUse).map(drop)
 }
 
-async fn power_failure(stage: &Stage) -> Outcome {
+async fn what_was_answered_survives_a_power_failure(stage: &Stage) -> Outcome {
     let mut server = stage.site_of_its_own().await?.license_server();
     let newest = server.synchronize().await?;
     let payload = server.payload(&newest).await?;
@@ -237,7 +239,7 @@ async fn power_failure(stage: &Stage) -> Outcome {
     Finding::unless_equal(&2, &server.synchronize().await?.receipt.sequence)
 }
 
-async fn power_failure_and_older(stage: &Stage) -> Outcome {
+async fn what_was_accepted_earlier_survives_a_power_failure(stage: &Stage) -> Outcome {
     let mut server = stage.site_of_its_own().await?.license_server();
     let older = server.synchronize().await?.request;
     server.synchronize().await?;
@@ -249,7 +251,7 @@ async fn power_failure_and_older(stage: &Stage) -> Outcome {
     Finding::unless_equal(&3, &server.synchronize().await?.receipt.sequence)
 }
 
-async fn refusals_change_nothing(stage: &Stage) -> Outcome {
+async fn a_refusal_changes_nothing(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut server = site.license_server();
     let first = server.synchronize().await?;

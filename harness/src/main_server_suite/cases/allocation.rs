@@ -3,26 +3,27 @@
 use solme_sync_protocol::{BASE, Digest, SEALING_OVERHEAD};
 
 use super::super::stage::{FIRST_LICENSE, SECOND_LICENSE, Stage, numbers};
-use super::cases;
-use crate::conformance::{Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
 /// Ten years, whichever way somebody counts them.
 const TEN_YEARS: std::ops::RangeInclusive<u64> = 3_640 * 86_400..=3_660 * 86_400;
 
-cases! {
-    "1.1" "a-synchronization-tells-which-licenses-are-allocated" Must as_allocated;
-    "7.1" "the-allocation-is-a-full-snapshot" Must snapshot;
-    "7.1" "a-license-that-was-removed-is-in-no-allocation-any-more" Must removed;
-    "7.1" "every-change-raises-the-revision" Must revision;
-    "7.2" "the-allocation-is-well-formed" Must well_formed;
-    "7.3" "the-payload-opens-with-the-one-time-key-alone" Must one_time_key;
-    "7.3" "the-payload-is-enc-ciphertext-and-tag" Must size;
-    "7.4" "info-names-main-server-id-license-server-id-request-digest-and-sync-id" Must info;
-    "7.5" "each-receipt-has-a-salt-of-its-own" Must salted;
-    "7.5" "the-digests-of-payload-and-allocation-are-right" Must digests;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "1.1" Must a_synchronization_tells_which_licenses_are_allocated;
+        "7.1" Must the_allocation_is_a_full_snapshot;
+        "7.1" Must a_license_that_was_removed_is_in_no_allocation_any_more;
+        "7.1" Must every_change_raises_the_revision;
+        "7.2" Must the_allocation_is_well_formed;
+        "7.3" Must the_payload_opens_with_the_one_time_key_alone;
+        "7.3" Must the_payload_is_enc_ciphertext_and_tag;
+        "7.4" Must info_names_main_server_id_license_server_id_request_digest_and_sync_id;
+        "7.5" Must each_receipt_has_a_salt_of_its_own;
+        "7.5" Must the_digests_of_payload_and_allocation_are_right;
+    }
 }
 
-async fn as_allocated(stage: &Stage) -> Outcome {
+async fn a_synchronization_tells_which_licenses_are_allocated(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let synchronized = server.synchronize().await?;
     let allocation = server.allocation(&synchronized).await?;
@@ -37,7 +38,7 @@ async fn as_allocated(stage: &Stage) -> Outcome {
     Err(Finding::deviates("a license that is valid for ten years", format!("{validity:?} s")))
 }
 
-async fn snapshot(stage: &Stage) -> Outcome {
+async fn the_allocation_is_a_full_snapshot(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     server.site.allocate(SECOND_LICENSE).await?;
@@ -45,7 +46,7 @@ async fn snapshot(stage: &Stage) -> Outcome {
     Finding::unless_equal(&vec![FIRST_LICENSE, SECOND_LICENSE], &numbers(&server.allocation(&synchronized).await?))
 }
 
-async fn removed(stage: &Stage) -> Outcome {
+async fn a_license_that_was_removed_is_in_no_allocation_any_more(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.site.allocate(SECOND_LICENSE).await?;
     server.synchronize().await?;
@@ -54,7 +55,7 @@ async fn removed(stage: &Stage) -> Outcome {
     Finding::unless_equal(&vec![SECOND_LICENSE], &numbers(&server.allocation(&synchronized).await?))
 }
 
-async fn revision(stage: &Stage) -> Outcome {
+async fn every_change_raises_the_revision(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let first = server.synchronize().await?.receipt.allocation_revision;
     server.site.allocate(SECOND_LICENSE).await?;
@@ -69,7 +70,7 @@ async fn revision(stage: &Stage) -> Outcome {
     Err(Finding::deviates("a revision that each change raises, and nothing else", got))
 }
 
-async fn well_formed(stage: &Stage) -> Outcome {
+async fn the_allocation_is_well_formed(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let synchronized = server.synchronize().await?;
     let allocation = server.allocation(&synchronized).await?;
@@ -79,7 +80,7 @@ async fn well_formed(stage: &Stage) -> Outcome {
     Finding::unless_equal(&Vec::<&str>::new(), &numbers(&server.allocation(&empty).await?))
 }
 
-async fn one_time_key(stage: &Stage) -> Outcome {
+async fn the_payload_opens_with_the_one_time_key_alone(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let first = server.synchronize().await?;
     server.allocation(&first).await?;
@@ -93,7 +94,7 @@ async fn one_time_key(stage: &Stage) -> Outcome {
     }
 }
 
-async fn size(stage: &Stage) -> Outcome {
+async fn the_payload_is_enc_ciphertext_and_tag(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let synchronized = server.synchronize().await?;
     let payload = server.payload(&synchronized).await?;
@@ -102,7 +103,7 @@ async fn size(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(clear.len() + SEALING_OVERHEAD), &payload.len())
 }
 
-async fn info(stage: &Stage) -> Outcome {
+async fn info_names_main_server_id_license_server_id_request_digest_and_sync_id(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let synchronized = server.synchronize().await?;
     let payload = server.payload(&synchronized).await?;
@@ -113,7 +114,7 @@ async fn info(stage: &Stage) -> Outcome {
 }
 
 /// An allocation that nobody has changed: its salts and its digests tell nothing about that.
-async fn salted(stage: &Stage) -> Outcome {
+async fn each_receipt_has_a_salt_of_its_own(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let mut seen = Vec::new();
     for _ in 0..3 {
@@ -134,7 +135,7 @@ async fn salted(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn digests(stage: &Stage) -> Outcome {
+async fn the_digests_of_payload_and_allocation_are_right(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let synchronized = server.synchronize().await?;
     let payload = server.payload(&synchronized).await?;

@@ -5,12 +5,14 @@ use solme_sync_protocol::{ProblemCode, RefusalCode, limits};
 use super::super::answer::Answer;
 use super::super::draft::string;
 use super::super::stage::{LicenseServer, Stage};
-use super::{cases, of};
-use crate::conformance::{Finding, Outcome};
+use super::of;
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "10.1" "every-refusal-and-problem-has-its-http-status" Must statuses;
-    "10.1" "invalid-request-alone-has-a-reason" Must reasons;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "10.1" Must every_refusal_and_problem_has_its_http_status;
+        "10.1" Must invalid_request_alone_has_a_reason;
+    }
 }
 
 /// One refusal of each code that one main server can be brought to give.
@@ -46,7 +48,7 @@ async fn changed(server: &LicenseServer, member: &str, value: &str) -> Result<An
     server.send(&server.request_with(|payload| payload.set(member, value))).await
 }
 
-async fn statuses(stage: &Stage) -> Outcome {
+async fn every_refusal_and_problem_has_its_http_status(stage: &Stage) -> Outcome {
     for (code, answer) in refusals(stage).await? {
         let status = match &answer {
             Answer::Refusal { status, .. } => *status,
@@ -61,7 +63,7 @@ async fn statuses(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(400, 413), &(unreadable, too_large))
 }
 
-async fn reasons(stage: &Stage) -> Outcome {
+async fn invalid_request_alone_has_a_reason(stage: &Stage) -> Outcome {
     for (code, answer) in refusals(stage).await? {
         let refusal = answer.refused(code)?;
         let (wanted, found) = (code == RefusalCode::InvalidRequest, refusal.reason.is_some());

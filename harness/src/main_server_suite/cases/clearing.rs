@@ -3,26 +3,27 @@
 use solme_sync_protocol::RefusalCode;
 
 use super::super::stage::{FIRST_LICENSE, Stage, numbers};
-use super::cases;
-use crate::conformance::{Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "15.1" "the-trust-file-names-addresses-ca-and-keys-that-hold" Must trust_file;
-    "16.1" "the-key-pair-in-use-can-be-cleared" Must cleared;
-    "16.2" "a-clear-that-names-the-key-pair-in-use-clears-it" Must named;
-    "16.2" "a-clear-that-names-another-key-pair-is-already-done" Must another_is_in_use;
-    "16.2" "a-clear-of-a-free-id-is-already-done" Must none_is_in_use;
-    "16.3" "a-clear-raises-the-key-generation-by-one" Must generation;
-    "16.3" "a-clear-leaves-allocation-and-sequence-as-they-are" Must allocation_and_sequence;
-    "16.4" "a-cleared-key-pair-is-dead-for-that-id-for-ever" Must dead_for_ever;
-    "16.4" "a-cleared-key-pair-is-dead-after-a-power-failure-too" Must dead_after_a_power_failure;
-    "16.4" "a-cleared-key-pair-may-live-under-another-id" Must lives_elsewhere;
-    "16.6" "a-clear-can-reserve-the-id-for-one-new-key-pair" Must reserves;
-    "16.7" "an-id-can-be-reserved-before-its-first-synchronization" Must reserved_from_the_beginning;
-    "16.7" "a-reservation-can-be-changed-and-lifted-and-ends-with-the-bind" Must reservation_changes;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "15.1" Must the_trust_file_names_addresses_ca_and_keys_that_hold;
+        "16.1" Must the_key_pair_in_use_can_be_cleared;
+        "16.2" Must a_clear_that_names_the_key_pair_in_use_clears_it;
+        "16.2" Must a_clear_that_names_another_key_pair_is_already_done;
+        "16.2" Must a_clear_of_a_free_id_is_already_done;
+        "16.3" Must a_clear_raises_the_key_generation_by_one;
+        "16.3" Must a_clear_leaves_allocation_and_sequence_as_they_are;
+        "16.4" Must a_cleared_key_pair_is_dead_for_that_id_for_ever;
+        "16.4" Must a_cleared_key_pair_is_dead_after_a_power_failure_too;
+        "16.4" Must a_cleared_key_pair_may_live_under_another_id;
+        "16.6" Must a_clear_can_reserve_the_id_for_one_new_key_pair;
+        "16.7" Must an_id_can_be_reserved_before_its_first_synchronization;
+        "16.7" Must a_reservation_can_be_changed_and_lifted_and_ends_with_the_bind;
+    }
 }
 
-async fn trust_file(stage: &Stage) -> Outcome {
+async fn the_trust_file_names_addresses_ca_and_keys_that_hold(stage: &Stage) -> Outcome {
     // it was read strictly when the main server started, and nothing else is trusted here
     let mut server = stage.site().await?.license_server();
     let synchronized = server.synchronize().await?;
@@ -31,7 +32,7 @@ async fn trust_file(stage: &Stage) -> Outcome {
     Finding::unless_equal(trusted, &synchronized.receipt.main_server_id)
 }
 
-async fn cleared(stage: &Stage) -> Outcome {
+async fn the_key_pair_in_use_can_be_cleared(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     site.license_server().synchronize().await?;
     let mut reinstalled = site.license_server();
@@ -40,14 +41,14 @@ async fn cleared(stage: &Stage) -> Outcome {
     reinstalled.synchronize().await.map(drop)
 }
 
-async fn named(stage: &Stage) -> Outcome {
+async fn a_clear_that_names_the_key_pair_in_use_clears_it(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     Finding::unless_equal(&"done".to_owned(), &server.site.clear_that_of(&server).await?)?;
     server.ask().await?.refused(RefusalCode::KeyPairCleared).map(drop)
 }
 
-async fn another_is_in_use(stage: &Stage) -> Outcome {
+async fn a_clear_that_names_another_key_pair_is_already_done(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut old = site.license_server();
     old.synchronize().await?;
@@ -60,7 +61,7 @@ async fn another_is_in_use(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(2, 3), &(receipt.key_generation, receipt.sequence))
 }
 
-async fn none_is_in_use(stage: &Stage) -> Outcome {
+async fn a_clear_of_a_free_id_is_already_done(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     server.site.clear().await?;
@@ -69,7 +70,7 @@ async fn none_is_in_use(stage: &Stage) -> Outcome {
     Finding::unless_equal(&2, &generation)
 }
 
-async fn generation(stage: &Stage) -> Outcome {
+async fn a_clear_raises_the_key_generation_by_one(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     for wanted in 1..=3 {
         let mut server = site.license_server();
@@ -80,7 +81,7 @@ async fn generation(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn allocation_and_sequence(stage: &Stage) -> Outcome {
+async fn a_clear_leaves_allocation_and_sequence_as_they_are(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut old = site.license_server();
     old.synchronize().await?;
@@ -93,7 +94,7 @@ async fn allocation_and_sequence(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(before.sequence + 1, before.allocation_revision), &found)
 }
 
-async fn dead_for_ever(stage: &Stage) -> Outcome {
+async fn a_cleared_key_pair_is_dead_for_that_id_for_ever(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut first = site.license_server();
     first.synchronize().await?;
@@ -110,7 +111,7 @@ async fn dead_for_ever(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn dead_after_a_power_failure(stage: &Stage) -> Outcome {
+async fn a_cleared_key_pair_is_dead_after_a_power_failure_too(stage: &Stage) -> Outcome {
     let mut server = stage.site_of_its_own().await?.license_server();
     server.synchronize().await?;
     server.site.clear().await?;
@@ -122,14 +123,14 @@ async fn dead_after_a_power_failure(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(2, 2), &(next.key_generation, next.sequence))
 }
 
-async fn lives_elsewhere(stage: &Stage) -> Outcome {
+async fn a_cleared_key_pair_may_live_under_another_id(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     server.site.clear().await?;
     server.at(&server.site.another().await?).synchronize().await.map(drop)
 }
 
-async fn reserves(stage: &Stage) -> Outcome {
+async fn a_clear_can_reserve_the_id_for_one_new_key_pair(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut old = site.license_server();
     old.synchronize().await?;
@@ -141,7 +142,7 @@ async fn reserves(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(2, 2), &(receipt.key_generation, receipt.sequence))
 }
 
-async fn reserved_from_the_beginning(stage: &Stage) -> Outcome {
+async fn an_id_can_be_reserved_before_its_first_synchronization(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let (mut awaited, other) = (site.license_server(), site.license_server());
     site.reserve(Some(&awaited)).await?;
@@ -149,7 +150,7 @@ async fn reserved_from_the_beginning(stage: &Stage) -> Outcome {
     Finding::unless_equal(&1, &awaited.synchronize().await?.receipt.sequence)
 }
 
-async fn reservation_changes(stage: &Stage) -> Outcome {
+async fn a_reservation_can_be_changed_and_lifted_and_ends_with_the_bind(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let (lost, mut next, mut last) = (site.license_server(), site.license_server(), site.license_server());
     site.reserve(Some(&lost)).await?;

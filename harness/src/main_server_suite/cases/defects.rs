@@ -9,14 +9,14 @@ use super::super::answer::Answer;
 use super::super::keys::PlayedKey;
 use super::super::stage::{LicenseServer, Stage};
 use super::of;
-use crate::conformance::{Case, Finding, Level, Outcome};
+use crate::conformance::{Case, Finding, Outcome, case, cases};
 
 /// Clauses that a request can break, with a case for each carrier.
 macro_rules! requests {
     ($($clause:literal)*) => {
         [$(
-            Case { clause: $clause, name: OVER_443, level: Level::Must, run: |stage| Box::pin(direct(stage, $clause)) },
-            Case { clause: $clause, name: BY_FILE, level: Level::Must, run: |stage| Box::pin(by_file(stage, $clause)) },
+            case!($clause, Must, OVER_443, direct($clause)),
+            case!($clause, Must, BY_FILE, by_file($clause)),
         )*]
     };
 }
@@ -30,12 +30,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         "2.1" "2.2" "2.3" "2.4" "2.5" "2.7" "2.8" "3.1" "4.1" "4.2" "4.3" "4.4" "4.5" "4.7" "5.1" "9.1" "9.2"
     };
     let mut cases: Vec<Case<Stage>> = requests.into_iter().collect();
-    cases.push(Case {
-        clause: "14.2",
-        name: "no-defect-of-a-request-file-is-accepted",
-        level: Level::Must,
-        run: |stage| Box::pin(files(stage)),
-    });
+    cases.extend(cases! { "14.2" Must no_defect_of_a_request_file_is_accepted; });
     cases
 }
 
@@ -101,7 +96,7 @@ async fn by_file(stage: &Stage, clause: &'static str) -> Outcome {
     nothing_happened(&mut server, findings).await
 }
 
-async fn files(stage: &Stage) -> Outcome {
+async fn no_defect_of_a_request_file_is_accepted(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let mut findings = Vec::new();
     // a member payload is one that a reader of request files does not know

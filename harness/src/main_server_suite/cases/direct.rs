@@ -8,29 +8,31 @@ use solme_sync_protocol::Problem;
 use super::super::answer::{Answer, Reply, same_bytes};
 use super::super::main_server::{broken, client};
 use super::super::stage::{SECOND_LICENSE, Site, Stage};
-use super::{cases, of};
-use crate::conformance::{Finding, Outcome};
+use super::of;
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "13.1" "443-takes-the-request-and-8080-gives-the-payload" Must two_roles;
-    "13.1" "neither-role-does-the-work-of-the-other" Must roles_apart;
-    "13.2" "tls-1-2-is-refused" Must tls_1_2;
-    "13.2" "plain-http-on-the-443-role-gets-no-answer-of-the-protocol" Must plain_http;
-    "13.2" "synchronize-takes-post-alone" Must post_alone;
-    "13.2" "there-is-nothing-at-other-paths" Must other_paths;
-    "13.3" "a-receipt-comes-with-status-200-as-application-jose" Must receipt;
-    "13.3" "nothing-that-443-answers-may-be-stored" Must not_stored;
-    "13.4" "a-payload-comes-with-length-type-and-no-store" Must payload;
-    "13.4" "a-payload-that-there-is-not-is-not-found" Must no_payload;
-    "13.4" "the-payload-of-the-newest-receipt-of-each-id-is-kept" Must payload_is_kept;
-    "13.4" "the-payload-of-the-newest-receipt-is-kept-over-a-clear" Must payload_is_kept_over_a_clear;
-    "13.4" "the-name-of-an-older-payload-gives-no-other-bytes" Must older_payload;
-    "13.6" "a-refusal-travels-in-a-problem-document-that-says-the-same" Must problem_document;
-    "13.11" "a-query-and-another-content-type-change-nothing" Must processed_all_the_same;
-    "13.8" "parameters-of-the-content-type-are-ignored" Must parameters;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "13.1" Must _443_takes_the_request_and_8080_gives_the_payload;
+        "13.1" Must neither_role_does_the_work_of_the_other;
+        "13.2" Must tls_1_2_is_refused;
+        "13.2" Must plain_http_on_the_443_role_gets_no_answer_of_the_protocol;
+        "13.2" Must synchronize_takes_post_alone;
+        "13.2" Must there_is_nothing_at_other_paths;
+        "13.3" Must a_receipt_comes_with_status_200_as_application_jose;
+        "13.3" Must nothing_that_443_answers_may_be_stored;
+        "13.4" Must a_payload_comes_with_length_type_and_no_store;
+        "13.4" Must a_payload_that_there_is_not_is_not_found;
+        "13.4" Must the_payload_of_the_newest_receipt_of_each_id_is_kept;
+        "13.4" Must the_payload_of_the_newest_receipt_is_kept_over_a_clear;
+        "13.4" Must the_name_of_an_older_payload_gives_no_other_bytes;
+        "13.6" Must a_refusal_travels_in_a_problem_document_that_says_the_same;
+        "13.11" Must a_query_and_another_content_type_change_nothing;
+        "13.8" Must parameters_of_the_content_type_are_ignored;
+    }
 }
 
-async fn two_roles(stage: &Stage) -> Outcome {
+async fn _443_takes_the_request_and_8080_gives_the_payload(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let synchronized = server.synchronize().await?;
     server.payload(&synchronized).await.map(drop)
@@ -53,7 +55,7 @@ fn is_no_success(reply: &Reply) -> Outcome {
     Err(Finding::deviates("an HTTP status that is an error", reply.shown()))
 }
 
-async fn roles_apart(stage: &Stage) -> Outcome {
+async fn neither_role_does_the_work_of_the_other(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     is_no_success(&http(&server.site, "8080", Method::POST, "/synchronize", &server.request().jws).await?)?;
     let synchronized = server.synchronize().await?;
@@ -62,7 +64,7 @@ async fn roles_apart(stage: &Stage) -> Outcome {
     is_no_success(&http(&server.site, "443", Method::GET, &path, "").await?)
 }
 
-async fn tls_1_2(stage: &Stage) -> Outcome {
+async fn tls_1_2_is_refused(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let trust = &server.site.main_server.trust;
     let old = client(trust, Version::TLS_1_2).map_err(broken)?;
@@ -74,7 +76,7 @@ async fn tls_1_2(stage: &Stage) -> Outcome {
     }
 }
 
-async fn plain_http(stage: &Stage) -> Outcome {
+async fn plain_http_on_the_443_role_gets_no_answer_of_the_protocol(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let plain = server.site.main_server.trust.https.replacen("https://", "http://", 1);
     let request = server.site.main_server.client.post(format!("{plain}/synchronize")).body(server.request().jws);
@@ -84,7 +86,7 @@ async fn plain_http(stage: &Stage) -> Outcome {
     }
 }
 
-async fn post_alone(stage: &Stage) -> Outcome {
+async fn synchronize_takes_post_alone(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     for method in [Method::GET, Method::PUT, Method::DELETE] {
         let jws = server.request().jws;
@@ -94,7 +96,7 @@ async fn post_alone(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn other_paths(stage: &Stage) -> Outcome {
+async fn there_is_nothing_at_other_paths(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     for path in ["/", "/synchronise", "/synchronize/", "/v1/synchronize"] {
         let reply = of(path, http(&server.site, "443", Method::POST, path, &server.request().jws).await)?;
@@ -104,7 +106,7 @@ async fn other_paths(stage: &Stage) -> Outcome {
     of("/payloads", is_no_success(&reply))
 }
 
-async fn receipt(stage: &Stage) -> Outcome {
+async fn a_receipt_comes_with_status_200_as_application_jose(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let reply = server.site.post(server.request().jws.as_bytes()).await?;
     let found = (reply.status, reply.content_type());
@@ -112,7 +114,7 @@ async fn receipt(stage: &Stage) -> Outcome {
     Answer::read(&reply, server.site.trusted())?.accepted().map(drop)
 }
 
-async fn not_stored(stage: &Stage) -> Outcome {
+async fn nothing_that_443_answers_may_be_stored(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let server = site.license_server();
     of("a receipt", site.post(server.request().jws.as_bytes()).await?.is_not_stored())?;
@@ -120,7 +122,7 @@ async fn not_stored(stage: &Stage) -> Outcome {
     of("a problem", site.post(b"hello").await?.is_not_stored())
 }
 
-async fn payload(stage: &Stage) -> Outcome {
+async fn a_payload_comes_with_length_type_and_no_store(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let receipt = server.synchronize().await?.receipt;
     let reply = server.site.get_payload(receipt.payload_name.as_str()).await?;
@@ -130,7 +132,7 @@ async fn payload(stage: &Stage) -> Outcome {
     reply.is_not_stored()
 }
 
-async fn no_payload(stage: &Stage) -> Outcome {
+async fn a_payload_that_there_is_not_is_not_found(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let name = site.random.name();
     for name in [name.as_str(), "none", "..%2F..%2Fetc%2Fpasswd"] {
@@ -139,7 +141,7 @@ async fn no_payload(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn payload_is_kept(stage: &Stage) -> Outcome {
+async fn the_payload_of_the_newest_receipt_of_each_id_is_kept(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut server = site.license_server();
     let newest = server.synchronize().await?;
@@ -151,7 +153,7 @@ async fn payload_is_kept(stage: &Stage) -> Outcome {
     same_bytes("the payload of the newest receipt", &payload, &server.payload(&newest).await?)
 }
 
-async fn payload_is_kept_over_a_clear(stage: &Stage) -> Outcome {
+async fn the_payload_of_the_newest_receipt_is_kept_over_a_clear(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let newest = server.synchronize().await?;
     let payload = server.payload(&newest).await?;
@@ -160,7 +162,7 @@ async fn payload_is_kept_over_a_clear(stage: &Stage) -> Outcome {
     same_bytes("the payload of the newest receipt", &payload, &server.payload(&newest).await?)
 }
 
-async fn older_payload(stage: &Stage) -> Outcome {
+async fn the_name_of_an_older_payload_gives_no_other_bytes(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let older = server.synchronize().await?;
     let payload = server.payload(&older).await?;
@@ -172,7 +174,7 @@ async fn older_payload(stage: &Stage) -> Outcome {
     }
 }
 
-async fn problem_document(stage: &Stage) -> Outcome {
+async fn a_refusal_travels_in_a_problem_document_that_says_the_same(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     site.license_server().synchronize().await?;
     let reply = site.post(site.license_server().request().jws.as_bytes()).await?;
@@ -195,7 +197,7 @@ async fn problem_document(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn parameters(stage: &Stage) -> Outcome {
+async fn parameters_of_the_content_type_are_ignored(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let url = format!("{}/synchronize", server.site.main_server.trust.https);
     let request = server.site.main_server.client.post(url).body(server.request().jws);
@@ -204,7 +206,7 @@ async fn parameters(stage: &Stage) -> Outcome {
     Answer::read(&reply, server.site.trusted())?.accepted().map(drop)
 }
 
-async fn processed_all_the_same(stage: &Stage) -> Outcome {
+async fn a_query_and_another_content_type_change_nothing(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let request = server.request().jws;
     let address = format!("{}/synchronize?a=b", server.site.main_server.trust.https);

@@ -4,25 +4,27 @@ use solme_sync_protocol::{RefusalCode, base64url};
 
 use super::super::draft::{Object, string};
 use super::super::stage::{LicenseServer, Stage};
-use super::{Change, all_malformed, all_unreadable, cases};
-use crate::conformance::{Finding, Outcome};
+use super::{Change, all_malformed, all_unreadable};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "2.1" "a-payload-that-is-no-json-is-unreadable" Must no_json;
-    "2.1" "the-order-of-members-carries-no-meaning" Must order_of_members;
-    "2.2" "a-member-that-stands-twice-is-unreadable" Must twice;
-    "2.3" "unknown-members-of-the-payload-are-ignored" Must unknown_members;
-    "2.3" "unknown-members-of-header-and-jwk-are-refused" Must unknown_in_header;
-    "2.4" "base64url-is-strict" Must strict_base64url;
-    "2.5" "integers-are-written-plainly" Must integers;
-    "2.6" "a-time-is-an-integer-of-seconds" Must times;
-    "2.7" "a-license-server-id-has-one-form" Must form_of_an_id;
-    "2.7" "a-license-server-id-is-compared-byte-by-byte" Must id_in_lower_case;
-    "2.8" "a-request-id-has-128-bits" Must request_ids;
-    "2.8" "sync-id-and-payload-name-are-fresh" Must fresh_names;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "2.1" Must a_payload_that_is_no_json_is_unreadable;
+        "2.1" Must the_order_of_members_carries_no_meaning;
+        "2.2" Must a_member_that_stands_twice_is_unreadable;
+        "2.3" Must unknown_members_of_the_payload_are_ignored;
+        "2.3" Must unknown_members_of_header_and_jwk_are_refused;
+        "2.4" Must base64url_is_strict;
+        "2.5" Must integers_are_written_plainly;
+        "2.6" Must a_time_is_an_integer_of_seconds;
+        "2.7" Must a_license_server_id_has_one_form;
+        "2.7" Must a_license_server_id_is_compared_byte_by_byte;
+        "2.8" Must a_request_id_has_128_bits;
+        "2.8" Must sync_id_and_payload_name_are_fresh;
+    }
 }
 
-async fn no_json(stage: &Stage) -> Outcome {
+async fn a_payload_that_is_no_json_is_unreadable(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let text = server.draft().payload.json();
     let with = |payload: &[u8]| {
@@ -49,7 +51,7 @@ async fn no_json(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn order_of_members(stage: &Stage) -> Outcome {
+async fn the_order_of_members_carries_no_meaning(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let mut draft = server.draft();
     draft.header.reverse();
@@ -58,7 +60,7 @@ async fn order_of_members(stage: &Stage) -> Outcome {
     server.synchronize_with(request).await.map(drop)
 }
 
-async fn twice(stage: &Stage) -> Outcome {
+async fn a_member_that_stands_twice_is_unreadable(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let with = |change: fn(&LicenseServer, &mut Object)| server.request_with(|payload| change(&server, payload)).jws;
     let twice_in_jwk = |server: &LicenseServer, payload: &mut Object| {
@@ -82,13 +84,13 @@ async fn twice(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn unknown_members(stage: &Stage) -> Outcome {
+async fn unknown_members_of_the_payload_are_ignored(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let request = server.request_with(|payload| payload.add("new", r#"{"a":[1,2.5,null,"x"]}"#));
     server.synchronize_with(request).await.map(drop)
 }
 
-async fn unknown_in_header(stage: &Stage) -> Outcome {
+async fn unknown_members_of_header_and_jwk_are_refused(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let kid = server.key.thumbprint().to_string();
     let mut jwk = Object::jwk(&server.key.jwk);
@@ -109,7 +111,7 @@ async fn unknown_in_header(stage: &Stage) -> Outcome {
     all_malformed(&server, [("use in sealing_jwk", sealing)]).await
 }
 
-async fn strict_base64url(stage: &Stage) -> Outcome {
+async fn base64url_is_strict(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let parts = || {
         let mut draft = server.draft();
@@ -140,7 +142,7 @@ fn with_unused_bit(part: &str) -> String {
     format!("{rest}{}", char::from(ALPHABET[at + 1]))
 }
 
-async fn integers(stage: &Stage) -> Outcome {
+async fn integers_are_written_plainly(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     all_malformed(
         &server,
@@ -158,7 +160,7 @@ async fn integers(stage: &Stage) -> Outcome {
     server.send(&greatest).await?.accepted().map(drop)
 }
 
-async fn times(stage: &Stage) -> Outcome {
+async fn a_time_is_an_integer_of_seconds(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     all_malformed(
         &server,
@@ -170,7 +172,7 @@ async fn times(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn form_of_an_id(stage: &Stage) -> Outcome {
+async fn a_license_server_id_has_one_form(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let long = "A".repeat(65);
     let with = |id: &str| server.request_with(|payload| payload.set("iss", string(id))).jws;
@@ -188,14 +190,14 @@ async fn form_of_an_id(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn id_in_lower_case(stage: &Stage) -> Outcome {
+async fn a_license_server_id_is_compared_byte_by_byte(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let id = server.site.id.to_lowercase();
     let request = server.request_with(|payload| payload.set("iss", string(&id)));
     server.send(&request).await?.refused(RefusalCode::UnknownLicenseServerId).map(drop)
 }
 
-async fn request_ids(stage: &Stage) -> Outcome {
+async fn a_request_id_has_128_bits(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     all_malformed(
         &server,
@@ -209,7 +211,7 @@ async fn request_ids(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn fresh_names(stage: &Stage) -> Outcome {
+async fn sync_id_and_payload_name_are_fresh(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let (first, second) = (server.synchronize().await?.receipt, server.synchronize().await?.receipt);
     if first.sync_id == second.sync_id || first.payload_name == second.payload_name {

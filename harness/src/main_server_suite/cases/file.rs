@@ -6,25 +6,27 @@ use solme_sync_protocol::{RefusalCode, SyncFile, limits};
 use super::super::answer::{Answer, same_bytes};
 use super::super::draft::Request;
 use super::super::stage::{LicenseServer, Stage};
+use super::of;
 use super::readable::{longest, of_length};
-use super::{cases, of};
-use crate::conformance::{Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "1.3" "a-request-that-came-by-file-is-answered-directly-with-the-same-receipt" Must file_then_direct;
-    "1.3" "a-request-that-came-directly-is-answered-by-file-with-the-same-receipt" Must direct_then_file;
-    "1.3" "the-carriers-take-turns" Must turns;
-    "2.2" "a-request-file-with-two-members-of-one-name-gets-no-response-file" Must member_twice;
-    "14.1" "a-first-synchronization-by-file" Must first_by_file;
-    "14.2" "a-response-file-has-its-members" Must members;
-    "14.3" "no-piece-is-longer-than-64-characters-and-each-has-its-line" Must pieces;
-    "14.4" "a-request-file-survives-what-mail-does" Must mailed;
-    "14.4" "unknown-members-of-a-file-are-ignored" Must unknown_members;
-    "14.5" "a-refusal-has-a-response-file-without-payload" Must refused;
-    "14.5" "a-file-with-an-unreadable-request-gets-no-response-file" Must unreadable;
-    "14.5" "a-file-with-a-request-that-is-too-large-gets-no-response-file" Must too_large;
-    "14.5" "what-is-no-request-file-gets-no-response-file" Must no_request_file;
-    "14.6" "the-same-request-file-gives-the-same-answer" Must again;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "1.3" Must a_request_that_came_by_file_is_answered_directly_with_the_same_receipt;
+        "1.3" Must a_request_that_came_directly_is_answered_by_file_with_the_same_receipt;
+        "1.3" Must the_carriers_take_turns;
+        "2.2" Must a_request_file_with_two_members_of_one_name_gets_no_response_file;
+        "14.1" Must a_first_synchronization_by_file;
+        "14.2" Must a_response_file_has_its_members;
+        "14.3" Must no_piece_is_longer_than_64_characters_and_each_has_its_line;
+        "14.4" Must a_request_file_survives_what_mail_does;
+        "14.4" Must unknown_members_of_a_file_are_ignored;
+        "14.5" Must a_refusal_has_a_response_file_without_payload;
+        "14.5" Must a_file_with_an_unreadable_request_gets_no_response_file;
+        "14.5" Must a_file_with_a_request_that_is_too_large_gets_no_response_file;
+        "14.5" Must what_is_no_request_file_gets_no_response_file;
+        "14.6" Must the_same_request_file_gives_the_same_answer;
+    }
 }
 
 pub(super) fn file_of(request: &Request) -> Vec<u8> {
@@ -43,7 +45,7 @@ async fn by_file(server: &mut LicenseServer, file: &[u8]) -> Result<(String, Vec
     }
 }
 
-async fn file_then_direct(stage: &Stage) -> Outcome {
+async fn a_request_that_came_by_file_is_answered_directly_with_the_same_receipt(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let request = server.request();
     let (receipt, payload) = by_file(&mut server, &file_of(&request)).await?;
@@ -52,7 +54,7 @@ async fn file_then_direct(stage: &Stage) -> Outcome {
     same_bytes("the payload of the file", &payload, &server.payload(&direct).await?)
 }
 
-async fn direct_then_file(stage: &Stage) -> Outcome {
+async fn a_request_that_came_directly_is_answered_by_file_with_the_same_receipt(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let direct = server.synchronize().await?;
     let direct_payload = server.payload(&direct).await?;
@@ -61,7 +63,7 @@ async fn direct_then_file(stage: &Stage) -> Outcome {
     same_bytes("the payload of 8080", &direct_payload, &payload)
 }
 
-async fn turns(stage: &Stage) -> Outcome {
+async fn the_carriers_take_turns(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     let request = server.request();
@@ -69,7 +71,7 @@ async fn turns(stage: &Stage) -> Outcome {
     Finding::unless_equal(&3, &server.synchronize().await?.receipt.sequence)
 }
 
-async fn first_by_file(stage: &Stage) -> Outcome {
+async fn a_first_synchronization_by_file(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut server = site.license_server();
     let request = server.request();
@@ -90,7 +92,7 @@ async fn response(stage: &Stage) -> Result<(Value, String), Finding> {
     Ok((json, String::from_utf8_lossy(&file).into_owned()))
 }
 
-async fn members(stage: &Stage) -> Outcome {
+async fn a_response_file_has_its_members(stage: &Stage) -> Outcome {
     let (file, _) = response(stage).await?;
     Finding::unless_equal(
         &(Value::from("response"), Value::from(1)),
@@ -105,7 +107,7 @@ async fn members(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn pieces(stage: &Stage) -> Outcome {
+async fn no_piece_is_longer_than_64_characters_and_each_has_its_line(stage: &Stage) -> Outcome {
     let (file, text) = response(stage).await?;
     if text.contains('\r') {
         return Err(Finding::deviates("lines that LF breaks", "a CR"));
@@ -128,7 +130,7 @@ async fn pieces(stage: &Stage) -> Outcome {
 /// What a mail program makes of a file.
 type Mail = fn(&str) -> String;
 
-async fn mailed(stage: &Stage) -> Outcome {
+async fn a_request_file_survives_what_mail_does(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let variants: [(&str, Mail); 4] = [
         ("CR LF", |text| text.replace('\n', "\r\n")),
@@ -150,14 +152,14 @@ fn wrapped(text: &str) -> String {
     lines.collect()
 }
 
-async fn unknown_members(stage: &Stage) -> Outcome {
+async fn unknown_members_of_a_file_are_ignored(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let text = String::from_utf8_lossy(&file_of(&server.request())).into_owned();
     let text = text.replacen('{', "{\n  \"new\": {\"a\": [1, null]},", 1);
     by_file(&mut server, text.as_bytes()).await.map(drop)
 }
 
-async fn refused(stage: &Stage) -> Outcome {
+async fn a_refusal_has_a_response_file_without_payload(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     site.license_server().synchronize().await?;
     let thief = site.license_server();
@@ -167,7 +169,7 @@ async fn refused(stage: &Stage) -> Outcome {
     Finding::unless_equal(&(request.digest, None), &(refusal.request_digest, payload))
 }
 
-async fn unreadable(stage: &Stage) -> Outcome {
+async fn a_file_with_an_unreadable_request_gets_no_response_file(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let server = site.license_server();
     let other_typ = server.request_with_header(|header| header.set("typ", "\"JWT\""));
@@ -179,7 +181,7 @@ async fn unreadable(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn too_large(stage: &Stage) -> Outcome {
+async fn a_file_with_a_request_that_is_too_large_gets_no_response_file(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let too_large = of_length(&server, limits::REQUEST + 1);
     gets_no_file(server.site.process(&file_of(&too_large)).await?)?;
@@ -187,7 +189,7 @@ async fn too_large(stage: &Stage) -> Outcome {
     by_file(&mut server, &file_of(&longest)).await.map(drop)
 }
 
-async fn member_twice(stage: &Stage) -> Outcome {
+async fn a_request_file_with_two_members_of_one_name_gets_no_response_file(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let good = String::from_utf8_lossy(&file_of(&server.request())).into_owned();
     for (variant, twice) in [
@@ -206,7 +208,7 @@ fn gets_no_file(file: Option<Vec<u8>>) -> Outcome {
     }
 }
 
-async fn no_request_file(stage: &Stage) -> Outcome {
+async fn what_is_no_request_file_gets_no_response_file(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let good = String::from_utf8_lossy(&file_of(&server.request())).into_owned();
     let response = server.site.process(good.as_bytes()).await?.unwrap_or_default();
@@ -222,7 +224,7 @@ async fn no_request_file(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn again(stage: &Stage) -> Outcome {
+async fn the_same_request_file_gives_the_same_answer(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let server = site.license_server();
     let file = file_of(&server.request());

@@ -4,15 +4,17 @@ use solme_sync_protocol::{InvalidRequestReason, RefusalCode, base64url};
 
 use super::super::draft::{Object, string};
 use super::super::stage::{LicenseServer, Stage};
-use super::{all_unreadable, cases, of};
-use crate::conformance::{Finding, Outcome};
+use super::{all_unreadable, of};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "3.1" "a-signing-jwk-that-is-no-p-384-key-is-unreadable" Must signing_jwk;
-    "3.1" "a-sealing-jwk-that-is-no-p-384-key-is-malformed" Must sealing_jwk;
-    "3.2" "a-key-pair-is-named-by-its-jwk-thumbprint" Must thumbprint;
-    "3.5" "the-main-server-signs-all-answers-with-one-key-pair" Must one_signing_key;
-    "3.6" "the-first-synchronization-binds-the-key-pair" Must first_synchronization;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "3.1" Must a_signing_jwk_that_is_no_p_384_key_is_unreadable;
+        "3.1" Must a_sealing_jwk_that_is_no_p_384_key_is_malformed;
+        "3.2" Must a_key_pair_is_named_by_its_jwk_thumbprint;
+        "3.5" Must the_main_server_signs_all_answers_with_one_key_pair;
+        "3.6" Must the_first_synchronization_binds_the_key_pair;
+    }
 }
 
 /// The point with x = 0, its x written as p: one number modulo p, and not below it.
@@ -44,7 +46,7 @@ fn wrong_keys(server: &LicenseServer) -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn signing_jwk(stage: &Stage) -> Outcome {
+async fn a_signing_jwk_that_is_no_p_384_key_is_unreadable(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let with = |jwk: String| server.request_with_header(|header| header.set("jwk", jwk)).jws;
     let variants: Vec<(&str, String)> =
@@ -52,7 +54,7 @@ async fn signing_jwk(stage: &Stage) -> Outcome {
     all_unreadable(&server.site, variants).await
 }
 
-async fn sealing_jwk(stage: &Stage) -> Outcome {
+async fn a_sealing_jwk_that_is_no_p_384_key_is_malformed(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     for (variant, jwk) in wrong_keys(&server) {
         let request = server.request_with(|payload| payload.set("sealing_jwk", jwk));
@@ -61,13 +63,13 @@ async fn sealing_jwk(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn thumbprint(stage: &Stage) -> Outcome {
+async fn a_key_pair_is_named_by_its_jwk_thumbprint(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let receipt = server.synchronize().await?.receipt;
     Finding::unless_equal(&server.key.thumbprint(), &receipt.key_thumbprint)
 }
 
-async fn one_signing_key(stage: &Stage) -> Outcome {
+async fn the_main_server_signs_all_answers_with_one_key_pair(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut server = site.license_server();
     let (receipt, refusal) = (server.synchronize().await?.text, site.license_server().ask().await?);
@@ -76,7 +78,7 @@ async fn one_signing_key(stage: &Stage) -> Outcome {
     Finding::unless_equal(&kid(&receipt), &kid(refusal.text()))
 }
 
-async fn first_synchronization(stage: &Stage) -> Outcome {
+async fn the_first_synchronization_binds_the_key_pair(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     site.license_server().synchronize().await?;
     site.license_server().ask().await?.refused(RefusalCode::KeyPairInUse).map(drop)

@@ -22,22 +22,6 @@ use super::draft::Object;
 use super::stage::{LicenseServer, Site, Stage};
 use crate::conformance::{Case, Finding, Outcome};
 
-/// A list of cases: clause, name, level, and the function that looks.
-macro_rules! cases {
-    ($($clause:literal $name:literal $level:ident $run:path;)*) => {
-        /// Its cases.
-        pub(super) fn cases() -> Vec<crate::conformance::Case<super::Stage>> {
-            vec![$(crate::conformance::Case {
-                clause: $clause,
-                name: $name,
-                level: crate::conformance::Level::$level,
-                run: |stage| Box::pin($run(stage)),
-            }),*]
-        }
-    };
-}
-use cases;
-
 /// All cases, in the order of the page.
 pub(super) fn all() -> Vec<Case<Stage>> {
     let mut cases: Vec<Case<Stage>> = [

@@ -5,19 +5,21 @@ use solme_sync_protocol::{InvalidRequestReason, ProblemCode, RefusalCode, limits
 use super::super::answer::Answer;
 use super::super::draft::{Request, string};
 use super::super::stage::{LicenseServer, Stage};
-use super::{all_unreadable, cases, of};
-use crate::conformance::{Finding, Outcome};
+use super::{all_unreadable, of};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "9.1" "a-request-of-16384-bytes-is-served-a-longer-one-is-too-large" Must size_of_a_request;
-    "9.1" "a-header-of-1024-bytes-is-read-a-longer-one-is-not" Must size_of_a_header;
-    "9.1" "json-of-depth-32-is-read-deeper-json-is-not" Must depth;
-    "9.1" "without-an-integer-version-it-is-unreadable" Must version;
-    "9.1" "without-iss-it-is-unreadable" Must iss;
-    "9.2" "a-signature-that-does-not-fit-is-refused" Must wrong_signatures;
-    "9.2" "the-signature-of-a-request-that-was-answered-is-verified-too" Must answered_before;
-    "9.2" "somebody-elses-signature-does-not-bind" Must foreign_signature_binds_nothing;
-    "9.2" "the-signature-comes-before-the-id" Must before_the_id;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "9.1" Must a_request_of_16384_bytes_is_served_a_longer_one_is_too_large;
+        "9.1" Must a_header_of_1024_bytes_is_read_a_longer_one_is_not;
+        "9.1" Must json_of_depth_32_is_read_deeper_json_is_not;
+        "9.1" Must without_an_integer_version_it_is_unreadable;
+        "9.1" Must without_iss_it_is_unreadable;
+        "9.2" Must a_signature_that_does_not_fit_is_refused;
+        "9.2" Must the_signature_of_a_request_that_was_answered_is_verified_too;
+        "9.2" Must somebody_elses_signature_does_not_bind;
+        "9.2" Must the_signature_comes_before_the_id;
+    }
 }
 
 /// A request that is exactly so long, by an unknown member.
@@ -39,7 +41,7 @@ pub(super) fn longest(server: &LicenseServer) -> Request {
     longest.expect("of two lengths in a row base64url has one")
 }
 
-async fn size_of_a_request(stage: &Stage) -> Outcome {
+async fn a_request_of_16384_bytes_is_served_a_longer_one_is_too_large(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let longest = longest(&server);
     server.synchronize_with(longest).await?;
@@ -55,7 +57,7 @@ fn too_large(answer: Answer) -> Outcome {
     Finding::unless_equal(&413, &status)
 }
 
-async fn size_of_a_header(stage: &Stage) -> Outcome {
+async fn a_header_of_1024_bytes_is_read_a_longer_one_is_not(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let with = |bytes: usize| {
         let draft = server.draft();
@@ -68,7 +70,7 @@ async fn size_of_a_header(stage: &Stage) -> Outcome {
     all_unreadable(&server.site, [("1,025 bytes", too_long.jws)]).await
 }
 
-async fn depth(stage: &Stage) -> Outcome {
+async fn json_of_depth_32_is_read_deeper_json_is_not(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let with = |arrays: usize| {
         let nested = format!("{}{}", "[".repeat(arrays), "]".repeat(arrays));
@@ -88,7 +90,7 @@ async fn depth(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn version(stage: &Stage) -> Outcome {
+async fn without_an_integer_version_it_is_unreadable(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let with = |version: &str| server.request_with(|payload| payload.set("version", version)).jws;
     let without = server.request_with(|payload| payload.remove("version")).jws;
@@ -96,14 +98,14 @@ async fn version(stage: &Stage) -> Outcome {
     all_unreadable(&server.site, variants).await
 }
 
-async fn iss(stage: &Stage) -> Outcome {
+async fn without_iss_it_is_unreadable(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let with = |iss: &str| server.request_with(|payload| payload.set("iss", iss)).jws;
     let without = server.request_with(|payload| payload.remove("iss")).jws;
     all_unreadable(&server.site, [("none", without), ("null", with("null")), ("a number", with("4711"))]).await
 }
 
-async fn wrong_signatures(stage: &Stage) -> Outcome {
+async fn a_signature_that_does_not_fit_is_refused(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let (one, other) = (server.request(), server.request());
     let signature = |jws: &str| jws.rsplit('.').next().unwrap_or_default().to_owned();
@@ -124,7 +126,7 @@ async fn wrong_signatures(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn answered_before(stage: &Stage) -> Outcome {
+async fn the_signature_of_a_request_that_was_answered_is_verified_too(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let (older, newest) = (server.synchronize().await?.request, server.synchronize().await?.request);
     let swapped = |one: &Request, other: &Request| {
@@ -136,7 +138,7 @@ async fn answered_before(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn foreign_signature_binds_nothing(stage: &Stage) -> Outcome {
+async fn somebody_elses_signature_does_not_bind(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let (mut owner, thief) = (site.license_server(), site.license_server());
     // the owner's request and key, signed by somebody else: were it accepted, the owner would be bound by it
@@ -146,7 +148,7 @@ async fn foreign_signature_binds_nothing(stage: &Stage) -> Outcome {
     Finding::unless_equal(&1, &owner.synchronize().await?.receipt.sequence)
 }
 
-async fn before_the_id(stage: &Stage) -> Outcome {
+async fn the_signature_comes_before_the_id(stage: &Stage) -> Outcome {
     let unknown = stage.site().await?.unknown();
     let server = unknown.license_server();
     let (one, other) = (server.request(), server.request());

@@ -4,19 +4,21 @@ use solme_sync_protocol::SYNCHRONIZE_WITHIN;
 
 use super::super::stage::{Stage, Synchronized};
 use super::file::file_of;
-use super::{cases, near, of};
-use crate::conformance::{Finding, Outcome};
+use super::{near, of};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "6.1" "a-receipt-says-what-was-asked-and-by-whom" Must members;
-    "6.2" "synchronize-by-is-366-days-after-iat" Must deadline;
-    "6.2" "the-deadline-moves-with-main-server-time" Must deadline_moves;
-    "6.3" "the-sequence-is-exactly-one-more-each-time" Must sequence;
-    "6.3" "the-sequence-goes-on-over-all-key-pairs-of-the-id" Must sequence_over_key_pairs;
-    "6.3" "each-license-server-id-has-a-sequence-of-its-own" Must sequence_of_each_id;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "6.1" Must a_receipt_says_what_was_asked_and_by_whom;
+        "6.2" Must synchronize_by_is_366_days_after_iat;
+        "6.2" Must the_deadline_moves_with_main_server_time;
+        "6.3" Must the_sequence_is_exactly_one_more_each_time;
+        "6.3" Must the_sequence_goes_on_over_all_key_pairs_of_the_id;
+        "6.3" Must each_license_server_id_has_a_sequence_of_its_own;
+    }
 }
 
-async fn members(stage: &Stage) -> Outcome {
+async fn a_receipt_says_what_was_asked_and_by_whom(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let Synchronized { request, receipt, .. } = server.synchronize().await?;
     let asked = [
@@ -34,12 +36,12 @@ async fn members(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn deadline(stage: &Stage) -> Outcome {
+async fn synchronize_by_is_366_days_after_iat(stage: &Stage) -> Outcome {
     let receipt = stage.site().await?.license_server().synchronize().await?.receipt;
     Finding::unless_equal(&(receipt.main_server_time.as_secs() + SYNCHRONIZE_WITHIN), &receipt.synchronize_by.as_secs())
 }
 
-async fn deadline_moves(stage: &Stage) -> Outcome {
+async fn the_deadline_moves_with_main_server_time(stage: &Stage) -> Outcome {
     let site = stage.site_of_its_own().await?;
     let mut server = site.license_server();
     let first = server.synchronize().await?.receipt;
@@ -56,7 +58,7 @@ async fn deadline_moves(stage: &Stage) -> Outcome {
     of("by file", Finding::unless_equal(&by_file.main_server_time.synchronize_by(), &by_file.synchronize_by))
 }
 
-async fn sequence(stage: &Stage) -> Outcome {
+async fn the_sequence_is_exactly_one_more_each_time(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     for wanted in 1..=4 {
         Finding::unless_equal(&wanted, &server.synchronize().await?.receipt.sequence)?;
@@ -64,7 +66,7 @@ async fn sequence(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn sequence_over_key_pairs(stage: &Stage) -> Outcome {
+async fn the_sequence_goes_on_over_all_key_pairs_of_the_id(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     for wanted in 1..=3 {
         Finding::unless_equal(&wanted, &site.license_server().synchronize().await?.receipt.sequence)?;
@@ -73,7 +75,7 @@ async fn sequence_over_key_pairs(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn sequence_of_each_id(stage: &Stage) -> Outcome {
+async fn each_license_server_id_has_a_sequence_of_its_own(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut server = site.license_server();
     server.synchronize().await?;

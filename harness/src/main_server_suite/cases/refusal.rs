@@ -4,18 +4,20 @@ use solme_sync_protocol::{ProblemCode, RefusalCode, SYNCHRONIZE_WITHIN};
 
 use super::super::stage::Stage;
 use super::file::file_of;
-use super::{cases, near, of};
-use crate::conformance::{Finding, Outcome};
+use super::{near, of};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "8.1" "a-refusal-says-what-was-refused" Must members;
-    "8.1" "its-iat-is-main-server-time-by-both-carriers" Must time;
-    "8.1" "a-refusal-names-the-id-of-the-request-even-if-it-is-unknown" Must unknown_id;
-    "8.1" "text-and-cure-say-something-to-people" Should words;
-    "8.2" "what-cannot-be-read-gets-no-signed-refusal" Must unreadable;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "8.1" Must a_refusal_says_what_was_refused;
+        "8.1" Must its_iat_is_main_server_time_by_both_carriers;
+        "8.1" Must a_refusal_names_the_id_of_the_request_even_if_it_is_unknown;
+        "8.1" Should text_and_cure_say_something_to_people;
+        "8.2" Must what_cannot_be_read_gets_no_signed_refusal;
+    }
 }
 
-async fn members(stage: &Stage) -> Outcome {
+async fn a_refusal_says_what_was_refused(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let receipt = site.license_server().synchronize().await?.receipt;
     let thief = site.license_server();
@@ -32,7 +34,7 @@ async fn members(stage: &Stage) -> Outcome {
     near(receipt.main_server_time, refusal.main_server_time)
 }
 
-async fn time(stage: &Stage) -> Outcome {
+async fn its_iat_is_main_server_time_by_both_carriers(stage: &Stage) -> Outcome {
     let site = stage.site_of_its_own().await?;
     site.advance_clock(SYNCHRONIZE_WITHIN).await?;
     let receipt = site.license_server().synchronize().await?.receipt;
@@ -44,13 +46,13 @@ async fn time(stage: &Stage) -> Outcome {
     of("by file", near(receipt.main_server_time, refusal.main_server_time))
 }
 
-async fn unknown_id(stage: &Stage) -> Outcome {
+async fn a_refusal_names_the_id_of_the_request_even_if_it_is_unknown(stage: &Stage) -> Outcome {
     let unknown = stage.site().await?.unknown();
     let refusal = unknown.license_server().ask().await?.refused(RefusalCode::UnknownLicenseServerId)?;
     Finding::unless_equal(&unknown.id, &refusal.license_server_id.to_string())
 }
 
-async fn words(stage: &Stage) -> Outcome {
+async fn text_and_cure_say_something_to_people(stage: &Stage) -> Outcome {
     let unknown = stage.site().await?.unknown();
     let refusal = unknown.license_server().ask().await?.refused(RefusalCode::UnknownLicenseServerId)?;
     if refusal.text.trim().is_empty() || refusal.cure.trim().is_empty() {
@@ -59,7 +61,7 @@ async fn words(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn unreadable(stage: &Stage) -> Outcome {
+async fn what_cannot_be_read_gets_no_signed_refusal(stage: &Stage) -> Outcome {
     let (_, problem) = stage.site().await?.send("hello").await?.problem(ProblemCode::UnreadableRequest)?;
     Finding::unless_equal(&None, &problem.refusal)
 }

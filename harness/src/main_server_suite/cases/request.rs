@@ -4,19 +4,21 @@ use solme_sync_protocol::{InvalidRequestReason, RefusalCode};
 
 use super::super::draft::{Object, string};
 use super::super::stage::Stage;
-use super::{Change, all_malformed, cases, of};
-use crate::conformance::Outcome;
+use super::{Change, all_malformed, of};
+use crate::conformance::{Case, Outcome, cases};
 
-cases! {
-    "5.1" "a-request-without-one-of-its-members-is-malformed" Must missing_members;
-    "5.1" "a-member-of-another-type-is-malformed" Must wrong_types;
-    "5.1" "product-and-its-version-are-1-to-64-printable-ascii-characters" Must product;
-    "5.2" "neither-iat-nor-high-water-mark-is-judged" Must times_are_not_judged;
-    "5.3" "the-sealing-key-is-not-the-signing-key" Must sealing_key_is_signing_key;
-    "5.4" "a-request-id-is-not-used-twice" Must request_id_twice;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "5.1" Must a_request_without_one_of_its_members_is_malformed;
+        "5.1" Must a_member_of_another_type_is_malformed;
+        "5.1" Must product_and_its_version_are_1_to_64_printable_ascii_characters;
+        "5.2" Must neither_iat_nor_high_water_mark_is_judged;
+        "5.3" Must the_sealing_key_is_not_the_signing_key;
+        "5.4" Must a_request_id_is_not_used_twice;
+    }
 }
 
-async fn missing_members(stage: &Stage) -> Outcome {
+async fn a_request_without_one_of_its_members_is_malformed(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     // without version or iss it is unreadable (9.1)
     for name in server.draft().payload.names().iter().filter(|name| !matches!(name.as_str(), "version" | "iss")) {
@@ -26,7 +28,7 @@ async fn missing_members(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn wrong_types(stage: &Stage) -> Outcome {
+async fn a_member_of_another_type_is_malformed(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     for name in server.draft().payload.names().iter().filter(|name| !matches!(name.as_str(), "version" | "iss")) {
         let request = server.request_with(|payload| payload.set(name, "[]"));
@@ -39,7 +41,7 @@ async fn wrong_types(stage: &Stage) -> Outcome {
     all_malformed(&server, null).await
 }
 
-async fn product(stage: &Stage) -> Outcome {
+async fn product_and_its_version_are_1_to_64_printable_ascii_characters(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     all_malformed(
         &server,
@@ -55,7 +57,7 @@ async fn product(stage: &Stage) -> Outcome {
     server.synchronize_with(longest).await.map(drop)
 }
 
-async fn times_are_not_judged(stage: &Stage) -> Outcome {
+async fn neither_iat_nor_high_water_mark_is_judged(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     for (variant, iat, mark) in [
         ("1970", "0", "0"),
@@ -71,14 +73,14 @@ async fn times_are_not_judged(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn sealing_key_is_signing_key(stage: &Stage) -> Outcome {
+async fn the_sealing_key_is_not_the_signing_key(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let jwk = Object::jwk(&server.key.jwk).json();
     let request = server.request_with(|payload| payload.set("sealing_jwk", jwk));
     server.send(&request).await?.invalid(InvalidRequestReason::SealingKeyIsSigningKey)
 }
 
-async fn request_id_twice(stage: &Stage) -> Outcome {
+async fn a_request_id_is_not_used_twice(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let (first, second) = (server.synchronize().await?.request, server.synchronize().await?.request);
     for used in [first, second] {

@@ -5,39 +5,40 @@ use solme_sync_protocol::{InvalidRequestReason, RefusalCode};
 use super::super::answer::same_bytes;
 use super::super::draft::{Object, Request, string};
 use super::super::stage::{LicenseServer, SECOND_LICENSE, Stage};
-use super::cases;
-use crate::conformance::{Finding, Outcome};
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "1.2" "while-a-key-pair-is-in-use-every-other-one-is-refused" Must in_use;
-    "9.3" "an-unknown-license-server-id-is-refused" Must unknown_id;
-    "9.3" "the-id-comes-before-version-and-content" Must id_before_content;
-    "9.5" "a-disabled-license-server-id-is-refused-until-it-is-enabled" Must disabled;
-    "9.5" "disabled-comes-before-cleared" Must disabled_before_cleared;
-    "9.5" "disabled-comes-before-answered-before" Must disabled_before_resend;
-    "9.5" "disabled-comes-before-the-key-pair-in-use" Must disabled_before_in_use;
-    "9.6" "a-cleared-key-pair-is-refused" Must cleared;
-    "9.6" "cleared-comes-before-answered-before" Must cleared_before_resend;
-    "9.6" "cleared-comes-before-version-and-content" Must cleared_before_content;
-    "9.6" "cleared-comes-before-the-key-pair-in-use" Must cleared_before_in_use;
-    "9.7" "the-newest-request-gets-receipt-and-payload-again-byte-for-byte" Must resend;
-    "9.7" "it-gets-them-after-others-and-after-a-change-too" Must resend_after_others;
-    "9.7" "a-first-request-is-answered-again-although-it-claims-no-receipt" Must resend_of_the_first;
-    "9.7" "an-older-request-was-answered-already" Must older;
-    "9.7" "answered-before-comes-before-the-claimed-receipt" Must older_by_a_copy;
-    "9.8" "another-version-is-not-supported" Must other_version;
-    "9.8" "malformed-comes-before-the-wrong-main-server" Must malformed_first;
-    "9.8" "the-wrong-main-server-is-named" Must wrong_main_server;
-    "9.8" "the-wrong-main-server-comes-before-the-sealing-key" Must wrong_main_server_first;
-    "9.8" "the-sealing-key-comes-before-the-request-id" Must sealing_key_first;
-    "9.8" "a-request-id-may-be-used-again-after-a-refusal" Must request_id_after_a_refusal;
-    "9.8" "a-request-id-may-be-used-again-at-another-id" Must request_id_at_another_id;
-    "9.8" "a-request-id-is-spent-for-every-key-pair-of-the-id" Must request_id_of_another_key_pair;
-    "9.8" "version-and-content-come-before-the-key-pair-in-use" Must content_before_in_use;
-    "9.9" "another-key-pair-is-refused-whatever-it-claims" Must in_use_whatever_is_claimed;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "1.2" Must while_a_key_pair_is_in_use_every_other_one_is_refused;
+        "9.3" Must an_unknown_license_server_id_is_refused;
+        "9.3" Must the_id_comes_before_version_and_content;
+        "9.5" Must a_disabled_license_server_id_is_refused_until_it_is_enabled;
+        "9.5" Must disabled_comes_before_cleared;
+        "9.5" Must disabled_comes_before_answered_before;
+        "9.5" Must disabled_comes_before_the_key_pair_in_use;
+        "9.6" Must a_cleared_key_pair_is_refused;
+        "9.6" Must cleared_comes_before_answered_before;
+        "9.6" Must cleared_comes_before_version_and_content;
+        "9.6" Must cleared_comes_before_the_key_pair_in_use;
+        "9.7" Must the_newest_request_gets_receipt_and_payload_again_byte_for_byte;
+        "9.7" Must it_gets_them_after_others_and_after_a_change_too;
+        "9.7" Must a_first_request_is_answered_again_although_it_claims_no_receipt;
+        "9.7" Must an_older_request_was_answered_already;
+        "9.7" Must answered_before_comes_before_the_claimed_receipt;
+        "9.8" Must another_version_is_not_supported;
+        "9.8" Must malformed_comes_before_the_wrong_main_server;
+        "9.8" Must the_wrong_main_server_is_named;
+        "9.8" Must the_wrong_main_server_comes_before_the_sealing_key;
+        "9.8" Must the_sealing_key_comes_before_the_request_id;
+        "9.8" Must a_request_id_may_be_used_again_after_a_refusal;
+        "9.8" Must a_request_id_may_be_used_again_at_another_id;
+        "9.8" Must a_request_id_is_spent_for_every_key_pair_of_the_id;
+        "9.8" Must version_and_content_come_before_the_key_pair_in_use;
+        "9.9" Must another_key_pair_is_refused_whatever_it_claims;
+    }
 }
 
-async fn in_use(stage: &Stage) -> Outcome {
+async fn while_a_key_pair_is_in_use_every_other_one_is_refused(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut owner = site.license_server();
     owner.synchronize().await?;
@@ -47,7 +48,7 @@ async fn in_use(stage: &Stage) -> Outcome {
     Finding::unless_equal(&2, &owner.synchronize().await?.receipt.sequence)
 }
 
-async fn unknown_id(stage: &Stage) -> Outcome {
+async fn an_unknown_license_server_id_is_refused(stage: &Stage) -> Outcome {
     let unknown = stage.site().await?.unknown();
     unknown.license_server().ask().await?.refused(RefusalCode::UnknownLicenseServerId).map(drop)
 }
@@ -60,12 +61,12 @@ fn version_2(server: &LicenseServer) -> Request {
     })
 }
 
-async fn id_before_content(stage: &Stage) -> Outcome {
+async fn the_id_comes_before_version_and_content(stage: &Stage) -> Outcome {
     let server = stage.site().await?.unknown().license_server();
     server.send(&version_2(&server)).await?.refused(RefusalCode::UnknownLicenseServerId).map(drop)
 }
 
-async fn disabled(stage: &Stage) -> Outcome {
+async fn a_disabled_license_server_id_is_refused_until_it_is_enabled(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     server.site.disable().await?;
@@ -74,7 +75,7 @@ async fn disabled(stage: &Stage) -> Outcome {
     Finding::unless_equal(&2, &server.synchronize().await?.receipt.sequence)
 }
 
-async fn disabled_before_cleared(stage: &Stage) -> Outcome {
+async fn disabled_comes_before_cleared(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     server.site.clear().await?;
@@ -82,14 +83,14 @@ async fn disabled_before_cleared(stage: &Stage) -> Outcome {
     server.ask().await?.refused(RefusalCode::LicenseServerIdDisabled).map(drop)
 }
 
-async fn disabled_before_resend(stage: &Stage) -> Outcome {
+async fn disabled_comes_before_answered_before(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let first = server.synchronize().await?;
     server.site.disable().await?;
     server.send(&first.request).await?.refused(RefusalCode::LicenseServerIdDisabled).map(drop)
 }
 
-async fn disabled_before_in_use(stage: &Stage) -> Outcome {
+async fn disabled_comes_before_the_key_pair_in_use(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     server.site.disable().await?;
@@ -105,29 +106,29 @@ async fn cleared_server(stage: &Stage) -> Result<LicenseServer, Finding> {
     Ok(server)
 }
 
-async fn cleared(stage: &Stage) -> Outcome {
+async fn a_cleared_key_pair_is_refused(stage: &Stage) -> Outcome {
     cleared_server(stage).await?.ask().await?.refused(RefusalCode::KeyPairCleared).map(drop)
 }
 
-async fn cleared_before_resend(stage: &Stage) -> Outcome {
+async fn cleared_comes_before_answered_before(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let newest = server.synchronize().await?;
     server.site.clear().await?;
     server.send(&newest.request).await?.refused(RefusalCode::KeyPairCleared).map(drop)
 }
 
-async fn cleared_before_content(stage: &Stage) -> Outcome {
+async fn cleared_comes_before_version_and_content(stage: &Stage) -> Outcome {
     let server = cleared_server(stage).await?;
     server.send(&version_2(&server)).await?.refused(RefusalCode::KeyPairCleared).map(drop)
 }
 
-async fn cleared_before_in_use(stage: &Stage) -> Outcome {
+async fn cleared_comes_before_the_key_pair_in_use(stage: &Stage) -> Outcome {
     let server = cleared_server(stage).await?;
     server.with_new_key_pair().synchronize().await?;
     server.ask().await?.refused(RefusalCode::KeyPairCleared).map(drop)
 }
 
-async fn resend(stage: &Stage) -> Outcome {
+async fn the_newest_request_gets_receipt_and_payload_again_byte_for_byte(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     let newest = server.synchronize().await?;
@@ -140,7 +141,7 @@ async fn resend(stage: &Stage) -> Outcome {
     Finding::unless_equal(&3, &server.synchronize().await?.receipt.sequence)
 }
 
-async fn resend_after_others(stage: &Stage) -> Outcome {
+async fn it_gets_them_after_others_and_after_a_change_too(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let newest = server.synchronize().await?;
     let payload = server.payload(&newest).await?;
@@ -155,7 +156,7 @@ async fn resend_after_others(stage: &Stage) -> Outcome {
     same_bytes("the same payload", &payload, &server.payload(&newest).await?)
 }
 
-async fn resend_of_the_first(stage: &Stage) -> Outcome {
+async fn a_first_request_is_answered_again_although_it_claims_no_receipt(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let first = server.synchronize().await?;
     Finding::unless_equal(&String::new(), &first.request.member("last_receipt"))?;
@@ -163,7 +164,7 @@ async fn resend_of_the_first(stage: &Stage) -> Outcome {
     same_bytes("the same receipt", first.text.as_bytes(), again.as_bytes())
 }
 
-async fn older(stage: &Stage) -> Outcome {
+async fn an_older_request_was_answered_already(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let (first, second) = (server.synchronize().await?, server.synchronize().await?);
     server.synchronize().await?;
@@ -173,7 +174,7 @@ async fn older(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn older_by_a_copy(stage: &Stage) -> Outcome {
+async fn answered_before_comes_before_the_claimed_receipt(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     server.synchronize().await?;
     let copy = server.clone();
@@ -183,7 +184,7 @@ async fn older_by_a_copy(stage: &Stage) -> Outcome {
     copy.send(&outstanding).await?.refused(RefusalCode::RequestAlreadyAnswered).map(drop)
 }
 
-async fn other_version(stage: &Stage) -> Outcome {
+async fn another_version_is_not_supported(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     for version in ["0", "2", "9007199254740991"] {
         let request = server.request_with(|payload| payload.set("version", version));
@@ -192,7 +193,7 @@ async fn other_version(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn malformed_first(stage: &Stage) -> Outcome {
+async fn malformed_comes_before_the_wrong_main_server(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let request = server.request_with(|payload| {
         payload.set("aud", "\"another-main-server\"");
@@ -201,13 +202,13 @@ async fn malformed_first(stage: &Stage) -> Outcome {
     server.send(&request).await?.invalid(InvalidRequestReason::MalformedClaims)
 }
 
-async fn wrong_main_server(stage: &Stage) -> Outcome {
+async fn the_wrong_main_server_is_named(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let request = server.request_with(|payload| payload.set("aud", "\"another-main-server\""));
     server.send(&request).await?.invalid(InvalidRequestReason::WrongMainServer)
 }
 
-async fn wrong_main_server_first(stage: &Stage) -> Outcome {
+async fn the_wrong_main_server_comes_before_the_sealing_key(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let jwk = Object::jwk(&server.key.jwk).json();
     let request = server.request_with(|payload| {
@@ -217,7 +218,7 @@ async fn wrong_main_server_first(stage: &Stage) -> Outcome {
     server.send(&request).await?.invalid(InvalidRequestReason::WrongMainServer)
 }
 
-async fn sealing_key_first(stage: &Stage) -> Outcome {
+async fn the_sealing_key_comes_before_the_request_id(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let used = server.synchronize().await?.request.member("jti");
     let jwk = Object::jwk(&server.key.jwk).json();
@@ -228,7 +229,7 @@ async fn sealing_key_first(stage: &Stage) -> Outcome {
     server.send(&request).await?.invalid(InvalidRequestReason::SealingKeyIsSigningKey)
 }
 
-async fn request_id_after_a_refusal(stage: &Stage) -> Outcome {
+async fn a_request_id_may_be_used_again_after_a_refusal(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let refused = server.request_with(|payload| payload.set("aud", "\"another-main-server\""));
     server.send(&refused).await?.invalid(InvalidRequestReason::WrongMainServer)?;
@@ -241,7 +242,7 @@ async fn request_id_after_a_refusal(stage: &Stage) -> Outcome {
     server.synchronize_with(again).await.map(drop)
 }
 
-async fn request_id_at_another_id(stage: &Stage) -> Outcome {
+async fn a_request_id_may_be_used_again_at_another_id(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let used = server.synchronize().await?.request.member("jti");
     let mut neighbour = server.site.another().await?.license_server();
@@ -249,7 +250,7 @@ async fn request_id_at_another_id(stage: &Stage) -> Outcome {
     neighbour.synchronize_with(request).await.map(drop)
 }
 
-async fn request_id_of_another_key_pair(stage: &Stage) -> Outcome {
+async fn a_request_id_is_spent_for_every_key_pair_of_the_id(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let used = server.synchronize().await?.request.member("jti");
     server.site.clear().await?;
@@ -258,7 +259,7 @@ async fn request_id_of_another_key_pair(stage: &Stage) -> Outcome {
     next.send(&request).await?.invalid(InvalidRequestReason::RequestIdReused)
 }
 
-async fn content_before_in_use(stage: &Stage) -> Outcome {
+async fn version_and_content_come_before_the_key_pair_in_use(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     site.license_server().synchronize().await?;
     let stranger = site.license_server();
@@ -267,7 +268,7 @@ async fn content_before_in_use(stage: &Stage) -> Outcome {
     stranger.send(&malformed).await?.invalid(InvalidRequestReason::MalformedClaims)
 }
 
-async fn in_use_whatever_is_claimed(stage: &Stage) -> Outcome {
+async fn another_key_pair_is_refused_whatever_it_claims(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let mut owner = site.license_server();
     owner.synchronize().await?;

@@ -6,24 +6,26 @@ use super::super::answer::same_bytes;
 use super::super::draft::string;
 use super::super::keys::with_other_signature;
 use super::super::stage::Stage;
-use super::{all_unreadable, cases};
-use crate::conformance::{Finding, Outcome};
+use super::all_unreadable;
+use crate::conformance::{Case, Finding, Outcome, cases};
 
-cases! {
-    "4.1" "what-is-no-compact-jws-is-unreadable" Must no_compact_jws;
-    "4.2" "another-alg-is-unreadable" Must other_algorithms;
-    "4.2" "a-signature-has-96-bytes" Must length_of_a_signature;
-    "4.3" "the-header-of-a-request-has-exactly-its-members" Must header_of_a_request;
-    "4.3" "the-header-of-an-answer-has-exactly-its-members" Must header_of_an_answer;
-    "4.4" "another-typ-is-unreadable" Must other_types;
-    "4.5" "what-is-signed-is-the-text-as-received" Must spaces_in_json;
-    "4.6" "a-request-with-the-other-signature-is-the-same-request" Must other_signature;
-    "4.6" "a-last-receipt-with-the-other-signature-is-the-same-receipt" Must other_signature_of_a_receipt;
-    "4.7" "version-is-read-before-all-other-members" Must version_first;
-    "4.8" "the-request-digest-is-over-the-signing-input" Must request_digest;
+pub(super) fn cases() -> Vec<Case<Stage>> {
+    cases! {
+        "4.1" Must what_is_no_compact_jws_is_unreadable;
+        "4.2" Must another_alg_is_unreadable;
+        "4.2" Must a_signature_has_96_bytes;
+        "4.3" Must the_header_of_a_request_has_exactly_its_members;
+        "4.3" Must the_header_of_an_answer_has_exactly_its_members;
+        "4.4" Must another_typ_is_unreadable;
+        "4.5" Must what_is_signed_is_the_text_as_received;
+        "4.6" Must a_request_with_the_other_signature_is_the_same_request;
+        "4.6" Must a_last_receipt_with_the_other_signature_is_the_same_receipt;
+        "4.7" Must version_is_read_before_all_other_members;
+        "4.8" Must the_request_digest_is_over_the_signing_input;
+    }
 }
 
-async fn no_compact_jws(stage: &Stage) -> Outcome {
+async fn what_is_no_compact_jws_is_unreadable(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let good = server.request().jws;
     let parts: Vec<&str> = good.split('.').collect();
@@ -44,7 +46,7 @@ async fn no_compact_jws(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn other_algorithms(stage: &Stage) -> Outcome {
+async fn another_alg_is_unreadable(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let with = |alg: &str| server.request_with_header(|header| header.set("alg", alg)).jws;
     let none = with("\"none\"");
@@ -63,7 +65,7 @@ async fn other_algorithms(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn length_of_a_signature(stage: &Stage) -> Outcome {
+async fn a_signature_has_96_bytes(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let request = server.request();
     let signing_input = request.signing_input();
@@ -80,7 +82,7 @@ async fn length_of_a_signature(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn header_of_a_request(stage: &Stage) -> Outcome {
+async fn the_header_of_a_request_has_exactly_its_members(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let without = |name: &str| server.request_with_header(|header| header.remove(name)).jws;
     let with = |name: &str, value: &str| server.request_with_header(|header| header.set(name, value)).jws;
@@ -99,7 +101,7 @@ async fn header_of_a_request(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn header_of_an_answer(stage: &Stage) -> Outcome {
+async fn the_header_of_an_answer_has_exactly_its_members(stage: &Stage) -> Outcome {
     let site = stage.site().await?;
     let receipt = site.license_server().synchronize().await?.text;
     let refusal = site.license_server().ask().await?;
@@ -113,7 +115,7 @@ async fn header_of_an_answer(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-async fn other_types(stage: &Stage) -> Outcome {
+async fn another_typ_is_unreadable(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let with = |typ: &str| server.request_with_header(|header| header.set("typ", string(typ))).jws;
     all_unreadable(
@@ -127,7 +129,7 @@ async fn other_types(stage: &Stage) -> Outcome {
     .await
 }
 
-async fn spaces_in_json(stage: &Stage) -> Outcome {
+async fn what_is_signed_is_the_text_as_received(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let draft = server.draft();
     let header = draft.header.json().replace("\"typ\":", "\r\n\t\"typ\" : ");
@@ -137,21 +139,21 @@ async fn spaces_in_json(stage: &Stage) -> Outcome {
     Finding::unless_equal(&synchronized.request.digest, &synchronized.receipt.request_digest)
 }
 
-async fn other_signature(stage: &Stage) -> Outcome {
+async fn a_request_with_the_other_signature_is_the_same_request(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let first = server.synchronize().await?;
     let (again, _) = server.site.send(with_other_signature(&first.request.jws)).await?.accepted()?;
     same_bytes("the same receipt again", first.text.as_bytes(), again.as_bytes())
 }
 
-async fn other_signature_of_a_receipt(stage: &Stage) -> Outcome {
+async fn a_last_receipt_with_the_other_signature_is_the_same_receipt(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let first = server.synchronize().await?;
     server.last_receipt = Some(with_other_signature(&first.text));
     server.synchronize().await.map(drop)
 }
 
-async fn version_first(stage: &Stage) -> Outcome {
+async fn version_is_read_before_all_other_members(stage: &Stage) -> Outcome {
     let server = stage.site().await?.license_server();
     let request = server.request_with(|payload| {
         payload.set("version", "2");
@@ -161,7 +163,7 @@ async fn version_first(stage: &Stage) -> Outcome {
     server.send(&request).await?.refused(RefusalCode::UnsupportedVersion).map(drop)
 }
 
-async fn request_digest(stage: &Stage) -> Outcome {
+async fn the_request_digest_is_over_the_signing_input(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let synchronized = server.synchronize().await?;
     let wanted = Digest::of(synchronized.request.signing_input());
