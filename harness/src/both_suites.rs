@@ -43,19 +43,11 @@ impl Suite {
         }
     }
 
-    /// The names of the bugs that our own subject can be given.
-    pub(crate) fn mutants(self) -> Vec<String> {
+    /// The bugs that our own subject can be given: their names, and the clauses that they break.
+    pub(crate) fn mutants(self) -> Vec<(&'static str, &'static str)> {
         match self {
-            Self::Client => license_server_mutants::all().map(|mutant| mutant.name.to_owned()).collect(),
-            Self::Server => main_server_mutants::all().iter().map(|mutant| mutant.name.to_owned()).collect(),
-        }
-    }
-
-    /// The clause that a bug breaks, where the table of the bugs says it.
-    pub(crate) fn clause_of_mutant(self, name: &str) -> Option<&'static str> {
-        match self {
-            Self::Client => license_server_mutants::named(name).ok().map(|mutant| mutant.clause()),
-            Self::Server => main_server_mutants::named(name).ok().map(|mutant| mutant.clause),
+            Self::Client => license_server_mutants::all().map(|mutant| (mutant.name, mutant.clause())).collect(),
+            Self::Server => main_server_mutants::all().iter().map(|mutant| (mutant.name, mutant.clause)).collect(),
         }
     }
 

@@ -41,20 +41,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn table() -> String {
     let (client, server) = (Suite::Client.list(), Suite::Server.list());
+    let bugs = [Suite::Client, Suite::Server].map(|suite| (suite, suite.mutants()));
     clauses().iter().fold(HEAD.to_owned(), |mut text, clause| {
         let of = |suite: Suite, cases| cell(&clause.id, cases, suite.no_case(&clause.id));
         let cases = [of(Suite::Client, &client), of(Suite::Server, &server)];
-        let mutants = [Suite::Client, Suite::Server].map(|suite| mutants(&clause.id, suite));
+        let mutants = bugs.each_ref().map(|(suite, bugs)| mutants(&clause.id, bugs, suite.no_mutant(&clause.id)));
         let _ = writeln!(text, "| {} | {} | {} |", clause.id, cases.join(" | "), mutants.join(" | "));
         text
     })
 }
 
-/// The names of the mutants that ignore a clause.
-fn mutants(clause: &str, suite: Suite) -> String {
-    let ignores = |name: &&String| suite.clause_of_mutant(name) == Some(clause);
-    let names: Vec<String> = suite.mutants().iter().filter(ignores).map(|name| format!("`{name}`")).collect();
-    match suite.no_mutant(clause) {
+/// The names of the mutants that ignore a clause, or why there is none.
+fn mutants(clause: &str, bugs: &[(&str, &str)], no_mutant: Option<&str>) -> String {
+    let ignores = bugs.iter().filter(|(_, ignored)| *ignored == clause);
+    let names: Vec<String> = ignores.map(|(name, _)| format!("`{name}`")).collect();
+    match no_mutant {
         Some(reason) => format!("*none: {reason}*"),
         None if names.is_empty() => "-".to_owned(),
         None => names.join(", "),

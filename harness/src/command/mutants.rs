@@ -51,10 +51,10 @@ struct Row<'a> {
 pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode> {
     let mut mutants = suite.mutants();
     if let Some(name) = &arguments.mutant {
-        if !mutants.contains(name) {
-            return Err(Usage::unknown("--mutant", name, mutants.iter().map(String::as_str)).into());
+        if !mutants.iter().any(|(known, _)| known == name) {
+            return Err(Usage::unknown("--mutant", name, mutants.iter().map(|(known, _)| *known)).into());
         }
-        mutants.retain(|mutant| mutant == name);
+        mutants.retain(|(known, _)| known == name);
     }
     let ours = format!("{} {}", shell_word(&this_executable()?), suite.our_subject());
     let voice = Voice::beside([&arguments.html, &arguments.json].into_iter().flatten().map(PathBuf::as_path));
@@ -67,12 +67,11 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode>
         progress.say(&report::summary(&unchanged));
     }
     let mut reports = vec![unchanged];
-    for mutant in &mutants {
+    for (mutant, clause) in &mutants {
         let command = format!("{ours} --mutant {mutant}");
-        let clause =
-            suite.clause_of_mutant(mutant).filter(|_| arguments.until_killed).map(|clause| format!("{clause}/"));
-        let has_cases = |clause: &String| suite.list().iter().any(|(id, _)| id.starts_with(clause));
-        let only = clause.filter(has_cases).map(|clause| format!("{clause}*"));
+        let cases = format!("{clause}/");
+        let has_cases = suite.list().iter().any(|(id, _)| id.starts_with(&cases));
+        let only = (arguments.until_killed && has_cases).then(|| format!("{cases}*"));
         let mut report = None;
         if let Some(only) = only {
             let judged = judge(suite, mutant, &command, vec![only], arguments, &stop, &progress).await?;
