@@ -1,10 +1,13 @@
 //! The command line, in the manual's words.
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use solme_sync_protocol::{LicenseNumber, LicenseServerId};
 
@@ -194,7 +197,48 @@ pub(crate) struct Network {
     proxy_loopback: bool,
 }
 
+/// Flags of all verbs but these, which have no use for them: by id and by name.
+const NO_FLAGS: [(&str, &[(&str, &str)]); 3] = [
+    ("completions", &[STATE, ("config", "config"), ("json", "json"), CLOCK_OFFSET]),
+    ("man-pages", &[STATE, ("config", "config"), CLOCK_OFFSET]),
+    ("config", &[CLOCK_OFFSET]),
+];
+const STATE: (&str, &str) = ("state", "state");
+const CLOCK_OFFSET: (&str, &str) = ("clock_offset", "clock-offset");
+
+/// The command line, each verb with the flags that it has a use for.
+pub(crate) fn command() -> Command {
+    NO_FLAGS.iter().fold(Cli::command(), |command, (verb, flags)| {
+        // An argument of the same name keeps the global one out.
+        command.mut_subcommand(verb, |command| command.args(flags.iter().map(|(id, flag)| no_flag(verb, id, flag))))
+    })
+}
+
+fn no_flag(verb: &str, id: &'static str, flag: &'static str) -> Arg {
+    let text = format!("{verb} has no use for it");
+    let refuse = move |_: &str| Err::<String, _>(text.clone());
+    Arg::new(id).long(flag).hide(true).num_args(0..=1).default_missing_value("").value_parser(refuse)
+}
+
 impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub(crate) fn read(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let mut command = command();
+        let matches = command.try_get_matches_from_mut(args)?;
+        let flags = NO_FLAGS.iter().find(|(verb, _)| matches.subcommand_name() == Some(verb));
+        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        match flags.and_then(|(verb, flags)| flags.iter().find(|(id, _)| given(id)).map(|(_, flag)| (verb, flag))) {
+            Some((verb, flag)) => {
+                let text = format!("--{flag} has no effect: {verb} has no use for it");
+                Err(command.error(ErrorKind::ArgumentConflict, text))
+            }
+            None => Self::from_arg_matches(&matches),
+        }
+    }
+
     /// The settings that the command line gives.
     pub(crate) fn flags(&self) -> Flags {
         let mut flags = Flags { config: self.config.clone(), state: self.state.clone(), ..Flags::default() };

@@ -3,14 +3,15 @@
 //! The border of output: whatever is said goes through `printable` here, whoever's text it is. Line breaks and styles
 //! are added behind it, so only ours get through.
 
-use std::fmt::{Display, Formatter};
-use std::io::Write as _;
+use std::fmt::Display;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use solme_sync_protocol::{UtcTime, printable, printable_json};
+use textwrap::{Options, WordSplitter, fill};
 
 use crate::core::{Changes, FileFailure};
 use crate::store::LocalStateFailure;
@@ -19,6 +20,7 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 pub(crate) const NAME: Style = Style::new().dimmed();
+pub(crate) const PLAIN: Style = Style::new();
 
 /// How a command ends, as `--help` documents it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,26 +101,43 @@ impl From<FileFailure> for Error {
 /// Text for people, line by line: no text can begin a line of its own, or have a colour. Colour reaches only a terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
-    body: String,
+    lines: Vec<Line>,
     next: Option<String>,
+}
+
+/// One line, with styles, and without anything else that acts.
+#[derive(Debug)]
+struct Line {
+    text: String,
+    /// For a row of a table: how far its further lines are indented. Other lines are sentences.
+    indent: Option<usize>,
 }
 
 impl Text {
     pub(crate) fn good(&mut self, text: impl Display) {
-        self.styled("", GOOD, text, "");
+        self.add(None, "", GOOD, text, "");
     }
 
     pub(crate) fn bad(&mut self, text: impl Display) {
-        self.styled("", BAD, text, "");
+        self.add(None, "", BAD, text, "");
     }
 
     pub(crate) fn warn(&mut self, text: impl Display) {
-        self.styled("", WARN, format_args!("Note: {text}."), "");
+        self.add(None, "", WARN, format_args!("Note: {text}."), "");
+    }
+
+    pub(crate) fn line(&mut self, text: impl Display) {
+        self.add(None, "", PLAIN, "", text);
     }
 
     /// A value with its name.
     pub(crate) fn value(&mut self, name: &str, value: impl Display) {
-        self.styled("", NAME, format_args!("{name:<22}"), value);
+        self.row(22, NAME, format_args!("{name:<22}"), value);
+    }
+
+    /// A row of a table, the first part of it in a style. Where it is too long it goes on with that indent.
+    pub(crate) fn row(&mut self, indent: usize, style: Style, text: impl Display, after: impl Display) {
+        self.add(Some(indent), "", style, text, after);
     }
 
     /// The next step. It stands last, whatever is added later.
@@ -126,40 +145,64 @@ impl Text {
         self.next = Some(sentence(&text.to_string()));
     }
 
-    pub(crate) fn line(&mut self, text: impl Display) {
-        self.styled("", Style::new(), "", text);
-    }
-
     /// Added, removed and changed licenses.
     pub(crate) fn changes(&mut self, changes: &Changes) {
         if changes.is_empty() {
             self.line("No license was added, removed or changed.");
         }
+        let mut row = |style, sign, what: &dyn Display| self.add(Some(4), "  ", style, sign, what);
         for number in &changes.added {
-            self.styled("  ", GOOD, "+", format_args!(" {number} added"));
+            row(GOOD, "+", &format_args!(" {number} added"));
         }
         for number in &changes.removed {
-            self.styled("  ", BAD, "-", format_args!(" {number} removed"));
+            row(BAD, "-", &format_args!(" {number} removed"));
         }
         for number in &changes.changed {
             let differences = changes.differences.get(number).map(|lines| lines.join("; ")).unwrap_or_default();
-            self.styled("  ", WARN, "~", format_args!(" {number} changed: {differences}"));
+            row(WARN, "~", &format_args!(" {number} changed: {differences}"));
         }
     }
 
-    /// One line, a part of it in a style: the one place where text is added.
-    fn styled(&mut self, before: &'static str, style: Style, text: impl Display, behind: impl Display) {
-        let (text, behind) = (text.to_string(), behind.to_string());
-        let line = format!("{before}{style}{}{style:#}{}\n", printable(&text), printable(&behind));
-        self.body.push_str(&line);
+    /// Adds one line, a part of it in a style: the one place where text is added.
+    fn add(
+        &mut self,
+        indent: Option<usize>,
+        before: &'static str,
+        style: Style,
+        text: impl Display,
+        after: impl Display,
+    ) {
+        let (text, after) = (text.to_string(), after.to_string());
+        let text = format!("{before}{style}{}{style:#}{}", printable(&text), printable(&after));
+        self.lines.push(Line { text, indent });
+    }
+
+    /// For a screen of so many columns. Without one, tables have 80, and sentences are not broken, for those who search.
+    pub(crate) fn for_screen(&self, columns: Option<usize>) -> String {
+        let mut lines: String = self.lines.iter().map(|line| line.wrapped(columns)).collect();
+        if let Some(next) = &self.next {
+            lines += &Line { text: format!("Next: {}", printable(next)), indent: None }.wrapped(columns);
+        }
+        lines
     }
 }
 
-impl Display for Text {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.body)?;
-        self.next.as_ref().map_or(Ok(()), |next| writeln!(f, "Next: {}", printable(next)))
+impl Line {
+    fn wrapped(&self, columns: Option<usize>) -> String {
+        let columns = match (columns, self.indent) {
+            (None, None) => return format!("{}\n", self.text),
+            (columns, _) => columns.unwrap_or(80).max(40),
+        };
+        let indent = " ".repeat(self.indent.unwrap_or_default());
+        let options = Options::new(columns).subsequent_indent(&indent).word_splitter(WordSplitter::NoHyphenation);
+        format!("{}\n", fill(&self.text, options))
     }
+}
+
+/// Columns of the screen, if there is one.
+fn columns() -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    set.or_else(|| std::io::stdout().is_terminal().then(textwrap::termwidth))
 }
 
 /// What a command did.
@@ -205,9 +248,9 @@ impl Report {
         if as_json {
             let _ = std::io::stdout().write_all(json_line(&self.json).as_bytes());
         } else if !self.stdout_is_taken && (self.is_the_answer || matches!(self.exit, Exit::Done | Exit::MayNotIssue)) {
-            let _ = write!(anstream::stdout(), "{}", self.text);
+            let _ = anstream::stdout().write_all(self.text.for_screen(columns()).as_bytes());
         } else {
-            let _ = write!(anstream::stderr(), "{}", self.text);
+            let _ = anstream::stderr().write_all(self.text.for_screen(columns()).as_bytes());
         }
     }
 }

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use serde_json::json;
 use solme_sync_protocol::{printable, printable_lines};
@@ -27,7 +26,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Runs `license-server` as [`crate::run()`] does, with other seams.
 pub fn run_with(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let cli = match Cli::read(&args) {
         Ok(cli) => cli,
         Err(error) => return wrong_command_line(&error, &args),
     };

@@ -8,7 +8,7 @@ use crate::core::{
     Carrier, Check, Failure, Finding, Found, Identity, LocalServer, Network, PortAnswer, ProxyFailure, Role, Times,
     cure_of, interpret_health, interpret_no_payload, may_issue, no_network,
 };
-use crate::output::{Exit, Report, Text, sentence};
+use crate::output::{BAD, Exit, GOOD, PLAIN, Report, Text, sentence};
 use crate::store::{Loaded, LocalStateFailure, Store};
 use crate::transport::Transport;
 
@@ -194,16 +194,18 @@ impl Diagnosis {
     }
 
     pub(super) fn report(&self) -> Report {
+        const INDENT: usize = 20;
         let mut text = Text::default();
         for Checked { name, ok, code, message, cure } in &self.checks {
             let name = name.as_str();
             match cure {
-                _ if *ok => text.good(format_args!("ok     {name:<12} {message}")),
+                _ if *ok => text.row(INDENT, GOOD, format_args!("ok     {name:<12} {message}"), ""),
                 Some(cure) if code != NOT_CHECKED => {
-                    text.bad(format_args!("wrong  {name:<12} {} [{code}]", sentence(message)));
-                    text.line(format_args!("       {:<12} {cure}", ""));
+                    let wrong = format!("wrong  {name:<12} {} [{code}]", sentence(message));
+                    text.row(INDENT, BAD, wrong, "");
+                    text.row(INDENT, PLAIN, "", format_args!("{:<INDENT$}{cure}", ""));
                 }
-                _ => text.line(format_args!("  ?    {name:<12} {message}")),
+                _ => text.row(INDENT, PLAIN, "", format_args!("  ?    {name:<12} {message}")),
             }
         }
         match &self.cure {

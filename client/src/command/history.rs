@@ -4,7 +4,7 @@ use serde::Serialize;
 use solme_sync_protocol::LicenseServerId;
 
 use super::Context;
-use crate::output::{Error, Exit, Report, Text};
+use crate::output::{Error, Exit, PLAIN, Report, Text};
 use crate::store::{PastEvent, Store};
 
 /// What happened, newest last.
@@ -26,8 +26,9 @@ impl History {
     pub(super) fn report(&self) -> Report {
         let mut text = Text::default();
         for event in &self.events {
-            text.line(format_args!("{}  {:<16} {:<13} {}", event.at, event.event, event.outcome, event.code));
-            text.line(format_args!("    {}", event.message));
+            let PastEvent { at, event, outcome, code, message, .. } = event;
+            text.row(4, PLAIN, "", format_args!("{at}  {event:<16} {outcome:<13} {code}"));
+            text.row(4, PLAIN, "", format_args!("    {message}"));
         }
         text.next("`license-server status` shows where this has led to.");
         Report::of(Exit::Done, self, text)

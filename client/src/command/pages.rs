@@ -3,16 +3,15 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 use serde_json::json;
 
-use crate::cli::Cli;
+use crate::cli;
 use crate::output::{Error, Exit, Report, Text};
 
 pub(super) fn completions(shell: Shell) -> Report {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "license-server", &mut script);
+    clap_complete::generate(shell, &mut cli::command(), "license-server", &mut script);
     // A reader that has gone away is no reason to fail.
     let _ = std::io::stdout().write_all(&script);
     let json = json!({ "outcome": "done", "code": "written", "shell": shell.to_string() });
@@ -20,7 +19,7 @@ pub(super) fn completions(shell: Shell) -> Report {
 }
 
 pub(super) fn man_pages(directory: &Path) -> Result<Report, Error> {
-    clap_mangen::generate_to(Cli::command(), directory).map_err(|error| Error {
+    clap_mangen::generate_to(cli::command(), directory).map_err(|error| Error {
         exit: Exit::FileNotUsable,
         code: "file-not-written",
         message: format!("the man pages cannot be written into {}: {error}", directory.display()),

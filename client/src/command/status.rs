@@ -13,7 +13,7 @@ use super::init::MainServer;
 use super::outcome::clock_notes;
 use super::session::Session;
 use crate::core::{Applied, Changes, FIRST_WARNING, LocalServer, State, may_issue};
-use crate::output::{Error, Exit, Report, Text, rfc3339, rfc3339_if_any};
+use crate::output::{Error, Exit, PLAIN, Report, Text, rfc3339, rfc3339_if_any};
 
 /// A license that ends within so many seconds is worth a note: 30 days.
 const ENDS_SOON: u64 = 30 * 86_400;
@@ -241,9 +241,10 @@ impl AllocatedLicense {
         let end = self.expires_at.map_or("without end".to_owned(), |end| format!("until {end}"));
         let shown = self.display.as_deref().map(|display| format!(" {display:?}")).unwrap_or_default();
         let domain = self.domain.as_deref().map(|domain| format!(", domain {domain}")).unwrap_or_default();
-        text.line(format_args!("license {}{shown}, from {} {end}{domain}", self.number, self.valid_from));
+        text.row(2, PLAIN, "", format_args!("license {}{shown}", self.number));
+        text.row(4, PLAIN, "", format_args!("  from {} {end}{domain}", self.valid_from));
         for component in &self.components {
-            text.line(format_args!("  {:<20} {} users", component.name, component.max_users));
+            text.row(4, PLAIN, "", format_args!("  {:<20} {} users", component.name, component.max_users));
         }
     }
 }

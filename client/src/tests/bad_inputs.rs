@@ -6,7 +6,6 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use clap::Parser as _;
 use serde_json::{Value, json};
 
 use super::Environment;
@@ -155,7 +154,7 @@ fn words_of_the_command_line() {
             }
             let fixed = ["license-server", "--state", state.to_str().unwrap()];
             let words = fixed.iter().chain(place).copied().chain([text.as_str()]);
-            match Cli::try_parse_from(words) {
+            match Cli::read(words) {
                 Err(error) => assert!(error.use_stderr() && error.to_string().contains("--help"), "{error}"),
                 Ok(_) => {
                     let words: Vec<&str> = place.iter().copied().chain([text.as_str()]).collect();
@@ -193,7 +192,7 @@ fn proxies() {
         }
     }
     for address in addresses {
-        if Cli::try_parse_from(["license-server", "config", "--proxy", &address]).is_err() {
+        if Cli::read(["license-server", "config", "--proxy", &address]).is_err() {
             continue; // a flag, or nothing
         }
         let answer = run(&local, ["config", "--proxy", &address]);

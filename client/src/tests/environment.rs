@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use clap::Parser as _;
 use serde_json::Value;
 use solme_sync_protocol::{
     Allocation, Health, PayloadName, Problem, Receipt, Refusal, RefusalCode, Request, RustCrypto, Signed, SyncFile,
     UtcTime, printable, printable_lines,
 };
+use textwrap::core::display_width;
 
 use crate::cli::Cli;
 use crate::core::{Failure, HttpAnswer, Role};
-use crate::output::{BAD, Exit, GOOD, NAME, WARN, json_line};
+use crate::output::{BAD, Exit, GOOD, NAME, Report, Text, WARN, json_line};
 use crate::run::execute;
 use crate::seams::Seams;
 use crate::tests::world::{MAIN_TIME, MainServer, allocation, http};
@@ -123,12 +123,18 @@ impl Environment {
         self.execute(words.into_iter().map(str::to_owned), self.seams())
     }
 
-    fn execute(&self, words: impl Iterator<Item = String>, seams: Seams) -> Answer {
+    /// What `license-server` says to these arguments.
+    pub(crate) fn report(&self, words: impl Iterator<Item = String>, seams: Seams) -> Report {
         let state = self.state();
         let fixed = ["license-server", "--json", "--state", state.to_str().unwrap()].map(str::to_owned);
-        let report = execute(Cli::try_parse_from(fixed.into_iter().chain(words)).unwrap(), seams);
-        let (text, line) = (report.text.to_string(), json_line(&report.json));
+        execute(Cli::read(fixed.into_iter().chain(words)).unwrap(), seams)
+    }
+
+    fn execute(&self, words: impl Iterator<Item = String>, seams: Seams) -> Answer {
+        let report = self.report(words, seams);
+        let (text, line) = (report.text.for_screen(Some(usize::MAX)), json_line(&report.json));
         assert_harmless(&text, &line);
+        assert_fits(&report.text);
         Answer { exit: report.exit, json: Value::Object(report.json), text }
     }
 
@@ -271,6 +277,17 @@ pub(crate) fn assert_harmless(text: &str, json: &str) {
     assert!(printable_lines(&plain).is_as_given(), "{plain:?}");
     assert!(printable(json.trim_end_matches('\n')).is_as_given(), "{json:?}");
     serde_json::from_str::<Value>(json).expect("it is still JSON");
+}
+
+/// Every line fits a screen, and nothing is lost by that.
+fn assert_fits(text: &Text) {
+    let without_blanks = |text: String| text.split_whitespace().collect::<String>();
+    for columns in [40, 80, 100] {
+        let wrapped = text.for_screen(Some(columns));
+        let long: Vec<&str> = wrapped.lines().filter(|line| display_width(line) > columns).collect();
+        assert!(long.is_empty(), "longer than {columns}: {long:?}");
+        assert_eq!(without_blanks(wrapped), without_blanks(text.for_screen(Some(usize::MAX))));
+    }
 }
 
 /// The content of a request.

@@ -12,6 +12,7 @@ mod exposed;
 mod file;
 mod hostile;
 mod local_state;
+mod screens;
 pub(crate) mod world;
 
 pub(crate) use environment::Environment;

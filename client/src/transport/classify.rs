@@ -149,7 +149,7 @@ fn last_cause(error: &(dyn Error + 'static)) -> String {
     while let Some(source) = last.source() {
         last = source;
     }
-    last.downcast_ref::<io::Error>().map_or_else(|| last.to_string(), in_words)
+    last.downcast_ref::<io::Error>().map_or_else(|| without_address(&last.to_string()), in_words)
 }
 
 /// What the operating system says, or what the kind of the error means: libraries wrap sentences for programmers in it.

@@ -48,9 +48,18 @@ fn serve(act: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
 }
 
 fn serve_tls(
+    identity: (CertificateDer<'static>, PrivateKeyDer<'static>),
+    versions: &'static [&'static SupportedProtocolVersion],
+    answer: &'static str,
+) -> SocketAddr {
+    serve_tls_until(identity, versions, answer, true)
+}
+
+fn serve_tls_until(
     (certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
     versions: &'static [&'static SupportedProtocolVersion],
     answer: &'static str,
+    farewell: bool,
 ) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
@@ -58,8 +67,10 @@ fn serve_tls(
     serve(move |stream| {
         let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
         answer_http(&mut stream, answer);
-        stream.conn.send_close_notify();
-        let _ = stream.flush();
+        if farewell {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
     })
 }
 
@@ -165,6 +176,20 @@ fn a_certificate_of_someone_else_is_named_with_its_issuer_even_if_it_has_expired
     let impostor = Ca::new("Solme");
     let failure = post(serve_tls(impostor.server("127.0.0.1", 4_000), TLS13, OK), &ca).unwrap_err();
     assert_eq!(failure.code(), "tls-not-solme", "the name alone proves nothing: {failure:?}");
+}
+
+/// rustls ends a sentence with the address of its documentation when a connection ends without a farewell.
+#[test]
+fn no_message_has_the_address_of_a_librarys_documentation() {
+    let ca = Ca::new("Solme");
+    for answer in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhi", "nonsense\r\n\r\n"] {
+        for farewell in [false, true] {
+            let failure =
+                post(serve_tls_until(ca.server("127.0.0.1", 2100), TLS13, answer, farewell), &ca).unwrap_err();
+            assert!(!failure.message().contains("http"), "{answer:?}: {}", failure.message());
+            assert!(!failure.message().contains("rustls"), "{answer:?}: {}", failure.message());
+        }
+    }
 }
 
 #[test]
