@@ -23,12 +23,10 @@ mod main_server;
 mod mock;
 pub mod quirks;
 pub mod registry;
-mod remembered;
 mod rfc3339;
-mod running;
 mod seams;
+mod start;
 mod store;
-mod temporary;
 pub mod testing;
 
 pub use cli::run;
@@ -36,7 +34,7 @@ pub use main_server::{
     By, Carrier, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile, TraceEntry,
 };
 pub use mock::{Builder, MockSolme};
-pub use running::{Listeners, StartError};
+pub use start::{Listeners, StartError};
 pub use store::StoreError;
 pub use store::audit::AuditEntry;
 pub use store::outbox::StoredMail;

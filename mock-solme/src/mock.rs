@@ -15,8 +15,8 @@ use crate::main_server::{
 };
 use crate::quirks::{Fault, FaultError, FaultReport, hostile};
 use crate::registry::{ClearOutcome, LicenseChange, Record};
-use crate::running::{self, Listeners, Options, Ready, StartError};
 use crate::seams::{DurableSteps, Seams};
+use crate::start::{self, Listeners, Options, Ready, StartError};
 use crate::store::audit::AuditEntry;
 
 /// A running simulator. It listens on the loopback interface until it is dropped.
@@ -123,7 +123,7 @@ impl Builder {
         let mut options = self.options;
         options.settings.demo = !self.empty;
         options.settings.conduct = Arc::clone(&self.seams.conduct);
-        let opened = running::open(listeners, options, &DurableSteps::new(self.seams))?;
+        let opened = start::open(listeners, options, &DurableSteps::new(self.seams))?;
         let (main_server, ready) = (Arc::clone(&opened.main_server), opened.ready.clone());
         let trust = opened.trust.clone();
         // A runtime and a thread of its own: it works the same in a plain test and in an asynchronous one.

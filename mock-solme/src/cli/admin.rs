@@ -13,7 +13,7 @@ use solme_sync_protocol::{Problem, limits, printable, printable_json, printable_
 
 use super::args::{ClearRequests, Clock, Global, Ids, KeyPair, Licenses, Listener, Listing, Outbox, Terms, Verb};
 use super::render::{self, Render};
-use crate::remembered::Remembered;
+use crate::data::Remembered;
 use crate::rfc3339::Rfc3339;
 
 use super::{FAILED, NOT_REACHED, USAGE};

@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::FAILED;
 use super::args::{Profile, Serve};
 use crate::crypto;
+use crate::data::{Addresses, Remembered, listen};
 use crate::mail::hand_on::MailServer;
 use crate::main_server::Settings;
 use crate::quirks::{self, Fault};
-use crate::remembered::{self, Addresses, Remembered};
-use crate::running::{Opened, Options, Ready, StartError, open};
 use crate::seams::{DurableSteps, Seams};
+use crate::start::{Opened, Options, Ready, StartError, open};
 
 /// Threads that do not end by themselves are left behind.
 const AT_MOST: Duration = Duration::from_millis(200);
@@ -31,7 +31,7 @@ pub(super) fn run(args: Serve, seams: Seams) -> ExitCode {
 fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
     let last = args.data.as_deref().and_then(Remembered::read);
     let named = Addresses { https: args.https, http: args.http, admin: args.admin, smtp: args.smtp };
-    let (listeners, notices) = remembered::listen(named, last.as_ref())?;
+    let (listeners, notices) = listen(named, last.as_ref())?;
     let seed = match args.seed {
         Some(seed) => seed,
         None => u32::from_be_bytes(crypto::random()?),

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::task::spawn_blocking;
 
 use super::problem;
-use super::quirky::{self, WireControl};
 use crate::main_server::{MainServer, Outgoing};
+use crate::quirks::carrier::{self, WireControl};
 
 /// The answer, or what a quirk makes of it.
 pub(super) async fn health(
@@ -22,8 +22,8 @@ pub(super) async fn health(
     let Ok(Outgoing { answer, quirk }) = answered else { return problem::failed().into_response() };
     match (answer.map(Json), quirk) {
         (Some(health), None) => health.into_response(),
-        (Some(health), Some(fired)) => quirky::damaged(fired, health.into_response(), &wire).await,
-        (None, Some(fired)) => quirky::instead(fired, &uri, now, &wire),
+        (Some(health), Some(fired)) => carrier::damaged(fired, health.into_response(), &wire).await,
+        (None, Some(fired)) => carrier::instead(fired, &uri, now, &wire),
         (None, None) => problem::failed().into_response(),
     }
 }

@@ -13,9 +13,9 @@ use axum::routing::{get, post};
 use solme_sync_protocol::limits;
 use tokio::task::spawn_blocking;
 
-use super::quirky::{self, WireControl};
 use super::{body, head_of, health, no_store, problem};
 use crate::main_server::{Carrier, MainServer, Outgoing};
+use crate::quirks::carrier::{self, WireControl};
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
@@ -43,8 +43,8 @@ async fn synchronize(
     let Ok(Outgoing { answer, quirk }) = answered else { return problem::failed().into_response() };
     match (answer, quirk) {
         (Some(answer), None) => answer.into_response(),
-        (Some(answer), Some(fired)) => quirky::damaged(fired, answer.into_response(), &wire).await,
-        (None, Some(fired)) => quirky::instead(fired, &uri, now, &wire),
+        (Some(answer), Some(fired)) => carrier::damaged(fired, answer.into_response(), &wire).await,
+        (None, Some(fired)) => carrier::instead(fired, &uri, now, &wire),
         (None, None) => problem::failed().into_response(),
     }
 }

@@ -5,7 +5,6 @@ mod health;
 pub(crate) mod https_role;
 pub(crate) mod payload_role;
 pub(crate) mod problem;
-pub(crate) mod quirky;
 
 use std::future::{Ready, ready};
 use std::sync::Arc;

@@ -14,9 +14,9 @@ use solme_sync_protocol::PayloadName;
 use tokio::task::spawn_blocking;
 
 use super::problem::{self, ProblemResponse};
-use super::quirky::{self, WireControl};
 use super::{head_of, no_store};
 use crate::main_server::{Carrier, MainServer, Outgoing};
+use crate::quirks::carrier::{self, WireControl};
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
@@ -51,8 +51,8 @@ async fn payload(
     };
     match (answer.map(found), quirk) {
         (Some(response), None) => response,
-        (Some(response), Some(fired)) => quirky::damaged(fired, response, &wire).await,
-        (None, Some(fired)) => quirky::instead(fired, &uri, now, &wire),
+        (Some(response), Some(fired)) => carrier::damaged(fired, response, &wire).await,
+        (None, Some(fired)) => carrier::instead(fired, &uri, now, &wire),
         (None, None) => problem::failed().into_response(),
     }
 }

@@ -1,11 +1,9 @@
 //! Synchronization via file (P 14): a request file becomes a response file.
 
-use solme_sync_fixtures::Object;
-use solme_sync_fixtures::defects::Right;
 use solme_sync_protocol::{FileError, SyncFile};
 
 use super::{Answer, Carrier, MainServer, OperatorError};
-use crate::quirks::{Fired, Quirk};
+use crate::quirks::carrier::file::{defective, flipped, truncated};
 
 /// What a request file was processed into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,35 +67,4 @@ impl MainServer {
             FileError::Version(_) => "file-version",
         }
     }
-}
-
-/// `flip-byte`: in the message, since nobody would notice it in the header for people.
-fn flipped(answer: Answer, quirk: Option<Fired>) -> Answer {
-    match (quirk.map(|fired| fired.quirk), answer.message()) {
-        (Some(Quirk::FlipByte), Some(message)) => {
-            let mut bytes = message.as_bytes().to_vec();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-            // All characters of a JWS are ASCII, and so are their neighbours.
-            let message = String::from_utf8_lossy(&bytes).into_owned();
-            answer.with_message(message)
-        }
-        _ => answer,
-    }
-}
-
-/// `file-variant`.
-fn defective(file: Vec<u8>, quirk: Option<Fired>) -> Vec<u8> {
-    let variant = quirk.filter(|fired| fired.quirk == Quirk::FileVariant).and_then(|fired| fired.parameters.variant);
-    let changed =
-        variant.zip(Object::parse(&file)).and_then(|(variant, right)| variant.defect().apply(&Right::Document(right)));
-    changed.unwrap_or(file)
-}
-
-/// `truncate`.
-fn truncated(mut file: Vec<u8>, quirk: Option<Fired>) -> Vec<u8> {
-    if quirk.is_some_and(|fired| fired.quirk == Quirk::Truncate) {
-        file.truncate(file.len() / 2);
-    }
-    file
 }

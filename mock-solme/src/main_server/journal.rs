@@ -51,7 +51,7 @@ impl Carrier {
         }
     }
 
-    pub(super) fn of(operation: Operation) -> Self {
+    pub(crate) fn of(operation: Operation) -> Self {
         match operation {
             Operation::Synchronize | Operation::Probe => Self::Https,
             Operation::Payload => Self::Http,

@@ -2,14 +2,12 @@
 //!
 //! It knows nothing of HTTP, SMTP or the command line; those call it.
 
-mod dishonest;
 mod files;
 mod journal;
 mod licenses;
 mod mails;
 mod metrics;
 mod operator;
-mod quirks;
 mod rate_limit;
 mod synchronize;
 
@@ -26,16 +24,17 @@ pub use licenses::NewLicense;
 pub use mails::{NumberedClearRequest, NumberedMail};
 pub use operator::{By, OperatorError};
 
+pub(crate) use journal::Exchange;
 pub(crate) use licenses::base;
 pub(crate) use operator::{ClearOrder, NewId};
-pub(crate) use synchronize::{Answer, Outgoing};
+pub(crate) use synchronize::{ACCEPTED, Answer, Outgoing};
 
 use crate::clock::Clock;
 use crate::conduct::{Conduct, Protocol};
 use crate::crypto::CryptoError;
 use crate::data::{DataDirectory, DataError, STATE};
 use crate::identity::{Ca, Identity, IdentityError, new_main_server_id};
-use crate::quirks::{Fault, FaultError, Quirk};
+use crate::quirks::{Fault, FaultError, ForgedPayloads, Quirk, Quirks};
 use crate::seams::DurableSteps;
 use crate::store::{Store, StoreError, meta};
 
@@ -67,16 +66,16 @@ pub(crate) enum OpenError {
 
 /// The main server.
 pub(crate) struct MainServer {
-    id: MainServerId,
-    identity: Identity,
-    store: Store,
+    pub(crate) id: MainServerId,
+    pub(crate) identity: Identity,
+    pub(crate) store: Store,
     clock: Clock,
     pub(crate) journal: journal::Journal,
     pub(crate) metrics: metrics::Metrics,
     settings: Settings,
     rate_limits: Option<rate_limit::RateLimits>,
-    quirks: quirks::Quirks,
-    forged_payloads: dishonest::ForgedPayloads,
+    pub(crate) quirks: Quirks,
+    pub(crate) forged_payloads: ForgedPayloads,
     answered: mails::Answered,
     /// Payloads that somebody is getting: however many do, there is one copy.
     payloads_on_the_way: Mutex<HashMap<PayloadName, Weak<[u8]>>>,
@@ -163,8 +162,8 @@ impl MainServer {
             journal: journal::Journal::default(),
             metrics: metrics::Metrics::default(),
             rate_limits: settings.rate_limit.map(rate_limit::RateLimits::new),
-            quirks: quirks::Quirks::new(settings.seed, settings.faults.clone())?,
-            forged_payloads: dishonest::ForgedPayloads::default(),
+            quirks: Quirks::new(settings.seed, settings.faults.clone())?,
+            forged_payloads: ForgedPayloads::default(),
             answered: mails::Answered::default(),
             payloads_on_the_way: Mutex::default(),
             settings,
@@ -224,7 +223,7 @@ impl MainServer {
 
     /// What the 443 role speaks under a quirk of TLS; none under any other. It is made anew each time: such connections
     /// are few.
-    pub(crate) fn dishonest_tls(
+    pub(crate) fn quirky_tls(
         &self,
         quirk: Quirk,
         host: std::net::IpAddr,

@@ -9,7 +9,7 @@ use solme_sync_protocol::{
 };
 
 use super::MainServer;
-use super::journal::{Carrier, Exchange};
+use super::journal::{Carrier, Exchange, TraceEntry};
 use crate::conduct::{Leaving, NotRead};
 use crate::crypto::{self, AwsLc, CryptoError};
 use crate::quirks::{Fired, Operation};
@@ -18,7 +18,7 @@ use crate::store::audit::{AuditAction, NewAuditEntry};
 use crate::store::{StoreError, answers, audit, records};
 
 /// The verdict on a request that is accepted, and was not before.
-pub(super) const ACCEPTED: &str = "accepted";
+pub(crate) const ACCEPTED: &str = "accepted";
 
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -343,7 +343,7 @@ impl Facts for StoredFacts<'_> {
 }
 
 impl Exchange {
-    pub(super) fn new(carrier: Carrier, request: &[u8], judgements: Vec<String>) -> Self {
+    pub(crate) fn new(carrier: Carrier, request: &[u8], judgements: Vec<String>) -> Self {
         Self {
             carrier,
             operation: carrier.operation(),
@@ -367,10 +367,31 @@ impl Exchange {
         self.request_digest = Some(request.digest());
     }
 
-    pub(super) fn decided(&mut self, verdict: &str, clause: &str, detail: &str) {
+    pub(crate) fn decided(&mut self, verdict: &str, clause: &str, detail: &str) {
         self.verdict = verdict.to_owned();
         self.clause = clause.to_owned();
         self.detail = detail.to_owned();
+    }
+}
+
+impl MainServer {
+    /// Counts an exchange, and keeps it in the journal.
+    pub(crate) fn keep(&self, exchange: Exchange) {
+        self.metrics.count(exchange.carrier, &exchange.verdict, exchange.quirk);
+        tracing::info!(
+            id = exchange.license_server_id.as_ref().map(display),
+            carrier = exchange.carrier.as_str(),
+            verdict = exchange.verdict,
+            clause = exchange.clause,
+            quirk = exchange.quirk.map(display),
+            "exchange"
+        );
+        self.journal.record(self.now(), exchange);
+    }
+
+    /// What came of the newest exchanges, oldest first.
+    pub(crate) fn trace(&self) -> Vec<TraceEntry> {
+        self.journal.list(None, None, usize::MAX).into_iter().map(TraceEntry::from).collect()
     }
 }
 

@@ -133,7 +133,7 @@ fn set<T>(member: &mut T, change: Option<T>) {
 mod tests {
     use solme_sync_protocol::BASE;
 
-    use super::super::testing::T0;
+    use super::super::players::T0;
     use super::*;
 
     fn numbered(last: &str) -> License {

@@ -357,7 +357,7 @@ pub fn describe(cautions: &[Caution]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{LicenseServer, MainServer, T0};
+    use super::super::players::{LicenseServer, MainServer, T0};
     use super::*;
 
     const CONTACT: &str = "it@customer.example";

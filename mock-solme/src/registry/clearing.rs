@@ -105,7 +105,7 @@ pub fn reserve(record: &Record, reserve_for: Option<KeyThumbprint>) -> Result<Re
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{LicenseServer, MainServer, T0, clear};
+    use super::super::players::{LicenseServer, MainServer, T0, clear};
     use super::*;
 
     fn bound() -> (MainServer, LicenseServer) {

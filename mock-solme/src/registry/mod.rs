@@ -8,11 +8,11 @@ mod acceptance;
 mod allocating;
 mod clear_request;
 mod clearing;
-mod record;
-mod refused;
-mod rules;
 #[cfg(test)]
-mod testing;
+mod players;
+mod record;
+mod refusal;
+mod rules;
 
 pub use acceptance::{Acceptance, Fresh};
 pub use allocating::{
@@ -24,7 +24,7 @@ pub use clear_request::{
 };
 pub use clearing::{Clear, ClearError, ClearOutcome, ReserveError, clear_key_pair, reserve};
 pub use record::{ClearedKeyPair, Disabled, KeyPairInUse, NewestAnswer, Record, disable, enable};
-pub use refused::Refused;
+pub use refusal::Refused;
 pub use rules::{Bucket, Decision, Facts, decide};
 
 /// A clause of `PROTOCOL.md`, for example `9.7`.

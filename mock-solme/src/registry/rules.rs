@@ -6,7 +6,7 @@ use solme_sync_protocol::{
 };
 
 use super::acceptance::Acceptance;
-use super::refused::Refused;
+use super::refusal::Refused;
 use super::{Clause, NewestAnswer, Record};
 
 /// What the rules ask beyond the record; each question only when a rule comes to it.

@@ -5,7 +5,7 @@ use solme_sync_protocol::{
     Verified,
 };
 
-use super::super::testing::{LicenseServer, MainServer, T0, clear};
+use super::super::players::{LicenseServer, MainServer, T0, clear};
 use super::super::{Clear, ClearOutcome, Disabled, clear_key_pair, disable, enable};
 use super::*;
 

@@ -1,8 +1,14 @@
 //! The data directory: who may read it, whether it is whole, and what is in it that should not be.
 
+mod remembered;
+mod temporary;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+
+pub(crate) use remembered::{Addresses, Remembered, listen};
+pub(crate) use temporary::TemporaryFolder;
 
 pub(crate) const SIGNING_KEY: &str = "signing-key.pk8";
 pub(crate) const CA_KEY: &str = "ca-key.pem";

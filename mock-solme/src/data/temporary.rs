@@ -12,12 +12,12 @@ const LOCK: &str = "lock";
 const YOUNG: Duration = Duration::from_secs(60);
 
 /// A folder that is gone when it is dropped. While its simulator lives it is locked.
-pub(crate) struct Folder {
+pub(crate) struct TemporaryFolder {
     folder: tempfile::TempDir,
     _lock: File,
 }
 
-impl Folder {
+impl TemporaryFolder {
     pub(crate) fn new() -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
         let lock = File::create(folder.path().join(LOCK))?;

@@ -2,6 +2,7 @@
 
 mod bomb;
 mod door;
+pub(crate) mod file;
 mod response;
 mod wire;
 

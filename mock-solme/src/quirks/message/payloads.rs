@@ -12,7 +12,7 @@ const PAYLOADS: usize = 1_000;
 
 /// The newest payloads of forged receipts.
 #[derive(Default)]
-pub(in crate::main_server) struct ForgedPayloads {
+pub(crate) struct ForgedPayloads {
     inner: Mutex<Inner>,
 }
 
@@ -33,13 +33,13 @@ impl ForgedPayloads {
         }
     }
 
-    pub(in crate::main_server) fn get(&self, name: &PayloadName) -> Option<(LicenseServerId, Arc<[u8]>)> {
+    pub(crate) fn get(&self, name: &PayloadName) -> Option<(LicenseServerId, Arc<[u8]>)> {
         let inner = self.lock();
         let found = inner.payloads.iter().find(|(kept, ..)| kept == name);
         found.map(|(_, id, payload)| (id.clone(), Arc::clone(payload)))
     }
 
-    pub(in crate::main_server) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         *self.lock() = Inner::default();
     }
 

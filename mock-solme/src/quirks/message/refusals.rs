@@ -3,7 +3,7 @@
 use solme_sync_protocol::{Digest, InvalidRequestReason, Problem, Refusal, RefusalCode, Signed, VERSION};
 
 use super::receipts::{another_id, another_thumbprint};
-use super::{Exchanged, MainServer, NotForged, jws};
+use super::{Exchanged, ForgeError, MainServer, jws};
 use crate::crypto::MainServerKey;
 use crate::identity::new_main_server_id;
 use crate::main_server::Answer;
@@ -17,7 +17,7 @@ const UNKNOWN_CODE: &str = "try-the-other-door";
 
 impl MainServer {
     /// The refusal of a quirk that makes one of any answer.
-    pub(super) fn forge_refusal(&self, fired: Fired, exchanged: &Exchanged) -> Result<Option<Answer>, NotForged> {
+    pub(super) fn forge_refusal(&self, fired: Fired, exchanged: &Exchanged) -> Result<Option<Answer>, ForgeError> {
         let mut refusal = Refusal {
             version: VERSION,
             main_server_id: self.id.clone(),

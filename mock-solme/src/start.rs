@@ -16,16 +16,16 @@ use tokio::task::{JoinSet, spawn_blocking};
 use crate::admin::{self, Access, Admin};
 use crate::connections::{Client, Listener, Pool, Port, http as bounded};
 use crate::crypto::{self, CryptoError};
-use crate::http::quirky::Door;
+use crate::data::TemporaryFolder;
 use crate::http::{https_role, payload_role};
 use crate::identity::{IdentityError, write_durably};
 use crate::mail::LICENSING;
 use crate::mail::hand_on::{MailServer, NotHandedOn};
 use crate::mail::smtp::{Smtp, Temporary};
 use crate::main_server::{MainServer, OpenError, OperatorError, Settings};
+use crate::quirks::carrier::Door;
 use crate::quirks::{Operation, Quirk};
 use crate::seams::DurableSteps;
-use crate::temporary::Folder;
 
 const TRUST_FILE: &str = "trust.json";
 /// How long exchanges that are under way may take to end after SIGTERM.
@@ -152,7 +152,7 @@ pub(crate) struct Opened {
     pub(crate) listeners: Listeners,
     mail_server: Option<MailServer>,
     /// Where the trust file lies when there is no data directory; removed on drop.
-    _temporary: Option<Folder>,
+    _temporary: Option<TemporaryFolder>,
 }
 
 /// Opens the main server that is to listen there.
@@ -204,7 +204,7 @@ fn write_trust_file(
     trust: &TrustFile,
     data: Option<&Path>,
     steps: &DurableSteps,
-) -> Result<(PathBuf, Option<Folder>), StartError> {
+) -> Result<(PathBuf, Option<TemporaryFolder>), StartError> {
     let failed = |path: &Path, error| StartError::File { path: path.to_owned(), error };
     match data {
         Some(directory) => {
@@ -216,7 +216,7 @@ fn write_trust_file(
             Ok((path, None))
         }
         None => {
-            let directory = Folder::new()?;
+            let directory = TemporaryFolder::new()?;
             let path = directory.path(TRUST_FILE);
             std::fs::write(&path, trust.to_json()).map_err(|error| failed(&path, error))?;
             Ok((path, Some(directory)))
@@ -229,7 +229,7 @@ pub(crate) struct Running {
     handles: Vec<Handle<Client>>,
     servers: JoinSet<io::Result<()>>,
     smtp: Smtp,
-    _temporary: Option<Folder>,
+    _temporary: Option<TemporaryFolder>,
 }
 
 impl Opened {
@@ -268,7 +268,7 @@ fn tls_door(tls: Arc<rustls::ServerConfig>, host: IpAddr, main_server: &Arc<Main
     let acceptor = |config| RustlsAcceptor::new(RustlsConfig::from_config(config)).acceptor(DefaultAcceptor::new());
     let certifier = Arc::clone(main_server);
     Door::new(Operation::Synchronize, Arc::clone(main_server), acceptor(tls), move |quirk: Quirk| {
-        let config = certifier.dishonest_tls(quirk, host)?;
+        let config = certifier.quirky_tls(quirk, host)?;
         let failed = |error| tracing::error!(%error, %quirk, "a certificate could not be made");
         config.map_err(failed).ok().map(acceptor)
     })

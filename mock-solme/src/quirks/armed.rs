@@ -5,18 +5,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use solme_sync_protocol::LicenseServerId;
 
-use super::MainServer;
-use super::journal::{Carrier, Exchange, TraceEntry};
-use crate::quirks::{Fault, FaultError, FaultReport, Fired, Need, Operation, Plan};
+use super::{Fault, FaultError, FaultReport, Fired, Need, Operation, Plan};
+use crate::main_server::{Carrier, Exchange, MainServer};
 
 /// The plan. While nothing is armed, an exchange costs one atomic load.
-pub(super) struct Quirks {
+pub(crate) struct Quirks {
     armed: AtomicBool,
     plan: Mutex<Plan>,
 }
 
 impl Quirks {
-    pub(super) fn new(seed: u32, at_start: Vec<Fault>) -> Result<Self, FaultError> {
+    pub(crate) fn new(seed: u32, at_start: Vec<Fault>) -> Result<Self, FaultError> {
         let plan = Plan::new(seed, at_start)?;
         Ok(Self { armed: AtomicBool::new(plan.is_armed()), plan: Mutex::new(plan) })
     }
@@ -35,7 +34,7 @@ impl Quirks {
 }
 
 impl MainServer {
-    pub(super) fn quirks_are_armed(&self) -> bool {
+    pub(crate) fn quirks_are_armed(&self) -> bool {
         self.quirks.is_armed()
     }
 
@@ -53,7 +52,7 @@ impl MainServer {
     }
 
     /// What happens instead of an answer. `who` is asked only while something is armed.
-    pub(super) fn quirk_instead(
+    pub(crate) fn quirk_instead(
         &self,
         exchange: &mut Exchange,
         who: impl FnOnce() -> Option<LicenseServerId>,
@@ -71,7 +70,7 @@ impl MainServer {
     }
 
     /// What happens to an answer.
-    pub(super) fn quirk_of_answer(&self, exchange: &mut Exchange, offers: impl Fn(Need) -> bool) -> Option<Fired> {
+    pub(crate) fn quirk_of_answer(&self, exchange: &mut Exchange, offers: impl Fn(Need) -> bool) -> Option<Fired> {
         if !self.quirks.is_armed() {
             return None;
         }
@@ -79,20 +78,6 @@ impl MainServer {
         let fired = self.quirks.with(|plan| plan.answer(operation, id, self.now(), offers))?;
         exchange.quirk = Some(fired.quirk);
         Some(fired)
-    }
-
-    /// Counts an exchange, and keeps it in the journal.
-    pub(super) fn keep(&self, exchange: Exchange) {
-        self.metrics.count(exchange.carrier, &exchange.verdict, exchange.quirk);
-        tracing::info!(
-            id = exchange.license_server_id.as_ref().map(display),
-            carrier = exchange.carrier.as_str(),
-            verdict = exchange.verdict,
-            clause = exchange.clause,
-            quirk = exchange.quirk.map(display),
-            "exchange"
-        );
-        self.journal.record(self.now(), exchange);
     }
 
     /// Arms a fault.
@@ -116,13 +101,8 @@ impl MainServer {
     }
 
     /// As at the start.
-    pub(super) fn reset_quirks(&self) {
+    pub(crate) fn reset_quirks(&self) {
         self.quirks.with(Plan::reset);
         self.forged_payloads.clear();
-    }
-
-    /// What came of the newest exchanges, oldest first.
-    pub(crate) fn trace(&self) -> Vec<TraceEntry> {
-        self.journal.list(None, None, usize::MAX).into_iter().map(TraceEntry::from).collect()
     }
 }

@@ -13,18 +13,16 @@ mod variants;
 
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, PublicJwk, Receipt, Request, SignEs384 as _, Signed};
 
-pub(super) use payloads::ForgedPayloads;
+pub(crate) use payloads::ForgedPayloads;
 
-use super::journal::Exchange;
-use super::synchronize::ACCEPTED;
-use super::{Answer, Carrier, MainServer};
 use crate::crypto::{AwsLc, CryptoError};
+use crate::main_server::{ACCEPTED, Answer, Carrier, Exchange, MainServer};
 use crate::quirks::{Fired, Need, Quirk, Stage};
 use crate::store::{StoreError, records};
 
 /// Why an answer could not be forged.
 #[derive(Debug, thiserror::Error)]
-enum NotForged {
+enum ForgeError {
     #[error(transparent)]
     Crypto(#[from] CryptoError),
     #[error(transparent)]
@@ -71,7 +69,7 @@ impl Exchanged {
 
 impl MainServer {
     /// Lets a quirk change the answer, if one is armed for it. A quirk of the way is the carrier's to act out.
-    pub(super) fn with_quirk(&self, text: &[u8], honest: Answer, exchange: &mut Exchange) -> (Answer, Option<Fired>) {
+    pub(crate) fn with_quirk(&self, text: &[u8], honest: Answer, exchange: &mut Exchange) -> (Answer, Option<Fired>) {
         if !self.quirks_are_armed() {
             return (honest, None);
         }
@@ -100,15 +98,15 @@ impl MainServer {
         exchanged: &Exchanged,
         honest: Answer,
         carrier: Carrier,
-    ) -> Result<Answer, NotForged> {
+    ) -> Result<Answer, ForgeError> {
         let quirk = fired.quirk;
         if quirk == Quirk::ReceiptVariant {
-            let message = honest.message().ok_or(NotForged::NotOffered)?;
+            let message = honest.message().ok_or(ForgeError::NotOffered)?;
             let forged = self.variant_of(message, fired.parameters.variant)?;
             return Ok(honest.with_message(forged));
         }
         if let Some(change) = jws::change(quirk) {
-            let message = honest.message().ok_or(NotForged::NotOffered)?;
+            let message = honest.message().ok_or(ForgeError::NotOffered)?;
             let forged = change(message, &self.identity.key);
             if matches!(quirk, Quirk::UnknownMembers | Quirk::ReorderedMembers) && exchanged.accepted.is_some() {
                 self.give_instead(&exchanged.license_server_id, message, &forged)?;
@@ -118,18 +116,18 @@ impl MainServer {
         if let Some(refusal) = self.forge_refusal(fired, exchanged)? {
             return Ok(refusal);
         }
-        let accepted = exchanged.accepted.as_ref().ok_or(NotForged::NotOffered)?;
+        let accepted = exchanged.accepted.as_ref().ok_or(ForgeError::NotOffered)?;
         let (receipt, payload) = self.forge_receipt(fired, &exchanged.license_server_id, accepted, carrier)?;
         Ok(Answer::Accepted { license_server_id: exchanged.license_server_id.clone(), receipt, payload })
     }
 
     /// Another form of a receipt takes its place, as the one that was given. Not if it was not the newest any more.
-    fn give_instead(&self, id: &LicenseServerId, honest: &str, given: &str) -> Result<(), NotForged> {
+    fn give_instead(&self, id: &LicenseServerId, honest: &str, given: &str) -> Result<(), ForgeError> {
         self.store.write("another form of a receipt", |store| {
-            let before = records::load(store, id)?.ok_or(NotForged::NotOffered)?;
+            let before = records::load(store, id)?.ok_or(ForgeError::NotOffered)?;
             let mut record = before.clone();
             let newest = record.key_pair_in_use.as_mut().map(|in_use| &mut in_use.newest_answer.receipt);
-            let newest = newest.filter(|newest| newest.as_str() == honest).ok_or(NotForged::NotOffered)?;
+            let newest = newest.filter(|newest| newest.as_str() == honest).ok_or(ForgeError::NotOffered)?;
             given.clone_into(newest);
             Ok(records::save(store, Some(&before), &record)?)
         })
@@ -177,7 +175,7 @@ fn read(receipt: &str, key: &[PublicJwk]) -> Option<Receipt> {
 
 impl Answer {
     /// What is signed in it.
-    pub(super) fn message(&self) -> Option<&str> {
+    pub(crate) fn message(&self) -> Option<&str> {
         match self {
             Self::Accepted { receipt, .. } => Some(receipt),
             Self::Refused { refusal, .. } => Some(refusal),
@@ -187,7 +185,7 @@ impl Answer {
     }
 
     /// The same with another message.
-    pub(super) fn with_message(self, message: String) -> Self {
+    pub(crate) fn with_message(self, message: String) -> Self {
         match self {
             Self::Accepted { license_server_id, payload, .. } => {
                 Self::Accepted { license_server_id, receipt: message, payload }

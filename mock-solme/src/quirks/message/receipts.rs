@@ -5,7 +5,7 @@ use solme_sync_protocol::{
     Signed, SyncId, limits, sealing_info,
 };
 
-use super::{Accepted, MainServer, NotForged, variants};
+use super::{Accepted, ForgeError, MainServer, variants};
 use crate::crypto::{self, CryptoError, MainServerKey};
 use crate::identity::new_main_server_id;
 use crate::main_server::Carrier;
@@ -26,13 +26,13 @@ impl MainServer {
         id: &LicenseServerId,
         accepted: &Accepted,
         carrier: Carrier,
-    ) -> Result<(String, Vec<u8>), NotForged> {
+    ) -> Result<(String, Vec<u8>), ForgeError> {
         let quirk = fired.quirk;
         let honest_payload = || accepted.payload.clone();
         match (quirk, &accepted.last, &accepted.older) {
             (Quirk::OldReceipt, Some((last, _)), _) => return Ok((last.clone(), honest_payload())),
             (Quirk::OlderReceipt, _, Some(older)) => return Ok((older.clone(), honest_payload())),
-            (Quirk::OldReceipt | Quirk::OlderReceipt, ..) => return Err(NotForged::NotOffered),
+            (Quirk::OldReceipt | Quirk::OlderReceipt, ..) => return Err(ForgeError::NotOffered),
             _ => {}
         }
         let mut receipt = accepted.receipt.clone();
@@ -58,7 +58,7 @@ impl MainServer {
         id: &LicenseServerId,
         accepted: &Accepted,
         receipt: &mut Receipt,
-    ) -> Result<Option<Vec<u8>>, NotForged> {
+    ) -> Result<Option<Vec<u8>>, ForgeError> {
         let key = accepted.request.sealing_jwk;
         let revision = receipt.allocation_revision;
         let payload = match fired.quirk {
@@ -87,7 +87,7 @@ impl MainServer {
                 crypto::seal(&key, &info(receipt), &allocation)?
             }
             Quirk::RevisionBack => {
-                let (_, last) = accepted.last.as_ref().ok_or(NotForged::NotOffered)?;
+                let (_, last) = accepted.last.as_ref().ok_or(ForgeError::NotOffered)?;
                 receipt.allocation_revision = last.allocation_revision.saturating_sub(1);
                 let allocation = self.allocation(id, receipt.allocation_revision)?;
                 receipt.allocation_digest = Digest::of(&allocation);
@@ -101,8 +101,8 @@ impl MainServer {
     }
 
     /// What is allocated to the id now, under this revision.
-    fn allocation(&self, id: &LicenseServerId, revision: u64) -> Result<Vec<u8>, NotForged> {
-        let record = self.store.read(|store| records::load(store, id))?.ok_or(NotForged::NotOffered)?;
+    fn allocation(&self, id: &LicenseServerId, revision: u64) -> Result<Vec<u8>, ForgeError> {
+        let record = self.store.read(|store| records::load(store, id))?.ok_or(ForgeError::NotOffered)?;
         let mut allocation = record.allocation;
         allocation.revision = revision;
         Ok(allocation.to_json(&Salt::from_random(crypto::random()?)))

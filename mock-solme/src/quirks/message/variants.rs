@@ -4,32 +4,32 @@ use solme_sync_fixtures::Object;
 use solme_sync_fixtures::defects::{Key, Message, Right};
 use solme_sync_protocol::base64url;
 
-use super::{MainServer, NotForged};
+use super::{ForgeError, MainServer};
 use crate::crypto::MainServerKey;
 use crate::quirks::Variant;
 
 impl MainServer {
     /// A receipt or a refusal with the defect.
-    pub(super) fn variant_of(&self, message: &str, variant: Option<Variant>) -> Result<String, NotForged> {
-        let variant = variant.ok_or(NotForged::NotOffered)?;
+    pub(super) fn variant_of(&self, message: &str, variant: Option<Variant>) -> Result<String, ForgeError> {
+        let variant = variant.ok_or(ForgeError::NotOffered)?;
         let part = |n| {
             let bytes = base64url::decode(message.split('.').nth(n)?).ok()?;
             Object::parse(&bytes)
         };
-        let (header, payload) = part(0).zip(part(1)).ok_or(NotForged::NotOffered)?;
+        let (header, payload) = part(0).zip(part(1)).ok_or(ForgeError::NotOffered)?;
         let stranger = MainServerKey::generate()?;
         let right = Message { header, payload, key: &self.identity.key, stranger: &stranger };
-        let bytes = variant.defect().apply(&Right::Message(right)).ok_or(NotForged::NotOffered)?;
+        let bytes = variant.defect().apply(&Right::Message(right)).ok_or(ForgeError::NotOffered)?;
         // What a JSON string can carry: no defect of a message is one of its bytes.
-        String::from_utf8(bytes).map_err(|_| NotForged::NotOffered)
+        String::from_utf8(bytes).map_err(|_| ForgeError::NotOffered)
     }
 }
 
 /// An allocation with the defect.
-pub(super) fn of_allocation(allocation: &[u8], variant: Option<Variant>) -> Result<Vec<u8>, NotForged> {
+pub(super) fn of_allocation(allocation: &[u8], variant: Option<Variant>) -> Result<Vec<u8>, ForgeError> {
     let right = variant.zip(Object::parse(allocation));
     let bytes = right.and_then(|(variant, allocation)| variant.defect().apply(&Right::Document(allocation)));
-    bytes.ok_or(NotForged::NotOffered)
+    bytes.ok_or(ForgeError::NotOffered)
 }
 
 impl Key for MainServerKey {

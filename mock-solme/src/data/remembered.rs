@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data;
 use crate::identity::write_durably;
-use crate::running::{Listeners, StartError, bind};
+use crate::start::{Listeners, StartError, bind};
 
 const FILE: &str = "serve.json";
 
