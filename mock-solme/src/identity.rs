@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +16,9 @@ use solme_sync_protocol::{MainServerId, base64url};
 use crate::crypto::{self, CryptoError, MainServerKey};
 use crate::data::{CA_CERTIFICATE, CA_KEY, DataDirectory, DataError, SIGNING_KEY};
 use crate::seams::DurableSteps;
+
+/// What every certificate is for.
+pub(crate) const LOOPBACK: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
 
 const CA_NAME: &str = "mock-solme throw-away CA";
 
@@ -105,33 +107,33 @@ impl Ca {
         Ok(ca)
     }
 
-    /// What the 443 role speaks: TLS 1.3 with a certificate for the loopback addresses and `host` (P 13.2).
-    pub(crate) fn tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_as(host, Certificate::default())
+    /// What the 443 role speaks: TLS 1.3 with a certificate for the loopback addresses and `hosts` (P 13.2).
+    pub(crate) fn tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        self.tls_as(hosts, Certificate::default())
     }
 
     /// The same with a certificate that expired in 2001.
-    pub(crate) fn expired_tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_as(host, Certificate { expired_in: Some(2001), ..Certificate::default() })
+    pub(crate) fn expired_tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        self.tls_as(hosts, Certificate { expired_in: Some(2001), ..Certificate::default() })
     }
 
     /// The same with a certificate for another host.
-    pub(crate) fn other_host_tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_as(host, Certificate { for_another_host: true, ..Certificate::default() })
+    pub(crate) fn other_host_tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        self.tls_as(hosts, Certificate { for_another_host: true, ..Certificate::default() })
     }
 
     /// The same certificate over TLS 1.2.
-    pub(crate) fn old_tls(&self, host: IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_as(host, Certificate { speaks: &TLS12, ..Certificate::default() })
+    pub(crate) fn old_tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        self.tls_as(hosts, Certificate { speaks: &TLS12, ..Certificate::default() })
     }
 
-    fn tls_as(&self, host: IpAddr, wanted: Certificate) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        let mut names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned).to_vec();
-        if wanted.for_another_host {
-            names = vec!["another-host.example".to_owned()];
-        } else if !host.is_unspecified() && !host.is_loopback() {
-            names.push(host.to_string());
-        }
+    fn tls_as(&self, hosts: &[String], wanted: Certificate) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        let names = if wanted.for_another_host {
+            vec!["another-host.example".to_owned()]
+        } else {
+            let others = hosts.iter().map(String::as_str).filter(|host| !LOOPBACK.contains(host));
+            LOOPBACK.into_iter().chain(others).map(str::to_owned).collect()
+        };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "mock-solme");

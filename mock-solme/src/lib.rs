@@ -21,6 +21,7 @@ mod identity;
 pub mod mail;
 mod main_server;
 mod mock;
+mod public;
 pub mod quirks;
 pub mod registry;
 mod rfc3339;

@@ -107,6 +107,35 @@ impl Builder {
         self
     }
 
+    /// A name or IP address by which others reach this machine: in the certificate, good for the admin API with any port,
+    /// and, the first one, in the trust file. Repeat for more.
+    #[must_use]
+    pub fn public_name(mut self, name: impl Into<String>) -> Self {
+        self.options.public.names.push(name.into());
+        self
+    }
+
+    /// Where License Servers reach the 443 role behind a port mapping: `https://HOST:PORT`.
+    #[must_use]
+    pub fn public_https(mut self, url: impl Into<String>) -> Self {
+        self.options.public.https = Some(url.into());
+        self
+    }
+
+    /// Where License Servers reach the 8080 role behind a port mapping: `http://HOST:PORT`.
+    #[must_use]
+    pub fn public_http(mut self, url: impl Into<String>) -> Self {
+        self.options.public.http = Some(url.into());
+        self
+    }
+
+    /// Where operators reach the admin API behind a port mapping: `http://HOST:PORT`.
+    #[must_use]
+    pub fn public_admin(mut self, url: impl Into<String>) -> Self {
+        self.options.public.admin = Some(url.into());
+        self
+    }
+
     /// See [`Seams`].
     #[must_use]
     pub fn seams(mut self, seams: Seams) -> Self {

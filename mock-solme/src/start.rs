@@ -1,7 +1,7 @@
 //! A main server that is listening: four listeners, four routers, and the trust file that names two of them.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use crate::mail::LICENSING;
 use crate::mail::hand_on::{MailServer, NotHandedOn};
 use crate::mail::smtp::{Smtp, Temporary};
 use crate::main_server::{MainServer, OpenError, OperatorError, Settings};
+use crate::public::{Front, Public};
 use crate::quirks::carrier::Door;
 use crate::quirks::{Operation, Quirk};
 use crate::seams::DurableSteps;
@@ -54,6 +55,9 @@ pub enum StartError {
     /// The main server could not be opened.
     #[error("{0}")]
     MainServer(String),
+    /// A public name or address is not one.
+    #[error("{0}")]
+    Public(String),
     /// The operating system gave no thread, timer or listener.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -126,6 +130,8 @@ pub(crate) struct Options {
     pub(crate) admin_token: Option<String>,
     /// Where mails of the outbox are handed on to.
     pub(crate) mail_server: Option<MailServer>,
+    /// How others reach it.
+    pub(crate) public: Public,
 }
 
 /// What a caller has to know of a running main server: the ready line.
@@ -148,7 +154,8 @@ pub(crate) struct Opened {
     pub(crate) main_server: Arc<MainServer>,
     pub(crate) ready: Ready,
     pub(crate) trust: TrustFile,
-    tls: Arc<rustls::ServerConfig>,
+    pub(crate) public: Public,
+    front: Arc<Front>,
     pub(crate) listeners: Listeners,
     mail_server: Option<MailServer>,
     /// Where the trust file lies when there is no data directory; removed on drop.
@@ -157,6 +164,8 @@ pub(crate) struct Opened {
 
 /// Opens the main server that is to listen there.
 pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps) -> Result<Opened, StartError> {
+    options.public.check().map_err(StartError::Public)?;
+    let public = options.public;
     let main_server = match &options.data {
         Some(directory) => MainServer::open(directory, steps, options.settings)?,
         None => MainServer::in_memory(options.settings)?,
@@ -164,14 +173,18 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
     let demo_license_server_id = if main_server.has_demo() { Some(crate::demo::add(&main_server)?) } else { None };
     let address = |listener: &TcpListener| listener.local_addr();
     let (https, http) = (address(&listeners.https)?, address(&listeners.http)?);
-    let tls = main_server.tls(https.ip())?;
-    let trust = main_server.trust_file(format!("https://{}", reachable(https)), format!("http://{}", reachable(http)));
+    let main_server = Arc::new(main_server);
+    let front = Arc::new(Front::new(Arc::clone(&main_server), &public, https, http)?);
+    let trust = front.trust_file();
     let (trust_file, temporary) = write_trust_file(&trust, options.data.as_deref(), steps)?;
     let ready = Ready {
         https: trust.https.clone(),
         http: trust.http.clone(),
-        admin: format!("http://{}", reachable(address(&listeners.admin)?)),
-        smtp: reachable(address(&listeners.smtp)?).to_string(),
+        admin: match &public.admin {
+            Some(url) => url.clone(),
+            None => format!("http://{}", public.authority(address(&listeners.admin)?)),
+        },
+        smtp: public.authority(address(&listeners.smtp)?),
         admin_token: match options.admin_token {
             Some(token) => token,
             None => admin_token(crypto::random()?),
@@ -181,23 +194,13 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
         main_server_id: main_server.id().clone(),
         demo_license_server_id,
     };
-    let main_server = Arc::new(main_server);
     let mail_server = options.mail_server;
-    Ok(Opened { main_server, ready, trust, tls, listeners, mail_server, _temporary: temporary })
+    Ok(Opened { main_server, ready, trust, public, front, listeners, mail_server, _temporary: temporary })
 }
 
 /// Letters and digits only: a token that begins with a hyphen would be taken for a flag on a command line.
 fn admin_token(random: [u8; 24]) -> String {
     random.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Nobody can connect to `0.0.0.0`; from this machine the loopback address is the same.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
-        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
-        _ => address,
-    }
 }
 
 fn write_trust_file(
@@ -235,9 +238,9 @@ pub(crate) struct Running {
 impl Opened {
     /// Starts to serve. From now on every connection is answered; those made since the listeners were bound as well.
     pub(crate) fn serve(self) -> Result<Running, StartError> {
-        let Self { main_server, ready, trust, tls, listeners, mail_server, _temporary } = self;
-        let access = Access { token: ready.admin_token, address: listeners.admin.local_addr()? };
-        let admin = Admin::new(Arc::clone(&main_server), access, trust.to_json(), mail_server);
+        let Self { main_server, ready, trust: _, public, front, listeners, mail_server, _temporary } = self;
+        let access = Access { token: ready.admin_token, address: listeners.admin.local_addr()?, public };
+        let admin = Admin::new(Arc::clone(&main_server), access, Arc::clone(&front), mail_server);
         let (mut handles, mut servers) = (Vec::new(), JoinSet::new());
         let mut handle = || {
             handles.push(Handle::new());
@@ -245,8 +248,7 @@ impl Opened {
         };
 
         let pool = Pool::new();
-        let host = listeners.https.local_addr()?.ip();
-        let door = tls_door(tls, host, &main_server);
+        let door = tls_door(front, &main_server);
         let https = bounded(Listener::new(listeners.https, Port::Https, &pool)?).acceptor(door).handle(handle());
         servers.spawn(https.serve(https_role::router(Arc::clone(&main_server)).into_make_service()));
 
@@ -264,13 +266,13 @@ impl Opened {
 type Tls = RustlsAcceptor<DefaultAcceptor>;
 
 /// The door of the 443 role, and its other certificates.
-fn tls_door(tls: Arc<rustls::ServerConfig>, host: IpAddr, main_server: &Arc<MainServer>) -> Door<Tls> {
-    let acceptor = |config| RustlsAcceptor::new(RustlsConfig::from_config(config)).acceptor(DefaultAcceptor::new());
+fn tls_door(front: Arc<Front>, main_server: &Arc<MainServer>) -> Door<Tls> {
+    let acceptor = |config| RustlsAcceptor::new(config).acceptor(DefaultAcceptor::new());
     let certifier = Arc::clone(main_server);
-    Door::new(Operation::Synchronize, Arc::clone(main_server), acceptor(tls), move |quirk: Quirk| {
-        let config = certifier.quirky_tls(quirk, host)?;
+    Door::new(Operation::Synchronize, Arc::clone(main_server), acceptor(front.tls()), move |quirk: Quirk| {
+        let config = certifier.quirky_tls(quirk, &front.hosts())?;
         let failed = |error| tracing::error!(%error, %quirk, "a certificate could not be made");
-        config.map_err(failed).ok().map(acceptor)
+        config.map_err(failed).ok().map(RustlsConfig::from_config).map(acceptor)
     })
 }
 

@@ -8,6 +8,7 @@ mod conformance_modes;
 mod conformance_server;
 mod cores;
 mod crashes;
+mod elsewhere;
 mod failures;
 mod files;
 mod foreign_answers;

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::Admin;
 use crate::crypto::same_secret;
 use crate::http::problem::ProblemResponse;
+use crate::public::{Public, reachable};
 
 /// What is asked of a caller.
 pub(crate) struct Access {
@@ -19,12 +20,29 @@ pub(crate) struct Access {
     pub(crate) token: String,
     /// Where the API listens.
     pub(crate) address: SocketAddr,
+    /// How others reach it.
+    pub(crate) public: Public,
 }
 
 impl Access {
-    /// A page that resolves its own name to our address (DNS rebinding) comes with that name: only addresses and
-    /// `localhost` are ours, and only with our port.
+    /// A page that resolves its own name to our address (DNS rebinding) comes with that name: only addresses,
+    /// `localhost` and the public names are ours. A public name may come with any port, which a port mapping chooses.
+    fn is_addressed(&self, authority: &str) -> bool {
+        self.is_ours(authority)
+            || authority.parse::<Authority>().is_ok_and(|authority| self.is_public(authority.host()))
+    }
+
+    fn is_public(&self, host: &str) -> bool {
+        let host = host.trim_matches(['[', ']']);
+        self.public.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    /// With our port, or the one that a port mapping shows.
     fn is_ours(&self, authority: &str) -> bool {
+        let mapped = self.public.admin.as_deref().and_then(|url| url.strip_prefix("http://"));
+        if mapped.is_some_and(|mapped| mapped.eq_ignore_ascii_case(authority)) {
+            return true;
+        }
         let Ok(authority) = authority.parse::<Authority>() else { return false };
         let host = authority.host();
         let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -37,14 +55,15 @@ impl Access {
 pub(crate) async fn refuse_foreign(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     crate::http::problem::in_turn().await;
     let host = text(request.headers(), HOST.as_str());
-    if !host.is_some_and(|host| admin.access.is_ours(host)) {
+    if !host.is_some_and(|host| admin.access.is_addressed(host)) {
         let detail = format!("This is not the admin API of {}.", host.unwrap_or("(no Host)"));
-        let cure = format!("Use http://{}.", admin.access.address);
+        let address = reachable(admin.access.address);
+        let cure = format!("Use http://{address}, or start mock-solme serve with --public-name and the host's name.");
         return ProblemResponse::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", detail, cure).into_response();
     }
     if let Some(origin) = request.headers().get(ORIGIN) {
         let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
-        if !origin.is_some_and(|authority| admin.access.is_ours(authority)) {
+        if !origin.is_some_and(|authority| Some(authority) == host || admin.access.is_ours(authority)) {
             let detail = "Web pages of other origins may not use the admin API.";
             let cure = "Use mock-solme, curl or a program of your own.";
             return ProblemResponse::new(StatusCode::FORBIDDEN, "foreign-origin", detail, cure).into_response();

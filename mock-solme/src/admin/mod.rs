@@ -26,14 +26,15 @@ pub(crate) use router::router;
 use crate::http::problem::ProblemResponse;
 use crate::mail::hand_on::MailServer;
 use crate::main_server::MainServer;
+use crate::public::Front;
 
 /// What every handler has.
 #[derive(Clone)]
 pub(crate) struct Admin {
     main_server: Arc<MainServer>,
     access: Arc<Access>,
-    /// The trust file, as it was written.
-    trust_file: Arc<Vec<u8>>,
+    /// Makes trust files.
+    front: Arc<Front>,
     mail_server: Option<Arc<MailServer>>,
 }
 
@@ -41,11 +42,11 @@ impl Admin {
     pub(crate) fn new(
         main_server: Arc<MainServer>,
         access: Access,
-        trust_file: Vec<u8>,
+        front: Arc<Front>,
         mail_server: Option<MailServer>,
     ) -> Self {
-        let (access, trust_file) = (Arc::new(access), Arc::new(trust_file));
-        Self { main_server, access, trust_file, mail_server: mail_server.map(Arc::new) }
+        let access = Arc::new(access);
+        Self { main_server, access, front, mail_server: mail_server.map(Arc::new) }
     }
 
     /// Does something that blocks.

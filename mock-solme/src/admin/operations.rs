@@ -1,14 +1,18 @@
 //! What concerns the simulator as a whole.
 
+use std::sync::Arc;
+
 use axum::Json as Out;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::IntoResponse;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use solme_sync_protocol::limits;
 
 use super::Admin;
+use super::extract::Json;
 use crate::http::body;
 use crate::http::problem::{self, ProblemResponse};
 
@@ -29,7 +33,25 @@ pub(super) async fn metrics(State(admin): State<Admin>) -> Result<impl IntoRespo
 }
 
 pub(super) async fn trust_file(State(admin): State<Admin>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, JSON)], admin.trust_file.as_ref().clone())
+    ([(CONTENT_TYPE, JSON)], admin.front.trust_file().to_json())
+}
+
+/// Where License Servers reach the two roles; what is missing stays as it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct At {
+    https: Option<String>,
+    http: Option<String>,
+}
+
+/// The trust file for other addresses. The certificate is good for them from then on, until the simulator ends.
+pub(super) async fn trust_file_for(
+    State(admin): State<Admin>,
+    Json(at): Json<At>,
+) -> Result<impl IntoResponse, ProblemResponse> {
+    let front = Arc::clone(&admin.front);
+    let trust = admin.act(move |_| front.trust_file_for(at.https.as_deref(), at.http.as_deref())).await?;
+    Ok(([(CONTENT_TYPE, JSON)], trust.to_json()))
 }
 
 /// A request file comes in, its response file goes out (P 14).

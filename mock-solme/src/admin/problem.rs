@@ -4,8 +4,21 @@ use axum::http::StatusCode;
 
 use crate::http::problem::ProblemResponse;
 use crate::main_server::{MainServer, OperatorError};
+use crate::public::FrontError;
 use crate::registry::{ApproveError, ClearError, LicenseError, ReserveError};
 use crate::store::StoreError;
+
+impl From<FrontError> for ProblemResponse {
+    fn from(error: FrontError) -> Self {
+        let detail = format!("{error}.");
+        let (code, cure) = match error {
+            FrontError::Address { .. } => ("malformed-call", "Name the addresses at which License Servers reach it."),
+            FrontError::TooManyHosts => ("too-many-hosts", "Start the simulator anew with the names that it needs."),
+            FrontError::Certificate(_) => return crate::http::problem::failed(),
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, detail, cure)
+    }
+}
 
 impl From<OperatorError> for ProblemResponse {
     fn from(error: OperatorError) -> Self {

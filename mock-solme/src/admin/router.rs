@@ -36,7 +36,7 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/quirks/trace", get(quirks::trace))
         .route("/journal", get(journal::list))
         .route("/audit", get(audit::list))
-        .route("/trust-file", get(operations::trust_file))
+        .route("/trust-file", get(operations::trust_file).post(operations::trust_file_for))
         .route("/reset", post(operations::reset))
         .route("/metrics", get(operations::metrics))
         .route_layer(from_fn_with_state(admin.clone(), auth::require_token));

@@ -85,6 +85,11 @@ fn fail(failure: &Failure, json: bool) -> ExitCode {
 }
 
 async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
+    if let Verb::Health = verb {
+        let call = Call::new(Method::GET, ["health"], render::object);
+        let (_, answer) = exchange(&call, &admin_url(global)?, None).await?;
+        return Ok(String::from_utf8_lossy(&answer).into_owned());
+    }
     if let Verb::Address { listener } = verb {
         return address(global, listener);
     }
@@ -100,6 +105,12 @@ async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
     let (_, answer) = send(global, &call).await?;
     let answer: Value = serde_json::from_slice(&answer).map_err(|_| not_the_api("its answer is not JSON"))?;
     Ok(if global.json { pretty(&answer) } else { (call.render)(&answer) })
+}
+
+/// URL of the admin API, of what needs no token.
+fn admin_url(global: &Global) -> Result<String, Failure> {
+    let token = global.token.clone().or_else(|| Some(String::new()));
+    simulator(&Global { token, ..global.clone() }).map(|(url, _)| url)
 }
 
 /// URL and token of the admin API. What is named wins over what lies in the data directory.
@@ -143,13 +154,20 @@ fn address(global: &Global, listener: Listener) -> Result<String, Failure> {
 
 async fn send(global: &Global, call: &Call) -> Result<(HeaderMap, Vec<u8>), Failure> {
     let (url, token) = simulator(global)?;
-    let url = call.url(&url).ok_or_else(|| {
+    exchange(call, &url, Some(&token)).await
+}
+
+async fn exchange(call: &Call, url: &str, token: Option<&str>) -> Result<(HeaderMap, Vec<u8>), Failure> {
+    let url = call.url(url).ok_or_else(|| {
         Failure::new(USAGE, "usage", format!("{url:?} is not a URL"), "Write it like http://127.0.0.1:15000.")
     })?;
     // The admin API speaks plain HTTP on this machine: neither proxies nor certificates are any of its business.
     let client = Client::builder().no_proxy().tls_certs_only([]).timeout(AT_MOST).build();
     let client = client.map_err(|error| Failure::new(FAILED, "failed", error, "Try again."))?;
-    let mut request = client.request(call.method.clone(), url).bearer_auth(token);
+    let mut request = client.request(call.method.clone(), url);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
     request = match &call.body {
         Body::None => request,
         Body::Json(body) => request.json(body),
@@ -264,12 +282,15 @@ fn call(verb: Verb, by: &str) -> Call {
             call.json(json!({ "operator": by }))
         }
         Verb::Reset { id: None, .. } => Call::new(Method::POST, ["reset"], render::object),
-        Verb::Serve(_)
+        Verb::TrustFile { https: None, http: None }
+        | Verb::Serve(_)
         | Verb::Completions { .. }
         | Verb::ManPages { .. }
         | Verb::ProcessRequest { .. }
         | Verb::Address { .. }
-        | Verb::TrustFile => Call::new(Method::GET, ["trust-file"], render::object),
+        | Verb::Health => Call::new(Method::GET, ["trust-file"], render::trust_file),
+        Verb::TrustFile { https, http } => Call::new(Method::POST, ["trust-file"], render::trust_file)
+            .json(object([("https", https.map(Value::from)), ("http", http.map(Value::from))])),
     }
 }
 

@@ -9,6 +9,7 @@ use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime
 
 use super::quirks::Quirks;
 use super::values::{address, component, duration, end, property, time, token};
+use crate::public;
 
 const EXIT_CODES: &str =
     "Exit codes: 0 done, 1 failed or refused by the main server, 2 usage, 3 main server not reached.
@@ -29,7 +30,7 @@ pub(super) struct Cli {
     pub(super) verb: Verb,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Global {
     /// Data directory of the running simulator, in place of --admin-url and --token
     #[arg(long, value_name = "DIR", global = true, env = "MOCK_SOLME_DATA")]
@@ -111,7 +112,19 @@ Example: mock-solme process-request site.request --out site.response")]
         all: bool,
     },
     /// The trust file that License Servers are set up with
-    TrustFile,
+    #[command(after_help = "With --https its certificate is good for that host from then on, until the simulator ends.
+
+Example: mock-solme trust-file --https https://main-server.example:24443 --http http://main-server.example:28080")]
+    TrustFile {
+        /// For License Servers that reach the 443 role there
+        #[arg(long, value_name = "URL", value_parser = public::https)]
+        https: Option<String>,
+        /// For License Servers that reach the 8080 role there
+        #[arg(long, value_name = "URL", value_parser = public::http)]
+        http: Option<String>,
+    },
+    /// Whether it runs: exit code 0 if it does, 3 if not; for the health check of a container
+    Health,
     /// Where a simulator with --data listens
     #[command(after_help = "Example: license-server request-clear --from it@customer.example --smtp \
                             $(mock-solme --data DIR address smtp)")]
@@ -169,6 +182,19 @@ pub(super) struct Serve {
     /// Where mail to licensing@solme.se is taken
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) smtp: Option<SocketAddr>,
+    /// Name or IP address by which others reach this machine, for certificate, trust file and admin API; repeat for more.
+    /// The first one is in the trust file. Without any --public flag those of the last time with this --data
+    #[arg(long = "public-name", value_name = "NAME", value_parser = public::name)]
+    pub(super) public_names: Vec<String>,
+    /// Where License Servers reach the 443 role, if not at its port: behind a port mapping
+    #[arg(long, value_name = "URL", value_parser = public::https)]
+    pub(super) public_https: Option<String>,
+    /// Where License Servers reach the 8080 role
+    #[arg(long, value_name = "URL", value_parser = public::http)]
+    pub(super) public_http: Option<String>,
+    /// Where operators reach the admin API
+    #[arg(long, value_name = "URL", value_parser = public::http)]
+    pub(super) public_admin: Option<String>,
     /// Keep everything in this directory; without it all is gone at the end
     #[arg(long, value_name = "DIR", env = "MOCK_SOLME_DATA")]
     pub(super) data: Option<PathBuf>,

@@ -20,6 +20,11 @@ pub(super) fn object(answer: &Value) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// As a file: it is what License Servers are set up with.
+pub(super) fn trust_file(answer: &Value) -> String {
+    serde_json::to_string_pretty(answer).unwrap_or_default()
+}
+
 pub(super) fn ids(answer: &Value) -> String {
     let columns = ["license_server_id", "name", "licenses", "key_generation", "key_thumbprint", "last_synchronized_at"];
     let mut rows = answer.clone();

@@ -11,9 +11,10 @@ use crate::crypto;
 use crate::data::{Addresses, Remembered, listen};
 use crate::mail::hand_on::MailServer;
 use crate::main_server::Settings;
+use crate::public::Public;
 use crate::quirks::{self, Fault};
 use crate::seams::{DurableSteps, Seams};
-use crate::start::{Opened, Options, Ready, StartError, open};
+use crate::start::{Listeners, Opened, Options, Ready, StartError, open};
 
 /// Threads that do not end by themselves are left behind.
 const AT_MOST: Duration = Duration::from_millis(200);
@@ -31,6 +32,7 @@ pub(super) fn run(args: Serve, seams: Seams) -> ExitCode {
 fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
     let last = args.data.as_deref().and_then(Remembered::read);
     let named = Addresses { https: args.https, http: args.http, admin: args.admin, smtp: args.smtp };
+    let public = public(&args, last.as_ref());
     let (listeners, notices) = listen(named, last.as_ref())?;
     let seed = match args.seed {
         Some(seed) => seed,
@@ -48,10 +50,10 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
     };
     let admin_token = args.admin_token.or(last.map(|last| last.admin_token));
     let data = args.data.clone();
-    let options = Options { data: args.data, settings, admin_token, mail_server };
+    let options = Options { data: args.data, settings, admin_token, mail_server, public };
     let opened = open(listeners, options, &DurableSteps::new(seams))?;
     if let Some(data) = data {
-        Remembered::write(&data, &opened.listeners, &opened.ready.admin_token)?;
+        Remembered::write(&data, &opened.listeners, &opened.ready.admin_token, &opened.public)?;
     }
     for notice in &notices {
         anstream::eprintln!("mock-solme: {notice}");
@@ -60,10 +62,47 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
         let trust_file = opened.ready.trust_file.display();
         anstream::eprintln!("  Next: license-server init --id ID --trust {trust_file} at each License Server.");
     }
+    if let Some(open) = opened_to_others(&opened)? {
+        anstream::eprintln!("mock-solme: {open}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(until_terminated(opened, args.exit_with_stdin));
     runtime.shutdown_timeout(AT_MOST);
     served
+}
+
+/// What is said on the command line, or else what it was the last time.
+fn public(args: &Serve, last: Option<&Remembered>) -> Public {
+    let said = Public {
+        names: args.public_names.clone(),
+        https: args.public_https.clone(),
+        http: args.public_http.clone(),
+        admin: args.public_admin.clone(),
+    };
+    match last {
+        Some(last) if said == Public::default() => last.public.clone(),
+        _ => said,
+    }
+}
+
+/// Which listeners other machines can reach, on one line; none if only this one can.
+fn opened_to_others(opened: &Opened) -> io::Result<Option<String>> {
+    let Listeners { https, http, admin, smtp } = &opened.listeners;
+    let mut open = Vec::new();
+    for (role, listener) in [("443 role", https), ("8080 role", http), ("admin API", admin), ("mail", smtp)] {
+        let address = listener.local_addr()?;
+        if !address.ip().is_loopback() {
+            open.push(format!("{role} {address}"));
+        }
+    }
+    if open.is_empty() {
+        return Ok(None);
+    }
+    let next = match opened.public.is_default() {
+        true => "; for License Servers elsewhere add --public-name and this machine's name",
+        false => "",
+    };
+    Ok(Some(format!("open to other machines: {}{next}", open.join(", "))))
 }
 
 /// What is armed from the start.

@@ -8,7 +8,10 @@ use solme_sync_protocol::UtcTime;
 /// An address, or a port of the loopback interface.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    port.or_else(|_| text.parse()).map_err(|_| "write it like 127.0.0.1:14443; port 0 is any free one".to_owned())
+    port.or_else(|_| text.parse()).map_err(|_| {
+        "write it like 127.0.0.1:14443 or 0.0.0.0:14443; port 0 is any free one. For a host name there is --public-name"
+            .to_owned()
+    })
 }
 
 /// A token that fits into a header: visible ASCII, without blanks.

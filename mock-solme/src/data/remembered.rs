@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data;
 use crate::identity::write_durably;
+use crate::public::Public;
 use crate::start::{Listeners, StartError, bind};
 
 const FILE: &str = "serve.json";
@@ -30,6 +31,8 @@ pub(crate) struct Remembered {
     pub(crate) admin: SocketAddr,
     pub(crate) smtp: SocketAddr,
     pub(crate) admin_token: String,
+    #[serde(default, skip_serializing_if = "Public::is_default")]
+    pub(crate) public: Public,
 }
 
 impl Remembered {
@@ -44,13 +47,19 @@ impl Remembered {
     }
 
     /// Leaves them to the next run.
-    pub(crate) fn write(directory: &Path, listeners: &Listeners, admin_token: &str) -> Result<(), StartError> {
+    pub(crate) fn write(
+        directory: &Path,
+        listeners: &Listeners,
+        admin_token: &str,
+        public: &Public,
+    ) -> Result<(), StartError> {
         let now = Self {
             https: listeners.https.local_addr()?,
             http: listeners.http.local_addr()?,
             admin: listeners.admin.local_addr()?,
             smtp: listeners.smtp.local_addr()?,
             admin_token: admin_token.to_owned(),
+            public: public.clone(),
         };
         if Self::read(directory).as_ref() == Some(&now) {
             return Ok(());

@@ -217,8 +217,8 @@ impl MainServer {
     }
 
     /// What the 443 role speaks.
-    pub(crate) fn tls(&self, host: std::net::IpAddr) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.identity.ca.tls(host)
+    pub(crate) fn tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        self.identity.ca.tls(hosts)
     }
 
     /// What the 443 role speaks under a quirk of TLS; none under any other. It is made anew each time: such connections
@@ -226,13 +226,13 @@ impl MainServer {
     pub(crate) fn quirky_tls(
         &self,
         quirk: Quirk,
-        host: std::net::IpAddr,
+        hosts: &[String],
     ) -> Option<Result<Arc<rustls::ServerConfig>, IdentityError>> {
         match quirk {
-            Quirk::TlsOtherCa => Some(Ca::of_somebody_else().and_then(|ca| ca.tls(host))),
-            Quirk::TlsExpiredCertificate => Some(self.identity.ca.expired_tls(host)),
-            Quirk::TlsOtherHost => Some(self.identity.ca.other_host_tls(host)),
-            Quirk::TlsOldVersion => Some(self.identity.ca.old_tls(host)),
+            Quirk::TlsOtherCa => Some(Ca::of_somebody_else().and_then(|ca| ca.tls(hosts))),
+            Quirk::TlsExpiredCertificate => Some(self.identity.ca.expired_tls(hosts)),
+            Quirk::TlsOtherHost => Some(self.identity.ca.other_host_tls(hosts)),
+            Quirk::TlsOldVersion => Some(self.identity.ca.old_tls(hosts)),
             _ => None,
         }
     }

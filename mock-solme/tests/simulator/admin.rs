@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::license_server::LicenseServer;
 
 /// Every route, with a method that it knows.
-const ROUTES: [(Method, &str); 27] = [
+const ROUTES: [(Method, &str); 29] = [
     (Method::GET, "/ids"),
     (Method::POST, "/ids"),
     (Method::GET, "/ids/DEMO-4711"),
@@ -34,6 +34,8 @@ const ROUTES: [(Method, &str); 27] = [
     (Method::POST, "/clock/advance"),
     (Method::GET, "/journal"),
     (Method::GET, "/audit"),
+    (Method::GET, "/trust-file"),
+    (Method::POST, "/trust-file"),
     (Method::POST, "/reset"),
     (Method::GET, "/metrics"),
 ];
@@ -94,6 +96,37 @@ async fn web_pages_of_other_origins_are_refused_even_with_the_token() {
         let response = ids().header(HOST, &ours).header(ORIGIN, format!("http://{ours}")).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{ours}");
     }
+}
+
+#[tokio::test]
+async fn the_names_and_the_address_that_it_was_told_of_are_its_own() {
+    let listeners = mock_solme::Listeners::ephemeral().unwrap();
+    let admin = format!("http://{}", listeners.admin.local_addr().unwrap());
+    let port = admin.rsplit_once(':').unwrap().1.to_owned();
+    let builder = MockSolme::builder().listeners(listeners).public_name("solme").public_name("::7");
+    let mock = builder.public_admin("http://mapped.example:99").start();
+    assert_eq!(mock.admin(), "http://mapped.example:99");
+    assert!(mock.https().starts_with("https://solme:") && mock.trust().https == mock.https());
+    let ids = |host: &str| client().get(format!("{admin}/ids")).bearer_auth(mock.admin_token()).header(HOST, host);
+    for (host, status) in [
+        ("mapped.example:99", 200),
+        ("Solme:12345", 200),
+        ("solme", 200),
+        ("[::7]:1", 200),
+        (&format!("127.0.0.1:{port}"), 200),
+        ("mapped.example:98", 421),
+        ("mapped.example", 421),
+        ("solme.evil.example", 421),
+        ("127.0.0.1:1", 421),
+    ] {
+        assert_eq!(ids(host).send().await.unwrap().status(), status, "{host}");
+    }
+    for (origin, status) in [("http://solme:12345", 200), ("http://solme:1", 403), ("https://solme:12345", 403)] {
+        let asked = ids("solme:12345").header(ORIGIN, origin).send().await.unwrap();
+        assert_eq!(asked.status(), status, "{origin}");
+    }
+    let unknown = MockSolme::builder().public_name("https://solme").try_start();
+    assert!(unknown.is_err_and(|error| error.to_string().contains("use a host name")));
 }
 
 #[tokio::test]

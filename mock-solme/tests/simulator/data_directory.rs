@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use mock_solme::MockSolme;
+use serde_json::Value;
 
 use crate::license_server::LicenseServer;
 use crate::program::{Served, program};
@@ -45,6 +46,35 @@ fn the_next_start_has_the_same_addresses_and_token_unless_flags_say_otherwise() 
     drop(second);
     let other = Served::start(&["serve", "--data", data.to_str().unwrap(), "--http", "0", "--admin-token", "mine"]);
     assert_eq!((other.text("https"), other.text("admin_token")), (said[0].as_str(), "mine"));
+}
+
+#[test]
+fn the_next_start_has_the_same_public_names_and_one_line_says_what_is_open() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let start = |flags: &[&str]| {
+        let mut command = program(&[&["serve", "--data", data.to_str().unwrap()], flags].concat());
+        command.stderr(log.reopen().unwrap());
+        Served::run(command)
+    };
+    let first = start(&["--http", "0.0.0.0:0", "--public-name", "Solme", "--public-https", "https://mapped:1"]);
+    let told = fs::read_to_string(log.path()).unwrap();
+    assert!(told.starts_with("mock-solme: open to other machines: 8080 role 0.0.0.0:") && told.lines().count() == 1);
+    let said = ["https", "http", "admin"].map(|member| first.text(member).to_owned());
+    assert_eq!(said[0], "https://mapped:1");
+    assert!(said[1].starts_with("http://solme:"), "{said:?}");
+    drop(first);
+    let second = start(&[]);
+    assert_eq!(["https", "http", "admin"].map(|member| second.text(member).to_owned()), said);
+    let at = |words: &[&str]| program(&[words, &["--data", data.to_str().unwrap()]].concat()).output().unwrap();
+    let trust: Value = serde_json::from_slice(&at(&["trust-file", "--http", "http://a:2"]).stdout).unwrap();
+    assert_eq!((&trust["https"], &trust["http"]), (&Value::from("https://mapped:1"), &Value::from("http://a:2")));
+    assert_eq!(at(&["health"]).status.code(), Some(0));
+    drop(second);
+    assert_eq!(at(&["health"]).status.code(), Some(3));
+    let other = start(&["--public-name", "localhost"]);
+    assert!(other.text("https").starts_with("https://localhost:"));
 }
 
 #[test]
