@@ -6,7 +6,7 @@ use std::sync::Arc;
 use solme_sync_protocol::{LicenseNumber, LicenseServerId, TrustFile, UtcTime};
 
 use crate::clock::Span;
-use crate::command::{self, Context};
+use crate::command::{self, Context, Memory};
 use crate::command::{Automatic, ClearRequest, ClearRequestBy, Diagnosis, Export, History, Import, NewKeyPair, Status};
 use crate::command::{Synchronization, Verdict};
 use crate::core::Mode;
@@ -19,8 +19,9 @@ use crate::transport::Transport;
 /// A local clock.
 pub(crate) type LocalClock = Arc<dyn Fn() -> UtcTime + Send + Sync>;
 
-/// A License Server, by its state directory. Nothing is kept in memory and nothing stays open: each call looks at the state,
-/// and other processes, the command line among them, may use it at the same time. Calls block; a synchronization for as
+/// A License Server, by its state directory. Nothing stays open, and nothing is kept in memory but which receipt was
+/// verified last: each call looks at the state, and other processes, the command line among them, may use it at the same
+/// time. Calls block; a synchronization for as
 /// long as the network takes, everything else for milliseconds, and up to ten seconds for another process. They work
 /// inside a tokio runtime, where [`spawn_blocking`](https://docs.rs/tokio/latest/tokio/task/fn.spawn_blocking.html) keeps
 /// its other tasks going.
@@ -28,6 +29,7 @@ pub(crate) type LocalClock = Arc<dyn Fn() -> UtcTime + Send + Sync>;
 pub struct LicenseServer {
     directory: PathBuf,
     clock: Option<LocalClock>,
+    proved: Memory,
 }
 
 impl LicenseServer {
@@ -37,7 +39,7 @@ impl LicenseServer {
     /// # Errors
     /// The trust file's CA certificate cannot be used, or the directory belongs to another id or main server.
     pub fn init(directory: impl Into<PathBuf>, id: LicenseServerId, trust: &TrustFile) -> Result<Self, Error> {
-        let server = Self { directory: directory.into(), clock: None };
+        let server = Self::of(directory.into());
         command::init(&server.context(), &id, trust.clone())?;
         Ok(server)
     }
@@ -47,9 +49,13 @@ impl LicenseServer {
     /// # Errors
     /// The directory was not set up, or cannot be used.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, Error> {
-        let server = Self { directory: directory.into(), clock: None };
+        let server = Self::of(directory.into());
         Store::open(&server.context().place, "open").and_then(|store| store.identity())?;
         Ok(server)
+    }
+
+    fn of(directory: PathBuf) -> Self {
+        Self { directory, clock: None, proved: Memory::default() }
     }
 
     /// Its state directory.
@@ -169,6 +175,7 @@ impl LicenseServer {
         if let Some(clock) = self.clock.clone() {
             seams = seams.with_clock(move || clock());
         }
-        Context::new(Settings::usual(self.directory.clone()), Span { seconds: 0 }, seams)
+        let settings = Settings::usual(self.directory.clone());
+        Context::new(settings, Span { seconds: 0 }, seams).remembering(self.proved.clone())
     }
 }

@@ -1,9 +1,15 @@
 //! ES384 by RustCrypto: the License Server's side.
 
+use std::sync::OnceLock;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use p384::ecdsa::signature::{Signer as _, Verifier as _};
+use p384::elliptic_curve::ALGORITHM_OID;
 use p384::elliptic_curve::Generate as _;
-use p384::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding};
+use p384::pkcs8::der::pem::PemLabel as _;
+use p384::pkcs8::{AssociatedOid as _, EncodePrivateKey as _, LineEnding, PrivateKeyInfoRef, SecretDocument};
+use sec1::der::Decode as _;
+use sec1::{EcParameters, EcPrivateKey};
 use sha2::Sha384;
 use zeroize::Zeroizing;
 
@@ -28,29 +34,55 @@ pub struct KeyError;
 
 /// A private signing key. No `Debug`, no `Clone`, no `Serialize`; erased when dropped.
 pub struct SigningKey {
-    key: p384::ecdsa::SigningKey,
+    secret: p384::SecretKey,
     public: PublicJwk,
+    /// Made when it is first needed: that takes as long as a signature.
+    signer: OnceLock<p384::ecdsa::SigningKey>,
 }
 
 impl SigningKey {
     /// A new key pair, from the operating system's random numbers.
     pub fn generate() -> Self {
-        Self::new(p384::ecdsa::SigningKey::generate())
+        let secret = p384::SecretKey::generate();
+        Self::new(public_jwk(&secret.public_key()), secret)
     }
 
-    /// Reads what [`Self::expose_secret_pem`] wrote.
+    /// Reads what [`Self::expose_secret_pem`] wrote. The public half is taken as it is stored there: to compute it takes
+    /// longer than all the rest, and [`Self::is_a_pair`] does.
     ///
     /// # Errors
     /// [`KeyError`].
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        p384::SecretKey::from_pkcs8_pem(pem).map(|secret| Self::new(secret.into())).map_err(|_| KeyError)
+        Self::read(pem).ok_or(KeyError)
+    }
+
+    fn read(pem: &str) -> Option<Self> {
+        let (label, document) = SecretDocument::from_pem(pem).ok()?;
+        PrivateKeyInfoRef::validate_pem_label(label).ok()?;
+        let info: PrivateKeyInfoRef<'_> = document.decode_msg().ok()?;
+        info.algorithm.assert_oids(ALGORITHM_OID, p384::NistP384::OID).ok()?;
+        let stored = EcPrivateKey::from_der(info.private_key.as_bytes()).ok()?;
+        if let Some(EcParameters::NamedCurve(curve)) = stored.parameters
+            && curve != p384::NistP384::OID
+        {
+            return None;
+        }
+        let secret = p384::SecretKey::from_slice(stored.private_key).ok()?;
+        let public = match stored.public_key {
+            Some(point) => PublicJwk::from_sec1(point.try_into().ok()?).ok()?,
+            None => public_jwk(&secret.public_key()),
+        };
+        Some(Self::new(public, secret))
+    }
+
+    /// Whether the public half is that of the private half.
+    pub fn is_a_pair(&self) -> bool {
+        public_jwk(&self.secret.public_key()) == self.public
     }
 
     /// The private key as PKCS #8 PEM, for the one file it lives in.
     pub fn expose_secret_pem(&self) -> Zeroizing<String> {
-        p384::SecretKey::from(self.key.as_nonzero_scalar())
-            .to_pkcs8_pem(LineEnding::LF)
-            .expect("a P-384 key fits PKCS #8")
+        self.secret.to_pkcs8_pem(LineEnding::LF).expect("a P-384 key fits PKCS #8")
     }
 
     /// The name of the key pair.
@@ -61,15 +93,14 @@ impl SigningKey {
     /// A secret that only the owner of this key pair can make, another one for each `purpose`: HMAC-SHA-384 over it with
     /// the private key. It never says anything about the private key or about what it signs.
     pub fn derive_secret(&self, purpose: &str) -> Zeroizing<[u8; 48]> {
-        let private = Zeroizing::new(self.key.to_bytes());
+        let private = Zeroizing::new(self.secret.to_bytes());
         let mut mac = Hmac::<Sha384>::new_from_slice(&private).expect("HMAC takes a key of any length");
         mac.update(purpose.as_bytes());
         Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
-    fn new(key: p384::ecdsa::SigningKey) -> Self {
-        let public = public_jwk(&p384::PublicKey::from(key.verifying_key()));
-        Self { key, public }
+    const fn new(public: PublicJwk, secret: p384::SecretKey) -> Self {
+        Self { secret, public, signer: OnceLock::new() }
     }
 }
 
@@ -78,7 +109,8 @@ impl SignEs384 for SigningKey {
         &self.public
     }
     fn sign(&self, signing_input: &[u8]) -> Signature {
-        let signature: p384::ecdsa::Signature = self.key.sign(signing_input);
+        let signer = self.signer.get_or_init(|| (&self.secret).into());
+        let signature: p384::ecdsa::Signature = signer.sign(signing_input);
         signature.to_bytes().into()
     }
 }

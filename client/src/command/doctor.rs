@@ -55,7 +55,7 @@ fn diagnose(context: &Context, transport: &dyn Transport, store: Store) -> Resul
     let identity = store.identity()?;
     let times = store.times()?.observe(context.now());
     let last_answer = last_answer(&store, &identity)?;
-    let loaded = store.load(context.now());
+    let loaded = store.load(context.now(), context.proved());
     let (room, exposed) = (store.has_room(), store.exposed());
     drop(store);
     let (clock, network) = match ask(transport, &identity) {

@@ -39,6 +39,7 @@ pub(crate) use status::status;
 pub use status::{AllocatedLicense, Clock, OutstandingRequest, Status};
 pub(crate) use synchronize::once;
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use solme_sync_protocol::UtcTime;
@@ -46,12 +47,14 @@ use solme_sync_protocol::UtcTime;
 use crate::cli::Verb;
 use crate::clock::{self, Span};
 use crate::conduct::Standard;
+use crate::core::Proved;
 use crate::output::{Error, Exit, Report};
 use crate::seams::{MakeTransport, OnReport, Pause, Seams};
 use crate::settings::Settings;
 use crate::stop::Stop;
 use crate::store::{DurableSteps, Place};
 use crate::transport::{Direct, Transport};
+use session::Session;
 
 /// How long to wait for another process that uses the state, or synchronizes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,7 +75,11 @@ pub(crate) struct Context {
     pause: Option<Pause>,
     on_report: Option<OnReport>,
     stop: Stop,
+    proved: Memory,
 }
+
+/// What a process remembers from one command to the next.
+pub(crate) type Memory = Arc<Mutex<Option<Proved>>>;
 
 impl Context {
     pub(crate) fn new(settings: Settings, offset: Span, seams: Seams) -> Self {
@@ -82,7 +89,34 @@ impl Context {
         let Settings { state: path, network, warning_command, .. } = settings;
         let place = Place { path, steps, patience, conduct };
         let direct = Direct::behaving(network, conduct);
-        Self { direct, warning_command, place, offset, clock, transport, pause, on_report, stop: Stop::NEVER }
+        Self {
+            direct,
+            warning_command,
+            place,
+            offset,
+            clock,
+            transport,
+            pause,
+            on_report,
+            stop: Stop::NEVER,
+            proved: Memory::default(),
+        }
+    }
+
+    /// With the memory of a process that has used this state before.
+    pub(crate) fn remembering(self, proved: Memory) -> Self {
+        Self { proved, ..self }
+    }
+
+    fn proved(&self) -> Option<Proved> {
+        self.proved.lock().ok()?.clone()
+    }
+
+    /// Remembers that the last receipt of a session is verified.
+    fn prove(&self, session: &Session) {
+        if let (Some(last), Ok(mut proved)) = (session.server.last_receipt(), self.proved.lock()) {
+            *proved = Some(Proved::new(&session.identity, last));
+        }
     }
 
     /// The local clock.

@@ -33,13 +33,16 @@ impl Session {
     /// Opens and verifies the state (P 11.12), and looks at the local clock.
     pub(super) fn open(context: &Context, verb: &str) -> Result<Self, LocalStateFailure> {
         let store = Store::open(&context.place, verb)?;
-        let Loaded { identity, key, times, server, outstanding, notes } = store.load(context.now())?;
+        let Loaded { identity, key, times, server, outstanding, notes } =
+            store.load(context.now(), context.proved())?;
         let (outstanding, dropped) = match outstanding {
             Some(Ok(outstanding)) => (Some(outstanding), None),
             Some(Err(damaged)) => (None, Some(damaged)),
             None => (None, None),
         };
-        Ok(Self { store, identity, times, server, outstanding, dropped, notes, key })
+        let session = Self { store, identity, times, server, outstanding, dropped, notes, key };
+        context.prove(&session);
+        Ok(session)
     }
 
     /// Runs `exchange` while others may read the state. Whoever calls this has the turn, so that nobody takes the answer
@@ -55,9 +58,8 @@ impl Session {
     ) -> Result<(Self, T), LocalStateFailure> {
         let Self { store, identity, times: _, server, outstanding, dropped, notes, key } = self;
         let Some(asked) = &outstanding else { unreachable!("a request is stored before it is sent") };
-        drop(store);
-        let answer = exchange(Asked { identity: &identity, last: server.last_receipt(), outstanding: asked });
-        let store = Store::open(&context.place, verb)?;
+        let asked_for = Asked { identity: &identity, last: server.last_receipt(), outstanding: asked };
+        let (store, answer) = store.away(&context.place, verb, || exchange(asked_for))?;
         if identity.conduct.stores_before_sending() && !store.still_asks(&asked.jws, &identity.key_thumbprint)? {
             return Err(LocalStateFailure::ChangedMeanwhile { directory: store.path().to_owned() });
         }

@@ -54,6 +54,7 @@ fn carry(
         match round.ends(end, now.identity.conduct) {
             End::Apply { applied, next } => {
                 (session, _) = now.apply(applied, round.is_of_this_run(), EVENT)?;
+                context.prove(&session);
                 let Some(next) = next else {
                     let outcome = synchronized(changes(&session));
                     return Ok((session, outcome));

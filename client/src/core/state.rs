@@ -206,6 +206,29 @@ pub(crate) struct Stored {
     pub(crate) cleared: Option<String>,
     /// What another hand has changed.
     pub(crate) broken_seal: Option<Sealed>,
+    /// A receipt that was verified before.
+    pub(crate) proved: Option<LastReceipt>,
+}
+
+/// The receipt that this process verified last, and for whom: the same bytes are not verified a second time.
+#[derive(Debug, Clone)]
+pub(crate) struct Proved {
+    identity: Identity,
+    last: LastReceipt,
+}
+
+impl Proved {
+    /// There is no way to a [`LastReceipt`] that was not verified.
+    pub(crate) fn new(identity: &Identity, last: &LastReceipt) -> Self {
+        Self { identity: identity.clone(), last: last.clone() }
+    }
+
+    /// The receipt, if it was verified for the same identity.
+    pub(crate) fn of(self, identity: &Identity) -> Option<LastReceipt> {
+        let of = |identity: &Identity| (identity.license_server_id.clone(), identity.key_thumbprint);
+        let same = of(&self.identity) == of(identity) && self.identity.trust == identity.trust;
+        same.then_some(self.last)
+    }
 }
 
 /// A local server that has a key pair, in whichever state it is.
@@ -312,7 +335,10 @@ fn verify_stored(stored: &Stored, identity: &Identity, times: &Times) -> Result<
         sealed()?;
         return Ok(None);
     };
-    let last = read_stored_receipt(jws, identity).map_err(|wrong| Tampering::Receipt { wrong })?;
+    let last = match &stored.proved {
+        Some(proved) if proved.jws == *jws => proved.clone(),
+        _ => read_stored_receipt(jws, identity).map_err(|wrong| Tampering::Receipt { wrong })?,
+    };
     check(stored.evidence.as_ref() == Some(jws), Tampering::NotTheNewest)?;
     let applied = Applied::new(last, bytes.clone(), identity.conduct);
     let applied = applied.map_err(|wrong| Tampering::Allocation { wrong })?;

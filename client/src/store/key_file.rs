@@ -19,6 +19,7 @@ impl Store {
     pub(crate) fn adopt_or_make_key(&self) -> Result<SigningKey, LocalStateFailure> {
         let file = self.directory.key_file();
         let key = match read(&file)? {
+            Some(key) if !key.is_a_pair() => return Err(LocalStateFailure::KeyDamaged { file }),
             Some(key) => key,
             None => {
                 let key = SigningKey::generate();

@@ -69,6 +69,21 @@ impl Store {
         Ok(Self { db, directory, seal_key: OnceCell::new() })
     }
 
+    /// Closes the state, and opens it again when `wait` is over: others may use it meanwhile. The key pair in use is
+    /// another one then only where [`Self::still_asks`] says so, so the key of the seal is kept.
+    pub(crate) fn away<T>(
+        self,
+        place: &Place,
+        verb: &str,
+        wait: impl FnOnce() -> T,
+    ) -> Result<(Self, T), LocalStateFailure> {
+        let Self { db, directory, seal_key } = self;
+        database::close_for_a_while(db)?;
+        drop(directory);
+        let done = wait();
+        Ok((Self { seal_key, ..Self::open(place, verb)? }, done))
+    }
+
     /// Whether `init` has not completed here yet.
     pub(crate) fn is_new(&self) -> Result<bool, LocalStateFailure> {
         Ok(database::is_empty(&self.db)?)

@@ -5,7 +5,7 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId, SealingKey, SigningKey
 use zeroize::Zeroizing;
 
 use super::{LocalStateFailure, Store, history, seal};
-use crate::core::{Changes, Identity, LocalServer, Outstanding, Stored, StoredRequestError, Times};
+use crate::core::{Changes, Identity, LocalServer, Outstanding, Proved, Stored, StoredRequestError, Times};
 
 /// All that a command needs to know.
 pub(crate) struct Loaded {
@@ -44,16 +44,23 @@ impl Store {
     }
 
     /// Reads and verifies everything; the local clock shows `clock`.
-    pub(crate) fn load(&self, clock: UtcTime) -> Result<Loaded, LocalStateFailure> {
+    /// `proved` is what this process has verified before.
+    pub(crate) fn load(&self, clock: UtcTime, proved: Option<Proved>) -> Result<Loaded, LocalStateFailure> {
         let identity = self.identity()?;
         let key = self.load_key(&identity.key_thumbprint)?;
+        let broken_seal = seal::broken(&self.db, self.seal_key()?)?;
+        // The seal is of the private half, the name of the key pair is of the public one.
+        if broken_seal.is_some() && !key.is_a_pair() {
+            return Err(LocalStateFailure::KeyDamaged { file: self.directory.key_file() });
+        }
         let times = identity.conduct.observed(self.times()?.observe(clock));
         let applied = self.applied()?;
         let stored = Stored {
             applied: applied.as_ref().map(|(receipt, allocation, _)| (receipt.clone(), allocation.clone())),
             evidence: history::newest_receipt(&self.db, &identity.key_thumbprint)?,
             cleared: self.db.query_row("SELECT refusal FROM cleared", [], |row| row.get(0)).optional()?,
-            broken_seal: seal::broken(&self.db, self.seal_key()?)?,
+            broken_seal,
+            proved: proved.and_then(|proved| proved.of(&identity)),
         };
         Ok(Loaded {
             server: LocalServer::restore(stored, &identity, &times),

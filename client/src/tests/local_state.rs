@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Environment;
+use crate::LicenseServer;
+use crate::core::State;
 use crate::output::Exit;
 use crate::seams::{DurableStep, Moment};
 use crate::tests::world::{MAIN_TIME, MainServer, NUMBERS};
@@ -222,16 +224,47 @@ fn key_files_that_are_missing_damaged_or_foreign_are_told_apart() {
     let local = Environment::synchronized();
     let key = local.state().join("signing-key.pem");
     let foreign = Environment::new();
+    let own = std::fs::read_to_string(&key).unwrap();
     std::fs::write(&key, foreign.read("state/signing-key.pem")).unwrap();
     assert_eq!(local.run("may-issue").code(), "key-file-foreign");
     std::fs::write(&key, "-----BEGIN PRIVATE KEY-----\n").unwrap();
     assert_eq!(local.run("may-issue").code(), "key-file-damaged");
+    std::fs::write(&key, with_another_private_half(&own)).unwrap();
+    for words in ["may-issue", "status", "synchronize", "export-request request.json", "doctor"] {
+        assert_eq!(local.run(words).code(), "key-file-damaged", "{words}");
+    }
+    assert_eq!(local.main().requests.len(), 1, "nothing was signed with it");
     std::fs::remove_file(&key).unwrap();
     let missing = local.run("may-issue");
     assert_eq!((missing.exit, missing.code()), (Exit::MayNotIssue, "key-file-missing"));
     assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").code(), "key-file-missing");
     assert_eq!(local.run("new-key-pair --yes").exit, Exit::Done);
     assert_eq!(local.run("status").json["state"], "unsynchronized");
+}
+
+/// The key file after a bit of the private half has changed.
+fn with_another_private_half(pem: &str) -> String {
+    let lines: Vec<&str> = pem.lines().collect();
+    // The private half is in the bytes 35 to 82, which begin in the first line and end in the second.
+    let changed = if lines[1].ends_with('A') { "B" } else { "A" };
+    let first = format!("{}{changed}", &lines[1][..lines[1].len() - 1]);
+    [&[lines[0], &first], &lines[2..]].concat().join("\n") + "\n"
+}
+
+#[test]
+fn what_a_program_has_verified_is_verified_again_when_it_changes() {
+    let local = Environment::synchronized();
+    let clock = std::sync::Arc::new(|| MAIN_TIME);
+    let server = LicenseServer::open(local.state()).unwrap().with_clock(clock);
+    for _ in 0..3 {
+        assert!(server.may_issue_any().unwrap().may_issue);
+    }
+    let flip = "substr(receipt, 1, length(receipt) - 1) || iif(receipt LIKE '%A', 'B', 'A')";
+    local.edit_database(&format!("UPDATE applied SET receipt = {flip}; UPDATE history SET receipt = {flip}"));
+    let status = server.status().unwrap();
+    assert_eq!(status.state, State::Tampered);
+    assert!(status.state_detail.as_deref().unwrap().contains("receipt does not verify"), "{status:?}");
+    assert!(!server.may_issue_any().unwrap().may_issue);
 }
 
 #[test]

@@ -185,6 +185,7 @@ impl World {
             evidence: Some(receipt),
             cleared: None,
             broken_seal: None,
+            proved: None,
         }
     }
 
