@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::conformance::{CaseReport, Level, Options, Report};
+use crate::conformance::{Level, News, Options, Report};
 use crate::license_server_mutants;
 use crate::license_server_suite;
 use crate::main_server_mutants;
@@ -64,7 +64,7 @@ impl Suite {
     ///
     /// # Errors
     /// Where the subject is no command.
-    pub(crate) async fn run(self, options: &Options, tell: impl FnMut(&CaseReport)) -> Result<Report> {
+    pub(crate) async fn run(self, options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report> {
         match self {
             Self::Client => license_server_suite::run(options, tell).await,
             Self::Server => main_server_suite::run(options, tell).await,

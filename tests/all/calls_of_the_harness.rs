@@ -54,6 +54,27 @@ async fn a_subject_that_cannot_be_started_is_one_sentence() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_written_is_said_before_anything_is_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, file) = (dir.path().to_str().unwrap(), dir.path().join("report"));
+    let file = file.to_str().unwrap();
+    let judge = ["conformance", "client", "--subject", "ours", "--only", "1.1"];
+    for form in ["--json", "--junit", "--tap", "--html", "--markdown"] {
+        is_usage(&[&judge[..], &[form, "/no/such/folder/report"]].concat(), "no directory /no/such/folder").await;
+        is_usage(&[&judge[..], &[form, here]].concat(), "is a directory").await;
+    }
+    is_usage(&[&judge[..], &["--json", file, "--tap", file]].concat(), "two reports").await;
+    is_usage(&["mutants", "client", "--json", file, "--html", file], "two reports").await;
+    is_usage(&["mutants", "client", "--json", "/no/such/folder/report"], "no directory").await;
+    is_usage(&["clauses", "--out", "/no/such/folder/page"], "no directory").await;
+    is_usage(&["man-pages", "/no/such/folder"], "directory that exists").await;
+    assert!(!std::path::Path::new(file).exists(), "nothing was judged");
+    for flag in ["--parallel", "--verb-limit"] {
+        assert_eq!(call(&[&judge[..], &[flag, "0"]].concat()).await.status.code(), Some(2), "{flag}");
+    }
+}
+
+#[tokio::test]
 async fn what_matches_nothing_names_what_was_meant() {
     let wanted = "9.7/a-resend-is-byte-by-byte";
     let near = out(&call(&["list", "server", "--only", "9.7"]).await);
@@ -150,6 +171,49 @@ async fn an_interrupted_run_reports_what_is_known() {
         for form in ["--junit", "--tap", "--html"] {
             assert!(read(form).contains("interrupted: "), "{form}: {}", read(form));
         }
+    }
+}
+
+/// The report, once there is one that `wanted` says yes to. Each of them is whole.
+async fn reported(path: &std::path::Path, wanted: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        match std::fs::read(path).map(|text| serde_json::from_slice::<Value>(&text).unwrap()) {
+            Ok(report) if wanted(&report) => return report,
+            _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_leaves_what_was_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let (json, first) = (dir.path().join("report"), dir.path().join("first"));
+    // The first verb but for the one that it is probed with is answered, the others never.
+    let hangs =
+        format!(r#"sh -c 'test "$1" = status || mkdir "{}" || exec sleep 600; echo "{{}}"' sh"#, first.display());
+    let words = ["conformance", "client", "--subject", &hangs, "--only", "1.*", "--parallel", "1", "--json"];
+    let mut process = harness(&[&words[..], &[json.to_str().unwrap()]].concat()).spawn().unwrap();
+    let known = reported(&json, |report| report["cases"] != serde_json::json!([])).await;
+    process.kill().await.unwrap();
+    assert_eq!((&known["interrupted"], &known["verdict"]), (&Value::from(true), &Value::from("failed")));
+    assert_eq!(reported(&json, |_| true).await, known, "it is still there");
+    assert_eq!(known["cases"].as_array().unwrap().len(), 1, "{known}");
+}
+
+#[tokio::test]
+async fn an_interrupted_kill_matrix_says_that_it_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("matrix");
+    for (name, code) in [("-INT", Some(130)), ("-KILL", None)] {
+        let words = ["mutants", "client", "--json", json.to_str().unwrap()];
+        let mut process = harness(&words).spawn().unwrap();
+        reported(&json, |_| true).await;
+        signal(&process, name).await;
+        assert_eq!(process.wait().await.unwrap().code(), code);
+        let matrix = reported(&json, |_| true).await;
+        let empty = serde_json::json!([]);
+        assert_eq!((&matrix["interrupted"], &matrix["mutants"]), (&Value::from(true), &empty), "{matrix}");
+        std::fs::remove_file(&json).unwrap();
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::both_suites::Suite;
 use crate::conformance::clauses;
+use crate::voice::{can_be_written, write};
 
 /// Arguments of `harness clauses`.
 #[derive(clap::Args)]
@@ -31,7 +32,10 @@ server`. A clause that has cases has a mutant, or a reason why none stands here.
 /// Prints or writes the table.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.out {
-        Some(path) => std::fs::write(path, table()).with_context(|| format!("cannot write {}", path.display())),
+        Some(path) => {
+            can_be_written(&[path])?;
+            write(path, &table())
+        }
         None => {
             anstream::print!("{}", table());
             Ok(())

@@ -1,5 +1,6 @@
 //! `harness conformance`, `harness list`: from arguments to a verdict.
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,9 +10,7 @@ use anyhow::{Context as _, Result};
 use super::progress::Progress;
 use super::report_files::Files;
 use crate::both_suites::Suite;
-use crate::conformance::{
-    CaseReport, Deviations, Foreign, Level, Options, Report, Verdict, matches, report, requirement,
-};
+use crate::conformance::{Deviations, Foreign, Level, News, Options, Report, Verdict, matches, report, requirement};
 use crate::stop::Stop;
 use crate::subject::Subject;
 use crate::usage::Usage;
@@ -33,11 +32,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Cases at a time
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    parallel: usize,
+    #[arg(long, value_name = "N", default_value = "4")]
+    parallel: NonZeroUsize,
     /// A verb of the subject that needs longer hangs
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
-    verb_limit: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "20")]
+    verb_limit: NonZeroU64,
     /// Run again and again, with seeds that count up, until a case fails
     #[arg(long)]
     repeat_until_failure: bool,
@@ -61,11 +60,17 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode>
     let stop = Stop::on_signals().context("cannot listen to signals")?;
     let mut seed = arguments.seed.unwrap_or_else(random_seed);
     loop {
-        let mut reports = Vec::new();
+        let mut reports: Vec<Report> = Vec::new();
         for subject in &arguments.subjects {
             if stop.exit_code().is_none() {
                 let options = options(suite, subject, seed, &deviations, arguments, &stop);
-                reports.push(judge(suite, &options, voice).await?);
+                let meanwhile = |report| {
+                    let reports: Vec<Report> = reports.iter().cloned().chain([report]).collect();
+                    // What cannot be written is told at the end.
+                    let _ = arguments.files.write_meanwhile(&reports, arguments.require_all);
+                };
+                let report = judge(suite, &options, voice, meanwhile).await?;
+                reports.push(report);
             }
         }
         arguments.files.write(&reports, arguments.require_all)?;
@@ -92,7 +97,7 @@ async fn can_be_judged(suite: Suite, arguments: &Arguments) -> Result<()> {
         if arguments.subjects[..index].contains(subject) {
             return Err(Usage(format!("--subject {subject:?} appears twice; name each subject once")).into());
         }
-        let limit = Duration::from_secs(arguments.verb_limit);
+        let limit = Duration::from_secs(arguments.verb_limit.get());
         commands.push(Subject::parse(subject, suite.our_subject(), limit).map_err(usage)?);
     }
     for (command, subject) in commands.iter().zip(&arguments.subjects) {
@@ -119,20 +124,24 @@ fn options(
         subject: subject.to_owned(),
         only: arguments.only.clone(),
         seed,
-        parallel: arguments.parallel,
+        parallel: arguments.parallel.get(),
         time_limit: CASE_LIMIT,
-        verb_limit: Duration::from_secs(arguments.verb_limit),
+        verb_limit: Duration::from_secs(arguments.verb_limit.get()),
         require_all: arguments.require_all,
         deviations: deviations.of(subject),
         stop: stop.clone(),
     }
 }
 
-/// Runs the suite over one subject, and tells how it goes.
-async fn judge(suite: Suite, options: &Options, voice: Voice) -> Result<Report> {
+/// Runs the suite over one subject, and tells how it goes; `meanwhile` has what is known, now and then.
+async fn judge(suite: Suite, options: &Options, voice: Voice, meanwhile: impl Fn(Report)) -> Result<Report> {
     let progress = Progress::begin(suite.list().iter().filter(|(id, _)| options.selects(id)).count(), voice);
     let mut failed = 0;
-    let tell = |case: &CaseReport| {
+    let tell = |news: News<'_>| {
+        let case = match news {
+            News::Ended(case) => case,
+            News::SoFar(report) => return meanwhile(report),
+        };
         progress.say(&report::line(case));
         progress.one_more();
         if case.fails(options.require_all) {

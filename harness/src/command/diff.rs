@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::conformance::report::code;
 use crate::conformance::{CaseResult, Foreign};
 use crate::usage::Usage;
-use crate::voice::{Voice, write};
+use crate::voice::{Voice, can_be_written, write};
 
 /// Arguments of `harness diff`.
 #[derive(clap::Args)]
@@ -77,9 +77,11 @@ struct Difference {
 /// # Errors
 /// Where one cannot be read, or they are about different suites.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    let files: Vec<&Path> =
+        [&arguments.json, &arguments.markdown].into_iter().flatten().map(PathBuf::as_path).collect();
+    can_be_written(&files)?;
     let difference = Difference::between(&read(&arguments.old)?, &read(&arguments.new)?)?;
-    let files = [&arguments.json, &arguments.markdown];
-    Voice::beside(files.into_iter().flatten().map(PathBuf::as_path)).say(difference.text().trim_end());
+    Voice::beside(files).say(difference.text().trim_end());
     if let Some(path) = &arguments.json {
         write(path, &(serde_json::to_string_pretty(&difference)? + "\n"))?;
     }

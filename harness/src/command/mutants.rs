@@ -1,6 +1,7 @@
 //! `harness mutants`: the referee refereed. Subjects of ours with one bug each; a case has to notice every one.
 
-use std::path::PathBuf;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use serde::Serialize;
 
 use super::progress::Progress;
 use crate::both_suites::Suite;
-use crate::conformance::{CaseReport, CaseResult, Deviations, Options, Report, Verdict, report, shell_word};
+use crate::conformance::{CaseReport, CaseResult, Deviations, News, Options, Report, Verdict, report, shell_word};
 use crate::stop::Stop;
 use crate::subject::{OURS, this_executable};
 use crate::usage::Usage;
-use crate::voice::{Voice, write};
+use crate::voice::{Voice, can_be_replaced, can_be_written, write};
 
 /// Arguments of `harness mutants client|server`.
 #[derive(clap::Args)]
@@ -28,14 +29,27 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Cases at a time
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    parallel: usize,
+    #[arg(long, value_name = "N", default_value = "4")]
+    parallel: NonZeroUsize,
     /// Write the kill matrix, and each case that failed, as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write the kill matrix as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// The kill matrix as JSON.
+#[derive(Serialize)]
+struct Matrix<'a> {
+    /// `client` or `server`.
+    suite: &'static str,
+    seed: u64,
+    /// Whether there are mutants that were not judged: it was told to stop, or killed.
+    interrupted: bool,
+    /// Whether the subject conforms without a bug: were it not to, the kills would say nothing. Null until that is known.
+    conforms: Option<bool>,
+    mutants: Vec<Row<'a>>,
 }
 
 /// The row of a mutant in the kill matrix.
@@ -57,10 +71,13 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode>
         mutants.retain(|(known, _)| known == name);
     }
     let ours = format!("{} {}", shell_word(&this_executable()?), suite.our_subject());
-    let voice = Voice::beside([&arguments.html, &arguments.json].into_iter().flatten().map(PathBuf::as_path));
+    let files: Vec<&Path> = [&arguments.html, &arguments.json].into_iter().flatten().map(PathBuf::as_path).collect();
+    can_be_written(&files)?;
+    let voice = Voice::beside(files);
     let stop = Stop::on_signals().context("cannot listen to signals")?;
     // Were it to fail as it is, the failures of the mutants would say nothing.
     let progress = Progress::begin(suite.list().len() * (mutants.len() + 1), voice);
+    write_reports(suite, arguments, &[], true, can_be_replaced)?;
     let unchanged = judge(suite, OURS, &ours, Vec::new(), arguments, &stop, &progress).await?;
     let conforms = unchanged.verdict == Verdict::Passed;
     if !conforms {
@@ -91,24 +108,43 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode>
             [first, more @ ..] => format!("{} is killed by {first} and {} more", row.mutant, more.len()),
         });
         reports.push(report);
+        // What cannot be written is told at the end.
+        let _ = write_reports(suite, arguments, &reports, true, can_be_replaced);
     }
     progress.end();
-    let rows: Vec<Row<'_>> = reports[1..].iter().map(row).collect();
-    let survivors = rows.iter().filter(|row| row.killed_by.is_empty()).count();
-    let interrupted = if stop.exit_code().is_some() { "interrupted: " } else { "" };
-    voice.say(&format!("{interrupted}{} mutants, {survivors} survive", rows.len()));
-    if let Some(path) = &arguments.json {
-        write(path, &(serde_json::to_string_pretty(&rows)? + "\n"))?;
-    }
-    if let Some(path) = &arguments.html {
-        let title = format!("{interrupted}Mutants of the {} suite", suite.name());
-        write(path, &report::mutants(&title, &reports[0], &reports[1..]))?;
-    }
+    let survivors = reports[1..].iter().filter(|report| row(report).killed_by.is_empty()).count();
+    let interrupted = stop.exit_code().is_some();
+    let remark = if interrupted { "interrupted: " } else { "" };
+    voice.say(&format!("{remark}{} mutants, {survivors} survive", reports.len() - 1));
+    write_reports(suite, arguments, &reports, interrupted, |_| true)?;
     Ok(match stop.exit_code() {
         Some(code) => ExitCode::from(code),
         None if conforms && survivors == 0 => ExitCode::SUCCESS,
         None => ExitCode::FAILURE,
     })
+}
+
+/// Writes the kill matrix where it was asked for and `to` says yes. The first report is that of the subject without a bug.
+fn write_reports(
+    suite: Suite,
+    arguments: &Arguments,
+    reports: &[Report],
+    interrupted: bool,
+    to: impl Fn(&Path) -> bool,
+) -> Result<()> {
+    let (unchanged, mutants) = (reports.first(), reports.get(1..).unwrap_or_default());
+    if let Some(path) = arguments.json.as_deref().filter(|path| to(path)) {
+        let (suite, seed, conforms) =
+            (suite.name(), arguments.seed, unchanged.map(|report| report.verdict == Verdict::Passed));
+        let matrix = Matrix { suite, seed, interrupted, conforms, mutants: mutants.iter().map(row).collect() };
+        write(path, &(serde_json::to_string_pretty(&matrix)? + "\n"))?;
+    }
+    if let (Some(path), Some(unchanged)) = (arguments.html.as_deref().filter(|path| to(path)), unchanged) {
+        let remark = if interrupted { "interrupted: " } else { "" };
+        let title = format!("{remark}Mutants of the {} suite", suite.name());
+        write(path, &report::mutants(&title, unchanged, mutants))?;
+    }
+    Ok(())
 }
 
 async fn judge(
@@ -125,14 +161,20 @@ async fn judge(
         subject: command.to_owned(),
         only,
         seed: arguments.seed,
-        parallel: arguments.parallel,
+        parallel: arguments.parallel.get(),
         time_limit: Duration::from_secs(60),
         verb_limit: Duration::from_secs(20),
         require_all: true,
         deviations: Deviations::default(),
         stop: stop.clone(),
     };
-    let mut report = suite.run(&options, |_| progress.one_more()).await?;
+    let mut report = suite
+        .run(&options, |news| {
+            if let News::Ended(_) = news {
+                progress.one_more();
+            }
+        })
+        .await?;
     report.subject = name.into();
     if name != OURS {
         // What a bug keeps a subject from reaching is no news beside the cases that noticed it.

@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result};
 use clap::Command;
 use clap_complete::Shell;
 
+use crate::usage::Usage;
+
 pub(crate) fn completions(mut command: Command, shell: Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "harness", &mut script);
@@ -15,9 +17,11 @@ pub(crate) fn completions(mut command: Command, shell: Shell) {
 }
 
 pub(crate) fn man_pages(command: Command, directory: &Path) -> Result<()> {
-    clap_mangen::generate_to(command, directory).with_context(|| {
-        format!("the man pages cannot be written into {}: name a directory that exists", directory.display())
-    })?;
-    anstream::println!("The man pages were written. Next: `man -l {}`.", directory.join("harness.1").display());
+    if !directory.is_dir() {
+        return Err(Usage(format!("{} is not a directory; name a directory that exists", directory.display())).into());
+    }
+    clap_mangen::generate_to(command, directory)
+        .with_context(|| format!("cannot write man pages into {}", directory.display()))?;
+    anstream::println!("Man pages written. Next: `man -l {}`.", directory.join("harness.1").display());
     Ok(())
 }

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::conformance::report::{self, Page, Report, TapVersion};
-use crate::usage::Usage;
-use crate::voice::{Voice, is_standard_output, write};
+use crate::voice::{Voice, can_be_replaced, can_be_written, write};
 
 /// One option a form of report; each takes a file, or `-` for standard output.
 #[derive(clap::Args)]
@@ -44,38 +43,45 @@ impl Files {
     /// Where people are told how it goes: beside the reports.
     ///
     /// # Errors
-    /// Where two reports want standard output.
+    /// Where they cannot be written, as [`can_be_written`] says.
     pub(super) fn voice(&self) -> Result<Voice> {
         let files = [&self.json, &self.junit, &self.tap, &self.html, &self.markdown]
             .map(Option::as_deref)
             .into_iter()
             .flatten();
         let files: Vec<&Path> = files.collect();
-        if files.iter().filter(|path| is_standard_output(path)).count() > 1 {
-            return Err(Usage("two reports cannot both go to standard output; name a file for one".to_owned()).into());
-        }
+        can_be_written(&files)?;
         Ok(Voice::beside(files))
     }
 
     /// Writes the reports that were asked for.
     pub(super) fn write(&self, reports: &[Report], require_all: bool) -> Result<()> {
-        if let Some(path) = &self.json {
+        self.write_where(|_| true, reports, require_all)
+    }
+
+    /// Writes what is known so far, where that can be replaced later.
+    pub(super) fn write_meanwhile(&self, reports: &[Report], require_all: bool) -> Result<()> {
+        self.write_where(can_be_replaced, reports, require_all)
+    }
+
+    fn write_where(&self, to: fn(&Path) -> bool, reports: &[Report], require_all: bool) -> Result<()> {
+        if let Some(path) = self.json.as_deref().filter(|path| to(path)) {
             let json = match reports {
                 [report] => serde_json::to_string_pretty(report)?,
                 _ => serde_json::to_string_pretty(reports)?,
             };
             write(path, &(json + "\n"))?;
         }
-        if let Some(path) = &self.junit {
+        if let Some(path) = self.junit.as_deref().filter(|path| to(path)) {
             write(path, &report::junit(reports, require_all))?;
         }
-        if let Some(path) = &self.tap {
+        if let Some(path) = self.tap.as_deref().filter(|path| to(path)) {
             write(path, &report::tap(reports, require_all, self.tap_version))?;
         }
-        if let Some(path) = &self.markdown {
+        if let Some(path) = self.markdown.as_deref().filter(|path| to(path)) {
             write(path, &report::markdown(reports, require_all))?;
         }
-        if let Some(path) = &self.html {
+        if let Some(path) = self.html.as_deref().filter(|path| to(path)) {
             let page = Page { require_all, protocol: self.protocol.as_deref() };
             let whose = match reports {
                 [report] => report.subject.line(),

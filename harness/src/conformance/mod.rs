@@ -17,4 +17,4 @@ pub(crate) use deviations::Deviations;
 pub(crate) use foreign::Foreign;
 pub(crate) use reached::{ClosedList, Heard, Word};
 pub(crate) use report::{CaseReport, CaseResult, Report, Verdict};
-pub(crate) use runner::{Ended, Options, matches, run, shell_word};
+pub(crate) use runner::{Ended, News, Options, matches, run, shell_word};

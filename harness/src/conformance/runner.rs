@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use super::reached::Reached;
 use super::report::{CaseReport, Report};
@@ -51,14 +51,25 @@ impl Ended {
     }
 }
 
+/// How a run goes.
+pub(crate) enum News<'a> {
+    /// A case has ended.
+    Ended(&'a CaseReport),
+    /// The report as it would be if the run were interrupted now: at the beginning, and now and then where cases ended.
+    SoFar(Report),
+}
+
+/// How often there is a report so far.
+const SO_FAR: Duration = Duration::from_secs(2);
+
 /// Runs the cases that `options` select. `play` makes a stage from a seed, runs the case on it, and tears it down;
-/// `tell` hears of each case as it ends. How much of `lists` was heard in them is in the report.
+/// `tell` hears how it goes. How much of `lists` was heard in the cases is in the report.
 pub(crate) async fn run<S, P, F>(
     cases: &'static [Case<S>],
     lists: &[ClosedList],
     options: &Options,
     play: P,
-    mut tell: impl FnMut(&CaseReport),
+    mut tell: impl FnMut(News<'_>),
 ) -> Report
 where
     S: 'static,
@@ -80,11 +91,26 @@ where
         });
         order.push((task.id(), case));
     }
-    let (mut reports, mut heard) = (Vec::new(), Heard::new());
+    let (mut reports, mut heard) = (Vec::<(usize, CaseReport)>::new(), Heard::new());
+    let all: Vec<String> = cases.iter().map(Case::id).collect();
+    let report = |reports: &[(usize, CaseReport)], heard: &Heard, interrupted| {
+        let mut in_order: Vec<_> = reports.iter().collect();
+        in_order.sort_by_key(|(place, _)| *place);
+        let cases = in_order.into_iter().map(|(_, report)| report.clone()).collect();
+        let reached = lists.iter().map(|list| Reached::of(list, heard)).collect();
+        Report::new(options, cases, &all, reached, started, interrupted)
+    };
+    let (mut clock, mut ended_by_then) = (interval(SO_FAR), None);
     loop {
         let joined = tokio::select! {
             biased;
             () = options.stop.told() => break,
+            _ = clock.tick() => {
+                if ended_by_then.replace(reports.len()) != Some(reports.len()) {
+                    tell(News::SoFar(report(&reports, &heard, true)));
+                }
+                continue;
+            }
             joined = running.join_next_with_id() => joined,
         };
         let Some(joined) = joined else { break };
@@ -94,15 +120,12 @@ where
         };
         let Some(place) = order.iter().position(|(task, _)| *task == id) else { continue };
         heard.append(&mut ended.heard);
-        let report = judge(order[place].1, ended, took, options);
-        tell(&report);
-        reports.push((place, report));
+        let case = judge(order[place].1, ended, took, options);
+        tell(News::Ended(&case));
+        reports.push((place, case));
     }
     running.shutdown().await;
-    reports.sort_by_key(|(place, _)| *place);
-    let all: Vec<String> = cases.iter().map(Case::id).collect();
-    let reached = lists.iter().map(|list| Reached::of(list, &heard)).collect();
-    Report::new(options, reports.into_iter().map(|(_, report)| report).collect(), &all, reached, started)
+    report(&reports, &heard, options.stop.exit_code().is_some())
 }
 
 impl Options {

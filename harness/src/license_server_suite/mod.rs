@@ -21,7 +21,7 @@ use std::sync::LazyLock;
 
 use anyhow::Result;
 
-use crate::conformance::{self, Case, CaseReport, Ended, Finding, Options, Report};
+use crate::conformance::{self, Case, Ended, Finding, News, Options, Report};
 use crate::programs::LICENSE_SERVER_SUBJECT;
 use crate::subject::Subject;
 
@@ -56,7 +56,7 @@ pub(crate) fn cases() -> &'static [Case<Stage>] {
 ///
 /// # Errors
 /// Where the subject is no command.
-pub(crate) async fn run(options: &Options, tell: impl FnMut(&CaseReport)) -> Result<Report> {
+pub(crate) async fn run(options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report> {
     let subject = Subject::parse(&options.subject, LICENSE_SERVER_SUBJECT, options.verb_limit)?;
     let play = |case: &'static Case<Stage>, seed| {
         let subject = subject.clone();

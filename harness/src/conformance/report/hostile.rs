@@ -78,7 +78,7 @@ fn report(text: &str, interrupted: bool) -> Report {
     });
     let heard = Heard::from([("word", said())]);
     let reached = vec![Reached::of(&ClosedList::new("word", ["known"]), &heard)];
-    let mut report = Report::new(&options, cases.collect(), &[], reached, SystemTime::UNIX_EPOCH);
+    let mut report = Report::new(&options, cases.collect(), &[], reached, SystemTime::UNIX_EPOCH, false);
     report.took_ms = 1234;
     report.remarks.push(said().into());
     report.notes.push(said().into());

@@ -108,7 +108,7 @@ pub(crate) struct Report {
     pub(crate) seed: u64,
     /// How it all went.
     pub(crate) verdict: Verdict,
-    /// Whether it was told to stop before all cases had ended.
+    /// Whether not all cases had ended: it was told to stop, or killed.
     pub(crate) interrupted: bool,
     /// What is wrong with the run as a whole: no case, stale deviations.
     pub(crate) remarks: Vec<Foreign>,
@@ -169,16 +169,16 @@ fn in_ms(took: Duration) -> u64 {
 }
 
 impl Report {
-    /// What came of the cases, in a run of `suite` that began at `started`.
+    /// What came of the cases, in a run of `suite` that began at `started`, and that goes on or was interrupted.
     pub(super) fn new(
         options: &Options,
         cases: Vec<CaseReport>,
         suite: &[String],
         reached: Vec<Reached>,
         started: SystemTime,
+        interrupted: bool,
     ) -> Self {
         let mut remarks = Vec::new();
-        let interrupted = options.stop.exit_code().is_some();
         if cases.is_empty() && !interrupted {
             remarks.push("no case was run: see `harness list` for the ids that --only can match".to_owned());
         }
