@@ -23,7 +23,7 @@ use crate::usage::Usage;
     about,
     after_help = "Also `harness license-server ...` and `harness mock-solme ...`: the two programs themselves.\n\n\
                   Exit codes: 0 all came as expected, 1 something did not, 2 usage, or a subject that cannot be started,\n\
-                  130 and 143 interrupted.\n\n\
+                  130, 143 interrupted.\n\n\
                   Example: harness demo"
 )]
 struct Arguments {

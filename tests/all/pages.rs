@@ -40,6 +40,28 @@ fn each_program_writes_a_man_page_for_itself_and_each_command() {
     }
 }
 
+/// The exit codes of a program, as its help has them: code and meaning, one after another.
+fn exit_codes_of(words: &[&str]) -> String {
+    let help = String::from_utf8(program(&[words, &["--help"]].concat()).stdout).unwrap();
+    let from = help.find("Exit codes:").unwrap_or_else(|| panic!("{words:?} has no exit codes: {help}"));
+    let paragraph = help[from..].split("\n\n").next().unwrap().trim_start_matches("Exit codes:");
+    paragraph.replace([',', '.', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_exit_codes_of_all_three_programs_are_those_of_one_table() {
+    let page = include_str!("../../ARCHITECTURE.md");
+    let table = page.split("## Exit codes\n\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<Vec<&str>> =
+        table.lines().map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
+    for (name, words) in programs() {
+        let column = rows[0].iter().position(|title| *title == format!("`{name}`")).unwrap();
+        let its = rows[2..].iter().filter(|row| !row[column].is_empty());
+        let wanted = its.map(|row| format!("{} {}", row[0], row[column]).replace(',', "")).collect::<Vec<_>>();
+        assert_eq!(exit_codes_of(words), wanted.join(" "), "{name}");
+    }
+}
+
 #[test]
 fn a_directory_that_is_not_there_is_named_with_the_next_step() {
     for (name, words) in programs() {
