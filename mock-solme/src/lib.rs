@@ -30,6 +30,7 @@ mod start;
 mod store;
 pub mod testing;
 
+pub use admin::api;
 pub use cli::run;
 pub use main_server::{
     By, Carrier, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile, TraceEntry,

@@ -53,3 +53,16 @@ pub(crate) mod option {
         Ok(Option::<Rfc3339>::deserialize(deserializer)?.map(|time| time.0))
     }
 }
+
+/// For a time that may be missing, and may be null, which is something else.
+pub(crate) mod nullable {
+    use super::{Deserializer, Serializer, UtcTime, option};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Option<Option<UtcTime>>, serializer: S) -> Result<S::Ok, S::Error> {
+        option::serialize(&time.flatten(), serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<UtcTime>>, D::Error> {
+        option::deserialize(d).map(Some)
+    }
+}

@@ -1,15 +1,14 @@
 //! What comes in: JSON bodies, ids and numbers in paths, queries. What is wrong with them is said in a problem document.
 
-use std::str::FromStr;
-
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer};
-use solme_sync_protocol::limits;
+use serde::de::DeserializeOwned;
+use solme_sync_protocol::{LicenseServerId, limits};
 
+use super::api;
 use crate::http::problem::ProblemResponse;
 use crate::http::{body, problem};
 use crate::main_server::By;
@@ -43,34 +42,6 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ProblemResponse> {
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(parsed)
 }
-
-/// Text for people on one line: at most `N` characters, and no control character.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Line<const N: usize>(String);
-
-impl<const N: usize> TryFrom<String> for Line<N> {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.chars().count() {
-            found if found > N => Err(format!("has {found} characters; at most {N} are allowed")),
-            _ if text.chars().any(char::is_control) => Err("has a control character, such as a line break".to_owned()),
-            _ => Ok(Self(text)),
-        }
-    }
-}
-
-impl<const N: usize> From<Line<N>> for String {
-    fn from(line: Line<N>) -> Self {
-        line.0
-    }
-}
-
-/// Names of customers and operators.
-pub(super) type Name = Line<128>;
-/// Why something is done.
-pub(super) type Reason = Line<1_000>;
 
 /// The number of a row, in a path or a query.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -114,64 +85,27 @@ fn malformed(error: &impl ToString) -> ProblemResponse {
     ProblemResponse::new(StatusCode::BAD_REQUEST, "malformed-call", error.to_string(), cure)
 }
 
-/// Who does it and why, in a body.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ByBody {
-    operator: Option<Name>,
-    reason: Option<Reason>,
-}
-
-impl ByBody {
-    pub(super) fn by(self) -> By {
-        by(self.operator, self.reason)
-    }
-}
-
 /// Who does it and why.
-pub(super) fn by(operator: Option<Name>, reason: Option<Reason>) -> By {
+pub(super) fn by(operator: Option<String>, reason: Option<String>) -> By {
     let default = By::default();
-    By {
-        operator: operator.map_or(default.operator, String::from),
-        reason: reason.map_or(default.reason, String::from),
+    By { operator: operator.unwrap_or(default.operator), reason: reason.unwrap_or(default.reason) }
+}
+
+impl From<api::By> for By {
+    fn from(api::By { operator, reason }: api::By) -> Self {
+        by(operator, reason)
     }
-}
-
-/// For a member that may be missing, and may be null, which is something else.
-pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(d).map(Some)
-}
-
-/// Which part of a listing.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Listing {
-    /// Only of this license server id.
-    pub(super) id: Option<String>,
-    /// Only what has a lower number.
-    before: Option<Number>,
-    /// At most so many.
-    limit: Option<u32>,
 }
 
 /// Entries of a listing that does not say how many.
 const LIMIT: u32 = 100;
 const LIMIT_AT_MOST: u32 = 10_000;
 
-impl Listing {
-    pub(super) fn limit(&self) -> u32 {
-        limit(self.limit)
-    }
-
-    pub(super) fn before(&self) -> Option<u64> {
-        self.before.map(|before| before.0)
-    }
-
-    pub(super) fn id<T: FromStr<Err: ToString>>(&self) -> Result<Option<T>, ProblemResponse> {
-        self.id.as_deref().map(str::parse).transpose().map_err(|error: T::Err| malformed(&error))
-    }
-}
-
 pub(super) fn limit(asked: Option<u32>) -> u32 {
     asked.unwrap_or(LIMIT).min(LIMIT_AT_MOST)
+}
+
+/// The id that a listing is of.
+pub(super) fn id_of(listing: &api::Listing) -> Result<Option<LicenseServerId>, ProblemResponse> {
+    listing.id.as_deref().map(str::parse::<LicenseServerId>).transpose().map_err(|error| malformed(&error))
 }

@@ -2,41 +2,27 @@
 
 use axum::Json as Out;
 use axum::extract::State;
-use serde::Deserialize;
-use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
+use solme_sync_protocol::LicenseServerId;
 
 use super::Admin;
-use super::extract::{Json, Name, Path, Reason, by};
-use super::view::{ClearView, KeyPairView};
+use super::api::{Clear, Cleared, KeyPair, Reserve};
+use super::extract::{Json, Path, by};
 use crate::http::problem::ProblemResponse;
 use crate::main_server::ClearOrder;
 
 pub(super) async fn show(
     State(admin): State<Admin>,
     Path(id): Path<LicenseServerId>,
-) -> Result<Out<KeyPairView>, ProblemResponse> {
+) -> Result<Out<KeyPair>, ProblemResponse> {
     let record = admin.act(move |main_server| main_server.record(&id)).await?;
     Ok(Out(record.into()))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Clear {
-    /// The key pair to clear; without it the one in use.
-    thumbprint: Option<KeyThumbprint>,
-    reserve_for: Option<KeyThumbprint>,
-    /// In spite of every caution, for `reason`.
-    #[serde(default)]
-    even_so: bool,
-    operator: Option<Name>,
-    reason: Option<Reason>,
 }
 
 pub(super) async fn clear(
     State(admin): State<Admin>,
     Path(id): Path<LicenseServerId>,
     Json(clear): Json<Clear>,
-) -> Result<Out<ClearView>, ProblemResponse> {
+) -> Result<Out<Cleared>, ProblemResponse> {
     let Clear { thumbprint, reserve_for, even_so, operator, reason } = clear;
     let order = ClearOrder { thumbprint, reserve_for, even_so };
     let by = by(operator, reason);
@@ -44,20 +30,11 @@ pub(super) async fn clear(
     Ok(Out(outcome.into()))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Reserve {
-    /// The only key pair that may bind the id next; null lifts the reservation.
-    reserve_for: Option<KeyThumbprint>,
-    operator: Option<Name>,
-    reason: Option<Reason>,
-}
-
 pub(super) async fn reserve(
     State(admin): State<Admin>,
     Path(id): Path<LicenseServerId>,
     Json(reserve): Json<Reserve>,
-) -> Result<Out<KeyPairView>, ProblemResponse> {
+) -> Result<Out<KeyPair>, ProblemResponse> {
     let by = by(reserve.operator, reserve.reason);
     let record = admin.act(move |main_server| main_server.reserve(&id, reserve.reserve_for, &by)).await?;
     Ok(Out(record.into()))

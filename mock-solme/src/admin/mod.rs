@@ -1,5 +1,6 @@
 //! The admin API: what an operator does to the simulator, over HTTP with a token. One file per resource.
 
+pub mod api;
 mod audit;
 mod auth;
 mod clear_requests;
@@ -14,7 +15,6 @@ mod outbox;
 mod problem;
 mod quirks;
 mod router;
-mod view;
 
 use std::sync::Arc;
 

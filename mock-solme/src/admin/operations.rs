@@ -7,11 +7,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::IntoResponse;
-use serde::Deserialize;
-use serde_json::{Value, json};
 use solme_sync_protocol::limits;
 
 use super::Admin;
+use super::api::{Health, Reset, RoleAddresses};
 use super::extract::Json;
 use crate::http::body;
 use crate::http::problem::{self, ProblemResponse};
@@ -22,8 +21,8 @@ pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("mock-solme-outco
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Needs no token: says nothing but that the simulator lives.
-pub(super) async fn health() -> Out<Value> {
-    Out(json!({ "status": "ok" }))
+pub(super) async fn health() -> Out<Health> {
+    Out(Health { status: "ok".to_owned() })
 }
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> Result<impl IntoResponse, ProblemResponse> {
@@ -36,18 +35,10 @@ pub(super) async fn trust_file(State(admin): State<Admin>) -> impl IntoResponse 
     ([(CONTENT_TYPE, JSON)], admin.front.trust_file().to_json())
 }
 
-/// Where License Servers reach the two roles; what is missing stays as it is.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct At {
-    https: Option<String>,
-    http: Option<String>,
-}
-
 /// The trust file for other addresses. The certificate is good for them from then on, until the simulator ends.
 pub(super) async fn trust_file_for(
     State(admin): State<Admin>,
-    Json(at): Json<At>,
+    Json(at): Json<RoleAddresses>,
 ) -> Result<impl IntoResponse, ProblemResponse> {
     let front = Arc::clone(&admin.front);
     let trust = admin.act(move |_| front.trust_file_for(at.https.as_deref(), at.http.as_deref())).await?;
@@ -65,7 +56,7 @@ pub(super) async fn process_request(
     Ok(([(CONTENT_TYPE, JSON), (OUTCOME, outcome)], response.bytes))
 }
 
-pub(super) async fn reset(State(admin): State<Admin>) -> Result<Out<Value>, ProblemResponse> {
+pub(super) async fn reset(State(admin): State<Admin>) -> Result<Out<Reset>, ProblemResponse> {
     admin.act(crate::demo::reset).await?;
-    Ok(Out(json!({ "reset": true })))
+    Ok(Out(Reset { reset: true }))
 }

@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::Admin;
-use super::extract::{Listing, Number, Path, Query};
+use super::api::Listing;
+use super::extract::{Number, Path, Query, limit};
 use crate::http::problem::ProblemResponse;
 use crate::mail::hand_on::NotHandedOn;
 use crate::main_server::NumberedMail;
@@ -14,7 +15,7 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Query(listing): Query<Listing>,
 ) -> Result<Out<Vec<NumberedMail>>, ProblemResponse> {
-    let limit = listing.limit();
+    let limit = limit(listing.limit);
     Ok(Out(admin.act(move |main_server| main_server.outbox(limit)).await?))
 }
 

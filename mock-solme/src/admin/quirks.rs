@@ -3,49 +3,20 @@
 use axum::Json as Out;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
 
 use super::Admin;
+use super::api::{CataloguedQuirk, CataloguedVariant};
 use super::extract::{Json, Number, Path};
 use crate::http::problem::ProblemResponse;
 use crate::main_server::TraceEntry;
-use crate::quirks::{Fault, FaultError, FaultReport, Operation, Quirk, Variant};
+use crate::quirks::{Fault, FaultError, FaultReport, Quirk, Variant};
 
-/// A quirk that there is.
-#[derive(Serialize)]
-pub(super) struct QuirkView {
-    quirk: Quirk,
-    about: &'static str,
-    /// What a License Server is tested on.
-    clause: &'static str,
-    operations: &'static [Operation],
+pub(super) async fn list() -> Out<Vec<CataloguedQuirk>> {
+    Out(Quirk::ALL.iter().copied().map(CataloguedQuirk::from).collect())
 }
 
-pub(super) async fn list() -> Out<Vec<QuirkView>> {
-    let view = |quirk: &Quirk| QuirkView {
-        quirk: *quirk,
-        about: quirk.about(),
-        clause: quirk.clause(),
-        operations: quirk.operations(),
-    };
-    Out(Quirk::ALL.iter().map(view).collect())
-}
-
-/// A defect for the quirks that take one.
-#[derive(Serialize)]
-pub(super) struct VariantView {
-    variant: Variant,
-    of: &'static str,
-    clause: &'static str,
-    about: &'static str,
-}
-
-pub(super) async fn variants() -> Out<Vec<VariantView>> {
-    let view = |variant: Variant| {
-        let defect = variant.defect();
-        VariantView { variant, of: defect.kind.as_str(), clause: defect.clause, about: &defect.what }
-    };
-    Out(Variant::all().map(view).collect())
+pub(super) async fn variants() -> Out<Vec<CataloguedVariant>> {
+    Out(Variant::all().map(CataloguedVariant::from).collect())
 }
 
 pub(super) async fn arm(

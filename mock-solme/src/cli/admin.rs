@@ -1,6 +1,6 @@
 //! The admin verbs: each is one call of the admin API.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,13 +8,14 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Url};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
-use solme_sync_protocol::{Problem, limits, printable, printable_json, printable_lines};
+use serde_json::{Value, json};
+use solme_sync_protocol::{Problem, limits, printable_json, printable_lines};
 
 use super::args::{ClearRequests, Clock, Global, Ids, KeyPair, Licenses, Listener, Listing, Outbox, Terms, Verb};
+use super::failure::{Failure, pretty, print};
 use super::render::{self, Render};
+use crate::admin::api;
 use crate::data::Remembered;
-use crate::rfc3339::Rfc3339;
 
 use super::{FAILED, NOT_REACHED, USAGE};
 
@@ -26,7 +27,7 @@ pub(super) struct Call {
     method: Method,
     /// Parts of the path; they are escaped.
     path: Vec<String>,
-    query: Vec<(&'static str, String)>,
+    query: Vec<(String, String)>,
     body: Body,
     render: Render,
 }
@@ -37,51 +38,19 @@ enum Body {
     File(PathBuf),
 }
 
-/// Why a verb did not do what it is there for.
-#[derive(Debug, Serialize)]
-struct Failure {
-    #[serde(skip)]
-    exit: u8,
-    code: String,
-    detail: String,
-    cure: String,
-}
-
-impl Failure {
-    fn new(exit: u8, code: &str, detail: impl ToString, cure: &str) -> Self {
-        Self { exit, code: code.to_owned(), detail: detail.to_string(), cure: cure.to_owned() }
-    }
-}
-
 pub(super) fn run(global: Global, verb: Verb) -> ExitCode {
     let json = global.json;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&Failure::new(FAILED, "failed", error, "Try again."), json),
+        Err(error) => return Failure::new(FAILED, "failed", error, "Try again.").report(json),
     };
     match runtime.block_on(carry_out(&global, verb)) {
         Ok(text) => {
             print(&if json { printable_json(&text).to_string() } else { printable_lines(&text).to_string() });
             ExitCode::SUCCESS
         }
-        Err(failure) => fail(&failure, json),
+        Err(failure) => failure.report(json),
     }
-}
-
-/// Everything that is printed comes through here escaped. A reader that has gone away is no reason to fail.
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-}
-
-fn fail(failure: &Failure, json: bool) -> ExitCode {
-    if json {
-        print(&printable_json(&pretty(failure)).to_string());
-    } else {
-        let (code, detail, cure) = (printable(&failure.code), printable(&failure.detail), printable(&failure.cure));
-        anstream::eprintln!("mock-solme: {code}: {detail}\n  {cure}");
-    }
-    ExitCode::from(failure.exit)
 }
 
 async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
@@ -215,17 +184,14 @@ fn file_failure(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(FAILED, "file-not-usable", format!("{}: {error}", path.display()), cure)
 }
 
-fn pretty(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("it has string keys and no failing serializers")
-}
-
 impl Call {
     pub(super) fn new<const N: usize>(method: Method, path: [&str; N], render: Render) -> Self {
         let path = path.map(str::to_owned).to_vec();
         Self { method, path, query: Vec::new(), body: Body::None, render }
     }
 
-    pub(super) fn json(self, body: Value) -> Self {
+    pub(super) fn json(self, body: &impl Serialize) -> Self {
+        let body = serde_json::to_value(body).expect("it has string keys and no failing serializers");
         Self { body: Body::Json(body), ..self }
     }
 
@@ -233,11 +199,16 @@ impl Call {
         Self { body: Body::File(path), ..self }
     }
 
-    fn listing(mut self, listing: Listing) -> Self {
+    fn listing(self, listing: Listing) -> Self {
         let Listing { id, before, limit } = listing;
-        self.query.extend(id.map(|id| ("id", id.to_string())));
-        self.query.extend(before.map(|before| ("before", before.to_string())));
-        self.query.push(("limit", limit.to_string()));
+        self.query(&api::Listing { id: id.map(|id| id.to_string()), before, limit: Some(limit) })
+    }
+
+    fn query(mut self, query: &impl Serialize) -> Self {
+        let members = serde_json::to_value(query).expect("it has string keys and no failing serializers");
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        self.query =
+            members.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect();
         self
     }
 
@@ -259,9 +230,8 @@ fn call(verb: Verb, by: &str) -> Call {
         Verb::KeyPair(verb) => key_pair(verb, by),
         Verb::ClearRequests(verb) => clear_requests(verb, by),
         Verb::Outbox(Outbox::List { limit }) => {
-            let mut call = Call::new(Method::GET, ["outbox"], render::mails);
-            call.query.push(("limit", limit.to_string()));
-            call
+            let listing = api::Listing { limit: Some(limit), ..api::Listing::default() };
+            Call::new(Method::GET, ["outbox"], render::mails).query(&listing)
         }
         Verb::Outbox(Outbox::Show { number }) => Call::new(Method::GET, ["outbox", &number.to_string()], render::mail),
         Verb::Outbox(Outbox::HandOn { number }) => {
@@ -269,17 +239,17 @@ fn call(verb: Verb, by: &str) -> Call {
         }
         Verb::Clock(Clock::Show) => Call::new(Method::GET, ["clock"], render::clock),
         Verb::Clock(Clock::Set { now }) => {
-            Call::new(Method::PUT, ["clock"], render::clock).json(json!({ "now": Rfc3339(now) }))
+            Call::new(Method::PUT, ["clock"], render::clock).json(&api::SetClock { now })
         }
         Verb::Clock(Clock::Advance { by }) => {
-            Call::new(Method::POST, ["clock", "advance"], render::clock).json(json!({ "seconds": by }))
+            Call::new(Method::POST, ["clock", "advance"], render::clock).json(&api::AdvanceClock { seconds: by })
         }
         Verb::Quirks(verb) => super::quirks::call(verb),
         Verb::Journal(listing) => Call::new(Method::GET, ["journal"], render::journal).listing(listing),
         Verb::Audit(listing) => Call::new(Method::GET, ["audit"], render::audit).listing(listing),
         Verb::Reset { id: Some(id), .. } => {
             let call = Call::new(Method::POST, ["ids", id.as_str(), "reset"], render::object);
-            call.json(json!({ "operator": by }))
+            call.json(&on_behalf(by, None))
         }
         Verb::Reset { id: None, .. } => Call::new(Method::POST, ["reset"], render::object),
         Verb::TrustFile { https: None, http: None }
@@ -289,41 +259,36 @@ fn call(verb: Verb, by: &str) -> Call {
         | Verb::ProcessRequest { .. }
         | Verb::Address { .. }
         | Verb::Health => Call::new(Method::GET, ["trust-file"], render::trust_file),
-        Verb::TrustFile { https, http } => Call::new(Method::POST, ["trust-file"], render::trust_file)
-            .json(object([("https", https.map(Value::from)), ("http", http.map(Value::from))])),
+        Verb::TrustFile { https, http } => {
+            Call::new(Method::POST, ["trust-file"], render::trust_file).json(&api::RoleAddresses { https, http })
+        }
     }
 }
 
+fn on_behalf(by: &str, reason: Option<String>) -> api::By {
+    api::By { operator: Some(by.to_owned()), reason }
+}
+
 fn ids(verb: Ids, by: &str) -> Call {
-    let body = |reason: Option<String>| object([("operator", Some(json!(by))), ("reason", reason.map(Value::from))]);
+    let operator = Some(by.to_owned());
     match verb {
         Ids::Add { id, name, contacts, reserve_for } => {
-            Call::new(Method::POST, ["ids"], render::object).json(object([
-                ("license_server_id", id.map(|id| json!(id))),
-                ("name", name.map(Value::from)),
-                ("contacts", Some(json!(contacts))),
-                ("reserve_for", reserve_for.map(|thumbprint| json!(thumbprint))),
-                ("operator", Some(json!(by))),
-            ]))
+            let new = api::NewId { license_server_id: id, name, contacts, reserve_for, operator, reason: None };
+            Call::new(Method::POST, ["ids"], render::object).json(&new)
         }
         Ids::Change { id, name, contacts } => {
-            Call::new(Method::PATCH, ["ids", id.as_str()], render::object).json(object([
-                ("name", name.map(nullable)),
-                ("contacts", contacts.map(|contacts| json!(contacts))),
-                ("operator", Some(json!(by))),
-            ]))
+            let change = api::IdChange { name: name.map(nullable), contacts, operator, reason: None };
+            Call::new(Method::PATCH, ["ids", id.as_str()], render::object).json(&change)
         }
         Ids::Show { id } => Call::new(Method::GET, ["ids", id.as_str()], render::object),
         Ids::List { after, limit } => {
-            let mut call = Call::new(Method::GET, ["ids"], render::ids);
-            call.query = vec![("after", after), ("limit", limit.to_string())];
-            call
+            Call::new(Method::GET, ["ids"], render::ids).query(&api::Pages { after, limit: Some(limit) })
         }
         Ids::Disable { id, reason } => {
-            Call::new(Method::POST, ["ids", id.as_str(), "disable"], render::object).json(body(reason))
+            Call::new(Method::POST, ["ids", id.as_str(), "disable"], render::object).json(&on_behalf(by, reason))
         }
         Ids::Enable { id, reason } => {
-            Call::new(Method::POST, ["ids", id.as_str(), "enable"], render::object).json(body(reason))
+            Call::new(Method::POST, ["ids", id.as_str(), "enable"], render::object).json(&on_behalf(by, reason))
         }
     }
 }
@@ -331,51 +296,47 @@ fn ids(verb: Ids, by: &str) -> Call {
 fn licenses(verb: Licenses, by: &str) -> Call {
     match verb {
         Licenses::Add { id, number, terms } => {
-            let number = number.map(|number| json!(number));
-            Call::new(Method::POST, ["ids", id.as_str(), "licenses"], render::object)
-                .json(self::terms(number, terms, by))
+            let new = api::LicenseTerms { number, ..self::terms(terms, by) };
+            Call::new(Method::POST, ["ids", id.as_str(), "licenses"], render::object).json(&new)
         }
         Licenses::Change { id, number, terms } => {
             let path = ["ids", id.as_str(), "licenses", number.as_str()];
-            Call::new(Method::PATCH, path, render::object).json(self::terms(None, terms, by))
+            Call::new(Method::PATCH, path, render::object).json(&self::terms(terms, by))
         }
         Licenses::Remove { id, number } => {
             let path = ["ids", id.as_str(), "licenses", number.as_str()];
-            Call::new(Method::DELETE, path, render::licenses).json(json!({ "operator": by }))
+            Call::new(Method::DELETE, path, render::licenses).json(&on_behalf(by, None))
         }
         Licenses::List { id } => Call::new(Method::GET, ["ids", id.as_str(), "licenses"], render::licenses),
     }
 }
 
-fn terms(number: Option<Value>, terms: Terms, by: &str) -> Value {
-    object([
-        ("number", number),
-        ("components", terms.components.map(Value::from)),
-        ("display", terms.display.map(nullable)),
-        ("domain", terms.domain.map(nullable)),
-        ("valid_from", terms.valid_from.map(|time| json!(Rfc3339(time)))),
-        ("expires_at", terms.expires_at.map(|end| json!(end.map(Rfc3339)))),
-        ("properties", terms.properties.map(|properties| properties.into_iter().collect())),
-        ("operator", Some(json!(by))),
-        ("reason", terms.reason.map(Value::from)),
-    ])
+fn terms(terms: Terms, by: &str) -> api::LicenseTerms {
+    let Terms { components, display, domain, valid_from, expires_at, properties, reason } = terms;
+    api::LicenseTerms {
+        number: None,
+        components,
+        display: display.map(nullable),
+        domain: domain.map(nullable),
+        valid_from,
+        expires_at,
+        properties: properties.map(|properties| properties.into_iter().collect()),
+        operator: Some(by.to_owned()),
+        reason,
+    }
 }
 
 fn key_pair(verb: KeyPair, by: &str) -> Call {
+    let operator = Some(by.to_owned());
     match verb {
         KeyPair::Show { id } => Call::new(Method::GET, ["ids", id.as_str(), "key-pair"], render::key_pair),
         KeyPair::Clear { id, thumbprint, even_so, reason, reserve_for } => {
-            Call::new(Method::POST, ["ids", id.as_str(), "key-pair", "clear"], render::cleared).json(object([
-                ("thumbprint", thumbprint.map(|thumbprint| json!(thumbprint))),
-                ("reserve_for", reserve_for.map(|thumbprint| json!(thumbprint))),
-                ("even_so", Some(json!(even_so))),
-                ("operator", Some(json!(by))),
-                ("reason", reason.map(Value::from)),
-            ]))
+            let clear = api::Clear { thumbprint, reserve_for, even_so, operator, reason };
+            Call::new(Method::POST, ["ids", id.as_str(), "key-pair", "clear"], render::cleared).json(&clear)
         }
         KeyPair::Reserve { id, reserve_for } => {
-            let call = Call::new(Method::POST, ["ids", id.as_str(), "key-pair", "reserve"], render::key_pair);
-            call.json(json!({ "reserve_for": reserve_for, "operator": by }))
+            let reserve = api::Reserve { reserve_for, operator, reason: None };
+            Call::new(Method::POST, ["ids", id.as_str(), "key-pair", "reserve"], render::key_pair).json(&reserve)
         }
     }
 }
@@ -390,28 +351,17 @@ fn clear_requests(verb: ClearRequests, by: &str) -> Call {
         }
         ClearRequests::Approve { number, even_so, reserve, reason } => {
             let path = ["clear-requests", &number.to_string(), "approve"];
-            Call::new(Method::POST, path, render::object).json(object([
-                ("even_so", Some(json!(even_so))),
-                ("reserve", Some(json!(reserve))),
-                ("operator", Some(json!(by))),
-                ("reason", reason.map(Value::from)),
-            ]))
+            let approve = api::Approve { even_so, reserve, operator: Some(by.to_owned()), reason };
+            Call::new(Method::POST, path, render::object).json(&approve)
         }
         ClearRequests::Reject { number, reason } => {
             let path = ["clear-requests", &number.to_string(), "reject"];
-            let body = object([("operator", Some(json!(by))), ("reason", reason.map(Value::from))]);
-            Call::new(Method::POST, path, render::object).json(body)
+            Call::new(Method::POST, path, render::object).json(&on_behalf(by, reason))
         }
     }
 }
 
-/// An object of the members that have a value.
-fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
-    let given = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Value::Object(given.collect::<Map<_, _>>())
-}
-
 /// On the command line an empty text removes a member.
-fn nullable(text: String) -> Value {
-    if text.is_empty() { Value::Null } else { Value::from(text) }
+fn nullable(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }

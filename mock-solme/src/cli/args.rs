@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde_json::Value;
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime};
 
 use super::quirks::Quirks;
 use super::values::{address, component, duration, end, property, time, token};
+use crate::admin::api::ComponentTerms;
 use crate::public;
 
 const EXIT_CODES: &str =
@@ -327,7 +327,7 @@ pub(super) enum Licenses {
 pub(super) struct Terms {
     /// A component and its users; repeat for more. Base has to be among them
     #[arg(long = "component", value_name = "NAME=USERS", value_parser = component)]
-    pub(super) components: Option<Vec<Value>>,
+    pub(super) components: Option<Vec<ComponentTerms>>,
     /// Shown instead of the number; an empty one removes it
     #[arg(long, value_name = "TEXT")]
     pub(super) display: Option<String>,

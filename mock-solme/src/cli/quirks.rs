@@ -2,7 +2,6 @@
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::json;
 use solme_sync_protocol::{LicenseServerId, UtcTime};
 
 use super::admin::Call;
@@ -120,7 +119,7 @@ pub(super) fn call(verb: Quirks) -> Call {
     match verb {
         Quirks::List { variants: false } => Call::new(Method::GET, ["quirks"], render::quirks),
         Quirks::List { variants: true } => Call::new(Method::GET, ["quirks", "variants"], render::variants),
-        Quirks::Arm(arm) => Call::new(Method::POST, ["quirks", "faults"], render::armed).json(json!(Fault::from(*arm))),
+        Quirks::Arm(arm) => Call::new(Method::POST, ["quirks", "faults"], render::armed).json(&Fault::from(*arm)),
         Quirks::Disarm { number: Some(number), .. } => {
             Call::new(Method::DELETE, ["quirks", "faults", &number.to_string()], render::faults)
         }

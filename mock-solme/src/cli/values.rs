@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use serde_json::{Value, json};
 use solme_sync_protocol::UtcTime;
+
+use crate::admin::api::ComponentTerms;
 
 /// An address, or a port of the loopback interface.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -60,15 +61,15 @@ pub(super) fn end(text: &str) -> Result<Option<UtcTime>, String> {
 }
 
 /// `Base=5`: a component, by name or by id, and its users.
-pub(super) fn component(text: &str) -> Result<Value, String> {
+pub(super) fn component(text: &str) -> Result<ComponentTerms, String> {
     let wrong = || "write it like Base=5: a component, an equals sign, and how many users".to_owned();
     let (component, users) = text.rsplit_once('=').ok_or_else(wrong)?;
     let max_users: u64 = users.parse().map_err(|_| wrong())?;
     if solme_sync_protocol::component_id(component).is_some() {
-        return Ok(json!({ "name": component, "max_users": max_users }));
+        return Ok(ComponentTerms { id: None, name: Some(component.to_owned()), max_users });
     }
     match component.parse::<solme_sync_protocol::ComponentId>() {
-        Ok(id) => Ok(json!({ "id": id, "max_users": max_users })),
+        Ok(id) => Ok(ComponentTerms { id: Some(id), name: None, max_users }),
         Err(_) => Err(format!("{component:?} is none of the published components, and no component id")),
     }
 }
@@ -102,8 +103,12 @@ mod tests {
 
     #[test]
     fn a_component_has_a_name_or_an_id() {
-        assert_eq!(component("Ergo SAM=3"), Ok(json!({ "name": "Ergo SAM", "max_users": 3 })));
-        assert_eq!(component("AQDreDAZcXJjzgAE=3"), Ok(json!({ "id": "AQDreDAZcXJjzgAE", "max_users": 3 })));
+        assert_eq!(
+            component("Ergo SAM=3"),
+            Ok(ComponentTerms { id: None, name: Some("Ergo SAM".to_owned()), max_users: 3 })
+        );
+        let id = Some("AQDreDAZcXJjzgAE".parse().unwrap());
+        assert_eq!(component("AQDreDAZcXJjzgAE=3"), Ok(ComponentTerms { id, name: None, max_users: 3 }));
         for wrong in ["Base", "Base=", "Base=x", "Nothing=3"] {
             assert!(component(wrong).is_err(), "{wrong}");
         }

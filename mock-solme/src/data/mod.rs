@@ -37,6 +37,8 @@ pub(crate) enum DataError {
     InUse(PathBuf),
     #[error("{} is neither empty nor a data directory of mock-solme; name an empty one, or one that does not exist", .0.display())]
     NotOurs(PathBuf),
+    #[error("{} is not a directory: name an empty directory, or one that does not exist yet", .0.display())]
+    NotADirectory(PathBuf),
     #[error("{} is not whole: {missing} is missing. Next: {WAY_OUT}", path.display())]
     Missing { path: PathBuf, missing: String },
     #[error("{} is {what}, not a file. Next: {WAY_OUT}", path.display())]
@@ -62,6 +64,11 @@ impl DataDirectory {
     /// Takes the directory, makes it if there is none, and sees that it is empty or whole.
     pub(crate) fn take(path: &Path) -> Result<Self, DataError> {
         let failed = |error| DataError::File { path: path.to_owned(), error };
+        if let Some(there) = path.ancestors().find(|path| path.symlink_metadata().is_ok())
+            && !there.is_dir()
+        {
+            return Err(DataError::NotADirectory(there.to_owned()));
+        }
         make_private(path).map_err(failed)?;
         let there = |name: &str| path.join(name).symlink_metadata().is_ok();
         let new = there(SETTING_UP) || is_empty(path).map_err(failed)?;

@@ -6,7 +6,7 @@ use std::slice;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{LicenseServerId, UtcTime, base64url};
 
 use super::operator::{Note, in_spite_of, load};
@@ -64,7 +64,7 @@ pub struct NumberedClearRequest {
 }
 
 /// A mail in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumberedMail {
     /// Its number.
     pub id: u64,

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{Digest, LicenseServerId, UtcTime};
 
 use super::catalogue::{Need, Operation, Quirk, Stage};
@@ -56,7 +56,7 @@ struct Course {
 }
 
 /// A fault, and how often it has fired.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultReport {
     /// Names it for `disarm`. Numbers are not given twice.
     pub number: u64,

@@ -1,6 +1,6 @@
 //! The admin API: who may use it, and what it does.
 
-use mock_solme::MockSolme;
+use mock_solme::{MockSolme, api};
 use reqwest::header::{HOST, ORIGIN};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -353,4 +353,51 @@ async fn one_id_or_everything_is_reset() {
     let trust = done(&mock, Method::GET, "/trust-file", json!({})).await;
     assert_eq!(trust["main_server_id"], json!(identity.main_server_id));
     LicenseServer::new(&mock).synchronize().await.unwrap();
+}
+
+/// The answer as JSON, after a detour through its type.
+fn through<T: serde::Serialize + serde::de::DeserializeOwned>(answer: &Value) -> Value {
+    serde_json::to_value(serde_json::from_value::<T>(answer.clone()).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn every_answer_is_of_the_type_that_the_library_names() {
+    let mock = MockSolme::start();
+    LicenseServer::new(&mock).synchronize().await.unwrap();
+    let text = "Please clear DEMO-4711.";
+    mock.receive_mail(&crate::mail::mail("it@customer.example", text)).unwrap();
+    type Call = (Method, &'static str, Value, fn(&Value) -> Value);
+    let types: [Call; 16] = [
+        (Method::GET, "/ids", json!({}), through::<Vec<api::ListedId>>),
+        (Method::GET, "/ids/DEMO-4711", json!({}), through::<api::Id>),
+        (Method::GET, "/ids/DEMO-4711/licenses", json!({}), through::<api::Licenses>),
+        (Method::POST, "/ids/DEMO-4711/licenses", json!({ "expires_at": null }), through::<api::License>),
+        (Method::GET, "/ids/DEMO-4711/key-pair", json!({}), through::<api::KeyPair>),
+        (Method::GET, "/clear-requests", json!({}), through::<Vec<api::ClearRequest>>),
+        (Method::GET, "/outbox", json!({}), through::<Vec<api::NumberedMail>>),
+        (Method::GET, "/clock", json!({}), through::<api::ClockReading>),
+        (Method::GET, "/quirks", json!({}), through::<Vec<api::CataloguedQuirk>>),
+        (Method::GET, "/quirks/variants", json!({}), through::<Vec<api::CataloguedVariant>>),
+        (
+            Method::POST,
+            "/quirks/faults",
+            json!({ "quirk": "delay", "when": { "next": 1 } }),
+            through::<api::FaultReport>,
+        ),
+        (Method::GET, "/quirks/trace", json!({}), through::<Vec<api::TraceEntry>>),
+        (Method::GET, "/journal", json!({}), through::<Vec<api::JournalEntry>>),
+        (Method::GET, "/audit", json!({}), through::<Vec<api::AuditEntry>>),
+        (
+            Method::POST,
+            "/clear-requests/1/approve",
+            json!({ "even_so": true, "reason": "x" }),
+            through::<api::ClearRequest>,
+        ),
+        (Method::POST, "/reset", json!({}), through::<api::Reset>),
+    ];
+    for (method, path, body, through) in types {
+        let answer = done(&mock, method, path, body).await;
+        assert_ne!(answer, json!([]), "{path}");
+        assert_eq!(through(&answer), answer, "{path}");
+    }
 }

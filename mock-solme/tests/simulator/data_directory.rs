@@ -202,3 +202,16 @@ async fn the_journal_is_there_again_after_a_restart_and_its_numbers_go_on() {
     drop(mock);
     assert_eq!(MockSolme::builder().data(data.path()).start().journal().len(), 4);
 }
+
+#[test]
+fn a_file_in_place_of_the_directory_is_named_with_the_next_step() {
+    let root = tempfile::tempdir().unwrap();
+    let (file, dangling) = (root.path().join("file"), root.path().join("dangling"));
+    fs::write(&file, "mine").unwrap();
+    symlink(root.path().join("nowhere"), &dangling).unwrap();
+    for (data, named) in [(&file, &file), (&file.join("below"), &file), (&dangling, &dangling)] {
+        let next = "is not a directory: name an empty directory, or one that does not exist yet";
+        assert_eq!(refused(data), format!("mock-solme: {} {next}\n", named.display()));
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+}

@@ -331,3 +331,22 @@ fn a_taken_port_is_named() {
     assert!(output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains(&address));
 }
+
+#[test]
+fn every_failure_has_outcome_code_message_and_cure() {
+    let served = Served::start(&["serve"]);
+    let url = served.text("admin").to_owned();
+    let nobody = ["--admin-url", "http://127.0.0.1:1", "--token", "x"];
+    let ours = ["--admin-url", &url, "--token", served.text("admin_token")];
+    for (connection, verb, exit, code) in [
+        (ours, ["ids", "show", "SITE-9"], 1, "unknown-license-server-id"),
+        (nobody, ["ids", "show", "SITE-9"], 3, "not-reached"),
+    ] {
+        let shown = program(&[&connection[..], &verb, &["--json"]].concat()).output().unwrap();
+        assert_eq!((shown.status.code(), shown.stderr.len()), (Some(exit), 0));
+        let failure: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        assert_eq!((failure["outcome"].as_str(), failure["code"].as_str()), (Some("failed"), Some(code)), "{failure}");
+        assert_eq!(failure["message"], failure["detail"]);
+        assert!(["message", "cure"].iter().all(|member| failure[*member].is_string()), "{failure}");
+    }
+}
