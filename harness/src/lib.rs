@@ -11,6 +11,7 @@ mod main_server_mutants;
 mod main_server_suite;
 pub mod programs;
 mod scenario;
+mod stage;
 mod stop;
 mod subject;
 mod usage;

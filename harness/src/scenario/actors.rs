@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use solme_sync_protocol::TrustFile;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::action::Action;
+use super::card::{Card, Kind};
 use super::file::{Customer, Scenario, Step};
 use super::play::{actor, may_send_mail};
+use super::told::{LICENSING_DESK, MAIN_SERVER};
 use super::wire::{Exchange, LICENSING_ADDRESS, Mail, Observer};
 use crate::programs::{Answer, LicenseServer, MainServer, Programs};
 
@@ -26,8 +29,14 @@ pub(crate) struct Actors {
     observer: Observer,
     /// Mails of this step that the customer sent.
     sent: Vec<Mail>,
+    /// Who asked for a clear last, of each sender.
+    asked_by: BTreeMap<String, String>,
     /// Mails of the main server that were told.
     outbox_told: usize,
+    /// What everyone had when they were looked at last.
+    cards: BTreeMap<String, Card>,
+    /// Whether the main server was told to misbehave.
+    armed: bool,
     /// Days that have passed for everyone.
     days: i64,
     /// Days by which someone has set a server's clock wrong.
@@ -45,6 +54,7 @@ impl Actors {
             let contacts = customer.contacts.iter().flat_map(|contact| ["--contact", contact]);
             main_server.admin(["ids", "add", &customer.id].into_iter().chain(contacts)).await?.done()?;
         }
+        let trusted = TrustFile::parse(&std::fs::read(main_server.ready("trust_file")?)?)?.signing_jwks;
         Ok(Self {
             stage: stage.to_owned(),
             programs,
@@ -52,9 +62,12 @@ impl Actors {
             customers: scenario.customer.clone(),
             servers: BTreeMap::new(),
             licenses: BTreeMap::new(),
-            observer: Observer::default(),
+            observer: Observer::new(trusted),
             sent: Vec::new(),
+            asked_by: BTreeMap::new(),
             outbox_told: 0,
+            cards: BTreeMap::new(),
+            armed: false,
             days: 0,
             wrong: BTreeMap::new(),
         })
@@ -94,7 +107,7 @@ impl Actors {
         if may_send_mail(step.action()) {
             let outbox = self.admin(&["outbox", "list"]).await?.done()?;
             let outbox = outbox.json.as_array().map_or(&[][..], Vec::as_slice);
-            mails.extend(outbox.iter().skip(self.outbox_told).map(mail_of));
+            mails.extend(outbox.iter().skip(self.outbox_told).map(|mail| self.mail_of(mail)));
             self.outbox_told = outbox.len();
         }
         Ok(Seen { wire, mails })
@@ -188,7 +201,9 @@ impl Actors {
             to: LICENSING_ADDRESS.to_owned(),
             subject: subject.to_owned(),
             text: text.to_owned(),
+            lane: Some(name.to_owned()),
         });
+        self.asked_by.insert(from.clone(), name.to_owned());
         server.run(["request-clear", "--smtp", self.main_server.ready("smtp")?, "--from", &from]).await
     }
 
@@ -251,6 +266,74 @@ impl Actors {
         self.admin(&args).await
     }
 
+    /// What everyone has now: the main server, the desk, and the License Servers, by name. `step` was played since the
+    /// last look.
+    pub(crate) async fn look(&mut self, step: Option<&Step>) -> Result<Vec<Card>> {
+        if let Some(step) = step {
+            self.armed = self.armed && step.action() != Action::Disarm || step.action() == Action::Arm;
+            if step.action() == Action::DaysPass {
+                self.cards.clear();
+            }
+            for name in [&step.server, &step.to].into_iter().flatten() {
+                self.cards.remove(name);
+            }
+        }
+        let mut cards = vec![self.look_at_the_main_server().await?, self.look_at_the_desk().await?];
+        for name in self.servers.keys().cloned().collect::<Vec<_>>() {
+            if !self.cards.contains_key(&name) {
+                let card = self.look_at(&name).await?;
+                self.cards.insert(name.clone(), card);
+            }
+            cards.extend(self.cards.get(&name).cloned());
+        }
+        Ok(cards)
+    }
+
+    async fn look_at_the_main_server(&self) -> Result<Card> {
+        let mut card = Card::new(MAIN_SERVER);
+        for customer in &self.customers {
+            let prefix = if self.customers.len() > 1 { format!("{} ", customer.id) } else { String::new() };
+            card.add_id(&customer.id, &prefix, &self.admin(&["ids", "show", &customer.id]).await?.json);
+        }
+        if self.days != 0 {
+            card.add("time", format!("{} days on", self.days), Kind::Plain, None);
+        }
+        if self.armed {
+            let report = self.admin(&["quirks", "report"]).await?.json;
+            let quirks = report.as_array().or(report["faults"].as_array()).into_iter().flatten();
+            let names: Vec<&str> = quirks.filter_map(|fault| fault["quirk"].as_str()).collect();
+            card.add("misbehaves", names.join(", "), Kind::Bad, None);
+        }
+        Ok(card)
+    }
+
+    async fn look_at_the_desk(&self) -> Result<Card> {
+        let mut card = Card::new(LICENSING_DESK);
+        let requests = self.admin(&["clear-requests", "list"]).await?.json;
+        for state in ["open", "approved", "rejected"] {
+            let count = requests.as_array().into_iter().flatten().filter(|request| request["state"] == state).count();
+            if count > 0 || state == "open" {
+                card.plain(state, &count.into());
+            }
+        }
+        Ok(card)
+    }
+
+    /// Looks at a copy of its state: looking raises the latest time seen (P 17.3), which is not ours to do.
+    async fn look_at(&self, name: &str) -> Result<Card> {
+        let server = &self.servers[name];
+        let mut copy = server.clone();
+        copy.state = self.stage.join(format!("{name}.look"));
+        replace_files(&server.state, &copy.state)?;
+        let (status, may_issue) = tokio::join!(copy.run(["status"]), copy.run(["may-issue"]));
+        std::fs::remove_dir_all(&copy.state)?;
+        let mut card = Card::of_a_license_server(name, &status?, &may_issue?);
+        if let Some(wrong) = self.wrong.get(name).filter(|wrong| **wrong != 0) {
+            card.add("its clock", format!("{wrong:+} days"), Kind::Bad, None);
+        }
+        Ok(card)
+    }
+
     async fn arm(&self, step: &Step) -> Result<Answer> {
         let mut args = vec!["quirks", "arm", step.quirk.as_deref().unwrap_or_default()];
         if let Some(operation) = &step.operation {
@@ -295,8 +378,18 @@ impl Actors {
             to: LICENSING_ADDRESS.to_owned(),
             subject: subject.to_owned(),
             text: subject.to_owned(),
+            lane: None,
         });
         Ok(Answer { exit: 0, json: json!({ "reply": reply.trim_end() }) })
+    }
+
+    /// A mail of the outbox.
+    fn mail_of(&self, mail: &Value) -> Mail {
+        let text = |member: &str| mail[member].as_str().unwrap_or_default().to_owned();
+        let to = mail["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let to = to.collect::<Vec<_>>().join(", ");
+        let lane = self.asked_by.get(&to).cloned();
+        Mail { from: LICENSING_ADDRESS.to_owned(), to, subject: text("subject"), text: text("text"), lane }
     }
 
     fn file(&self, server: &str, kind: &str) -> String {
@@ -315,14 +408,6 @@ fn decision(step: &Step) -> impl Iterator<Item = &str> {
 pub(crate) struct Seen {
     pub(crate) wire: Vec<Exchange>,
     pub(crate) mails: Vec<Mail>,
-}
-
-/// A mail of the outbox.
-fn mail_of(mail: &Value) -> Mail {
-    let text = |member: &str| mail[member].as_str().unwrap_or_default().to_owned();
-    let to = mail["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let to = to.collect::<Vec<_>>().join(", ");
-    Mail { from: LICENSING_ADDRESS.to_owned(), to, subject: text("subject"), text: text("text") }
 }
 
 /// The last line of a reply: its code is followed by a space.

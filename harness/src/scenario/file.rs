@@ -66,6 +66,49 @@ impl Step {
     pub(crate) fn action(&self) -> Action {
         self.action.unwrap_or(Action::Disarm)
     }
+
+    /// What is done, in a few words.
+    pub(crate) fn in_short(&self) -> String {
+        let text = |member: &Option<String>| member.clone().unwrap_or_default();
+        let days = self.days.unwrap_or_default();
+        let users = self.users.map(|users| format!(", {users} users")).unwrap_or_default();
+        let even_so = if self.even_so { ", despite the cautions" } else { "" };
+        match self.action() {
+            Action::Synchronize => "synchronizes".to_owned(),
+            Action::Status => "shows its status".to_owned(),
+            Action::MayIssue => "may it issue?".to_owned(),
+            Action::ExportRequest => "exports a request file".to_owned(),
+            Action::ImportResponse => "imports the response file".to_owned(),
+            Action::NewKeyPair => "makes a new key pair".to_owned(),
+            Action::RequestClear => "asks for a clear by mail".to_owned(),
+            Action::Reinstall => "is reinstalled".to_owned(),
+            Action::Copy => format!("is copied to {}", text(&self.to)),
+            Action::BackUp => "is backed up".to_owned(),
+            Action::Restore => "is restored from the backup".to_owned(),
+            Action::SetClock if days < 0 => format!("its clock is set {} days back", -days),
+            Action::SetClock => format!("its clock is set {days} days ahead"),
+            Action::AddLicense => format!("adds license {}{users}", text(&self.license)),
+            Action::ChangeLicense => format!("changes license {}{users}", text(&self.license)),
+            Action::RemoveLicense => format!("removes license {}", text(&self.license)),
+            Action::ShowId => "shows the id".to_owned(),
+            Action::ShowKeyPair => "shows the key pair".to_owned(),
+            Action::ClearKeyPair => format!("clears the key pair{even_so}"),
+            Action::Disable => "disables the id".to_owned(),
+            Action::Enable => "enables the id".to_owned(),
+            Action::ProcessRequest => "processes the request file".to_owned(),
+            Action::Journal => "reads the journal".to_owned(),
+            Action::Arm => format!("will misbehave: {}", text(&self.quirk)),
+            Action::Disarm => "behaves again".to_owned(),
+            Action::ClearRequests => "counts the clear requests".to_owned(),
+            Action::Approve if self.reserve => format!("approves and reserves{even_so}"),
+            Action::Approve => format!("approves{even_so}"),
+            Action::Reject => "rejects".to_owned(),
+            Action::Outbox => "counts its mails".to_owned(),
+            Action::Mail => "a mail arrives".to_owned(),
+            Action::DaysPass if days == 1 => "a day passes".to_owned(),
+            Action::DaysPass => format!("{days} days pass"),
+        }
+    }
 }
 
 impl Scenario {

@@ -5,6 +5,7 @@
 
 mod action;
 mod actors;
+mod card;
 mod file;
 mod lanes;
 mod play;
@@ -22,9 +23,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::usage::Usage;
 use crate::voice::{is_standard_output, write};
+pub(crate) use action::Action;
+pub(crate) use card::{Card, Change, Fact, Kind, Role};
 use file::Scenario;
+use play::Looks;
 use teller::{Manner, Pace, Teller};
-use told::Story;
+pub(crate) use told::{Beat, LICENSING_DESK, MAIN_SERVER, Story, Told, WORLD};
+pub(crate) use wire::{Exchange, Mail, Members, Message, Outcome};
 
 /// The story that `harness demo` tells.
 const DEMO: &str = include_str!("../../../fixtures/scenarios/key-pair-story.toml");
@@ -121,7 +126,9 @@ async fn play(scenario: &Scenario, telling: &Telling, keep: Option<&Path>) -> Re
         (false, Some(time)) => Pace::After(time),
         (false, None) => Pace::AtOnce,
     };
-    play::play(scenario, stage, &mut Teller::new(telling.manner()?, pace)).await
+    let manner = telling.manner()?;
+    let looks = if manner == Manner::Json || telling.html.is_some() { Looks::AtEveryone } else { Looks::AtNobody };
+    play::play(scenario, stage, looks, &mut Teller::new(manner, pace)).await
 }
 
 /// Writes the reports; true if every story went well.
@@ -130,7 +137,7 @@ fn end(stories: &[Story], telling: &Telling) -> Result<bool> {
         write(path, &report::junit(stories))?;
     }
     if let Some(path) = &telling.html {
-        write(path, &report::html(stories))?;
+        write(path, &crate::stage::page(stories))?;
     }
     if let Some(broken) = stories.iter().find_map(|story| story.broken.as_ref()) {
         bail!("the story broke off: {broken}");

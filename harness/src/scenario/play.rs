@@ -8,50 +8,114 @@ use serde_json::Value;
 
 use super::action::{Action, Who};
 use super::actors::Actors;
+use super::card::{Card, changes};
 use super::file::{Scenario, Step};
 use super::teller::Teller;
-use super::told::{LICENSING_DESK, MAIN_SERVER, Says, Story, Told, WORLD};
-use super::wire::{Exchange, Mail};
+use super::told::{Beat, LICENSING_DESK, MAIN_SERVER, Says, Story, Told, WORLD};
+use super::wire::Exchange;
 use crate::programs::Answer;
 
 /// Plays the scenario in `stage`, and tells each step as it has been played.
-pub(super) async fn play(scenario: &Scenario, stage: &Path, teller: &mut Teller) -> Result<Story> {
-    let mut story =
-        Story { title: scenario.title.clone(), about: scenario.about.clone(), steps: Vec::new(), broken: None };
+pub(super) async fn play(scenario: &Scenario, stage: &Path, looks: Looks, teller: &mut Teller) -> Result<Story> {
+    let mut story = Story::new(scenario);
     teller.opening(scenario)?;
-    if let Err(error) = play_steps(scenario, stage, teller, &mut story).await {
+    if let Err(error) = play_steps(scenario, stage, looks, teller, &mut story).await {
         story.broken = Some(format!("{error:#}"));
     }
     teller.end(&story)?;
     Ok(story)
 }
 
-async fn play_steps(scenario: &Scenario, stage: &Path, teller: &mut Teller, story: &mut Story) -> Result<()> {
-    let mut actors = Actors::enter(scenario, stage).await?;
-    let mut wire = Vec::new();
-    let mut mails = Vec::new();
-    for (index, step) in scenario.step.iter().enumerate() {
-        let what = || format!("step {} ({})", index + 1, step.action().name());
+async fn play_steps(
+    scenario: &Scenario,
+    stage: &Path,
+    looks: Looks,
+    teller: &mut Teller,
+    story: &mut Story,
+) -> Result<()> {
+    let mut player = Player::enter(scenario, stage, looks).await?;
+    story.cards.clone_from(&player.cards);
+    for step in &scenario.step {
         if step.tell.is_some() {
             teller.before_a_step().await?;
         }
+        if let Some(told) = player.play(step).await? {
+            teller.tell(&told)?;
+            story.steps.push(told);
+        }
+    }
+    Ok(())
+}
+
+/// Whether everyone is looked at after each step, which takes a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looks {
+    AtEveryone,
+    AtNobody,
+}
+
+/// Plays one step after the other.
+pub(crate) struct Player {
+    actors: Actors,
+    looks: Looks,
+    /// What everyone has by now.
+    pub(crate) cards: Vec<Card>,
+    played: usize,
+    told: usize,
+    /// Stage directions since the last step that was told.
+    directions: Vec<Beat>,
+}
+
+impl Player {
+    /// Lets everyone enter, on a stage that is empty.
+    ///
+    /// # Errors
+    /// If the programs cannot be started, or do not start.
+    pub(crate) async fn enter(scenario: &Scenario, stage: &Path, looks: Looks) -> Result<Self> {
+        let mut actors = Actors::enter(scenario, stage).await?;
+        let cards = if looks == Looks::AtEveryone { actors.look(None).await? } else { Vec::new() };
+        Ok(Self { actors, looks, cards, played: 0, told: 0, directions: Vec::new() })
+    }
+
+    /// Plays a step. What came of it is told if the step is told.
+    ///
+    /// # Errors
+    /// If it cannot be played, or a stage direction does not succeed.
+    pub(crate) async fn play(&mut self, step: &Step) -> Result<Option<Told>> {
+        self.played += 1;
+        let number = self.played;
+        let what = || format!("step {number} ({})", step.action().name());
         let start = Instant::now();
-        let answer = actors.act(step).await.with_context(what)?;
+        let answer = self.actors.act(step).await.with_context(what)?;
         let took = start.elapsed().as_secs_f64();
-        let seen = actors.observe(step).await.with_context(what)?;
-        wire.extend(seen.wire);
-        mails.extend(seen.mails);
+        let seen = self.actors.observe(step).await.with_context(what)?;
+        let mut changed = Vec::new();
+        if self.looks == Looks::AtEveryone {
+            let cards = self.actors.look(Some(step)).await.with_context(what)?;
+            changed = changes(&self.cards, &cards);
+            self.cards = cards;
+        }
+        self.directions.push(Beat {
+            actor: actor(step),
+            action: step.action(),
+            what: step.in_short(),
+            wire: seen.wire,
+            mails: seen.mails,
+            changes: changed,
+        });
         let (expected, got) = compared(step, &answer).with_context(what)?;
         let Some(tell) = &step.tell else {
             if expected != got {
                 bail!("{}: expected {expected}, got {got}: {}", what(), answer.json);
             }
-            continue;
+            return Ok(None);
         };
-        let (wire, mails): (Vec<Exchange>, Vec<Mail>) = (std::mem::take(&mut wire), std::mem::take(&mut mails));
+        self.told += 1;
+        let beats = std::mem::take(&mut self.directions);
+        let wire: Vec<Exchange> = beats.iter().flat_map(|beat| beat.wire.iter().cloned()).collect();
         let decided = wire.iter().rev().find(|exchange| exchange.carrier != "8080").or(wire.last());
-        let told = Told {
-            number: story.steps.len() + 1,
+        Ok(Some(Told {
+            number: self.told,
             step: tell.clone(),
             actor: actor(step),
             action: step.action(),
@@ -60,16 +124,16 @@ async fn play_steps(scenario: &Scenario, stage: &Path, teller: &mut Teller, stor
             got,
             clause: decided.map(|exchange| exchange.clause.clone()),
             says: Says::of(&answer),
+            mails: beats.iter().flat_map(|beat| beat.mails.iter().cloned()).collect(),
             wire,
-            mails,
             answer: answer.json,
             took,
             decode: step.decode,
-        };
-        teller.tell(&told)?;
-        story.steps.push(told);
+            changes: beats.iter().flat_map(|beat| beat.changes.iter().cloned()).collect(),
+            beats,
+            cards: self.cards.clone(),
+        }))
     }
-    Ok(())
 }
 
 /// Who acts, by name.

@@ -4,14 +4,13 @@ use std::io::{self, BufRead as _, Write};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use serde_json::Value;
 use solme_sync_protocol::printable;
 use textwrap::{Options, WordSplitter, fill};
 
 use super::file::Scenario;
 use super::lanes::Lanes;
 use super::told::{LICENSING_DESK, MAIN_SERVER, Story, Told, WORLD};
-use super::wire::{Exchange, Mail, Message};
+use super::wire::{Exchange, Mail, Message, Outcome};
 use crate::conformance::requirement;
 
 const DIM: Style = Style::new().dimmed();
@@ -153,22 +152,13 @@ impl Teller {
     }
 
     fn exchange(&self, exchange: &Exchange) -> io::Result<()> {
-        let style = if exchange.quirk.is_some() {
-            AnsiColor::Yellow.on_default()
-        } else if matches!(exchange.verdict.as_str(), "accepted" | "payload") {
-            AnsiColor::Green.on_default()
-        } else {
-            AnsiColor::Red.on_default()
-        };
-        let asked = exchange.request.as_ref().map_or("payload".to_owned(), Message::kind);
-        let answered = match (exchange.verdict.as_str(), &exchange.answer) {
-            ("payload", _) => "allocation, sealed".to_owned(),
-            ("accepted", Some(receipt)) => {
-                let number = |name: &str| receipt.payload.get(name).map(Value::to_string).unwrap_or_default();
-                format!("receipt {}, key {}", number("sequence"), number("key_generation"))
-            }
-            (verdict, _) => verdict.to_owned(),
-        };
+        let style = match exchange.outcome() {
+            Outcome::Quirk => AnsiColor::Yellow,
+            Outcome::Accepted => AnsiColor::Green,
+            Outcome::Refused => AnsiColor::Red,
+        }
+        .on_default();
+        let (asked, answered) = (exchange.asks(), exchange.answers());
         let note = exchange.quirk.as_ref().map_or(format!("P {}", exchange.clause), |quirk| format!("quirk {quirk}"));
         let answered = if exchange.carrier == "file" { format!("{answered}, file") } else { answered };
         let from = &exchange.from;

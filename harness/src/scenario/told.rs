@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::action::Action;
+use super::card::{Card, Change};
+use super::file::Scenario;
 use super::wire::{Exchange, Mail};
 use crate::programs::Answer;
 
@@ -19,12 +21,28 @@ pub(crate) const WORLD: &str = "world";
 pub(crate) struct Story {
     pub(crate) title: String,
     pub(crate) about: String,
+    /// The License Servers that play, in the order in which they enter.
+    pub(crate) servers: Vec<String>,
+    /// What everyone had before the first step.
+    pub(crate) cards: Vec<Card>,
     pub(crate) steps: Vec<Told>,
     /// Why it broke off.
     pub(crate) broken: Option<String>,
 }
 
 impl Story {
+    /// The story of a scenario, before its first step.
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        Self {
+            title: scenario.title.clone(),
+            about: scenario.about.clone(),
+            servers: scenario.servers().into_iter().map(str::to_owned).collect(),
+            cards: Vec::new(),
+            steps: Vec::new(),
+            broken: None,
+        }
+    }
+
     /// Whether every step came as expected, and there was one.
     pub(crate) fn went_well(&self) -> bool {
         self.broken.is_none() && !self.steps.is_empty() && self.steps.iter().all(|step| step.ok)
@@ -60,6 +78,27 @@ pub(crate) struct Told {
     pub(crate) took: f64,
     #[serde(skip)]
     pub(crate) decode: bool,
+    /// What happened, one after the other: the stage directions before the step, and the step itself.
+    #[serde(skip)]
+    pub(crate) beats: Vec<Beat>,
+    /// What everyone has after the step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cards: Vec<Card>,
+    /// What the step changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changes: Vec<Change>,
+}
+
+/// Something that was done: a stage direction, or the step itself.
+pub(crate) struct Beat {
+    /// Who acts.
+    pub(crate) actor: String,
+    pub(crate) action: Action,
+    /// What is done, in a few words.
+    pub(crate) what: String,
+    pub(crate) wire: Vec<Exchange>,
+    pub(crate) mails: Vec<Mail>,
+    pub(crate) changes: Vec<Change>,
 }
 
 /// What a program tells its user.
