@@ -20,15 +20,15 @@ const AFTER_HELP: &str = "\
 Exit codes:
    0  done
    2  the command line, or a setting, is wrong
-  10  refused: the main server said no
-  11  not reached: the main server did not answer, or what answered could not be used
+  10  refused by the main server
+  11  the main server was not reached, or its answer could not be used
   12  a file cannot be used
   13  the local state cannot be used
   14  no license may be issued
 
 State directory: --state, else LICENSE_SERVER_STATE, else `state` in the configuration file, else
-$XDG_STATE_HOME/license-server, else ~/.local/state/license-server. One synchronization at a time;
-other commands go on beside it.
+$XDG_STATE_HOME/license-server, else ~/.local/state/license-server. Only one synchronization runs at
+a time; other commands are not blocked by it.
 
 Configuration file: --config, else LICENSE_SERVER_CONFIG, else, if it exists,
 $XDG_CONFIG_HOME/license-server/config.toml, else ~/.config/license-server/config.toml.
@@ -50,7 +50,7 @@ pub(crate) struct Cli {
     /// Print one JSON object instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Simulation: shift the local clock, as 366d, -2h, 30m or 10s. Never judges TLS
+    /// Simulation: shift the local clock, by 366d, -2h, 30m or 10s. TLS certificates still use the real time
     #[arg(long, global = true, allow_hyphen_values = true, value_name = "SPAN")]
     pub(crate) clock_offset: Option<Span>,
     #[command(subcommand)]
@@ -62,8 +62,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Set up this License Server: its license server id, its trust file, and a new key pair
     ///
-    /// Again with the same id and the same main server it only takes over addresses, name and CA certificate. It never
-    /// replaces a key pair.
+    /// Run it again with a newer trust file of the same main server to update addresses, name and CA certificate. It
+    /// never replaces a key pair.
     Init {
         /// The license server id that Solme gave you
         #[arg(long, value_name = "ID")]
@@ -84,20 +84,20 @@ pub(crate) enum Verb {
         /// The license number
         license_number: Option<LicenseNumber>,
     },
-    /// Begin again with a new key pair: the way out when the old one is cleared, copied or lost
+    /// Replace a key pair that was cleared, copied or lost
     ///
-    /// The old state is kept in the directory `archive` of the state directory. License server id and trust stay. The
-    /// main server accepts the new key pair once the old one is cleared.
+    /// With a new key pair this server stops issuing until Solme clears the old one and you synchronize. The old state
+    /// is kept in the directory `archive` of the state directory; license server id and trust stay.
     NewKeyPair {
-        /// Yes, stop using the key pair of this server
+        /// Confirm: stop using the current key pair
         #[arg(long)]
         yes: bool,
     },
-    /// Show what happened, newest last
+    /// Show past events, newest last
     History,
     /// Synchronize via file, first half: write the request file for the main server
     ///
-    /// Again it writes the same request, until that is answered.
+    /// Until that request is answered, every export writes the same one.
     ExportRequest {
         /// The file to write; - for standard output
         file: PathBuf,
@@ -118,40 +118,39 @@ pub(crate) enum Verb {
         /// Send the mail to this mail server instead
         #[arg(long, value_name = "HOST:PORT", conflicts_with = "out")]
         smtp: Option<String>,
-        /// The sender: best one of the contacts that Solme knows
+        /// The sender, best a contact that Solme knows
         #[arg(long, value_name = "ADDR", default_value = "license-server@localhost")]
         from: String,
     },
-    /// Go through what can be in the way of a synchronization: a check list, with a cure for each failure
+    /// Check everything that a synchronization needs, with a cure for each failure
     ///
-    /// It looks at state, key pair, clock, name lookup, proxy, port 443, TLS, port 8080, the main server, what that last said,
-    /// and the deadline. It changes nothing and never synchronizes. The exit code is 0, or that of the first check that
-    /// failed: 13 for state, key pair and clock, 11 for the network and the main server, 10 for what it last said, 14 for the
-    /// deadline.
+    /// Checks state, key pair, clock, name lookup, proxy, port 443, TLS, port 8080, the main server, its last answer, and
+    /// the deadline. It changes nothing and never synchronizes. The exit code is 0, or that of the first failed check: 13
+    /// for state, key pair and clock, 11 for the network and the main server, 10 for the last answer, 14 for the deadline.
     Doctor {
         #[command(flatten)]
         network: Network,
     },
-    /// Synchronize automatically, each day or each week; off at first. Without a mode: show it
+    /// Synchronize every day or every week (off by default). Without a mode: show the current one
     ///
-    /// `license-server serve` is what does it.
+    /// `license-server serve` carries it out.
     AutomaticSynchronization {
         /// off, daily or weekly
         mode: Option<Mode>,
     },
     /// Run until stopped: synchronize automatically, and warn before the required synchronization
     ///
-    /// It warns when 90, 30, 7 and 1 days are left, and when none is. It stops at SIGTERM and Ctrl-C, in the middle of
-    /// anything, and loses nothing.
+    /// It warns when 90, 30, 7 and 1 days are left, and when none is. SIGTERM or Ctrl-C stops it at any moment; nothing is
+    /// lost.
     Serve {
         #[command(flatten)]
         network: Network,
-        /// A command for the shell that is run at each warning. It finds LICENSE_SERVER_ID, DAYS_LEFT, SYNCHRONIZE_BY
-        /// and MESSAGE in its environment
+        /// Shell command to run at each warning, with LICENSE_SERVER_ID, DAYS_LEFT, SYNCHRONIZE_BY and MESSAGE in its
+        /// environment
         #[arg(long, value_name = "COMMAND")]
         warning_command: Option<String>,
     },
-    /// Write the completions of a shell to standard output
+    /// Write shell completions to standard output
     Completions {
         /// The shell
         shell: Shell,
@@ -163,8 +162,9 @@ pub(crate) enum Verb {
     },
     /// Show each setting, its value, and where it comes from
     ///
-    /// Settings stand in the configuration file (`connect_limit = "10s"`), in the environment
-    /// (LICENSE_SERVER_CONNECT_LIMIT=10s) or in flags (--connect-limit 10s); the later wins.
+    /// Settings come from the configuration file (`connect_limit = "10s"`), the environment
+    /// (LICENSE_SERVER_CONNECT_LIMIT=10s) and flags (--connect-limit 10s). Flags override the environment, and that
+    /// overrides the file.
     Config {
         #[command(flatten)]
         network: Network,
@@ -174,25 +174,25 @@ pub(crate) enum Verb {
 /// How the main server is reached.
 #[derive(Args)]
 pub(crate) struct Network {
-    /// To look up a name, and to connect to a port [default: 10s]
+    /// Limit for looking up a name and for connecting to a port [default: 10s]
     #[arg(long, value_name = "SPAN")]
     connect_limit: Option<Limit>,
-    /// For one exchange on one port [default: 60s]
+    /// Limit for one exchange on one port [default: 60s]
     #[arg(long, value_name = "SPAN")]
     total_limit: Option<Limit>,
-    /// For both ports: none, system, or an address as http://USER:PASSWORD@HOST:PORT, socks5://HOST:PORT or
-    /// socks5h://HOST:PORT. With socks5h the proxy looks up the name of the main server [default: none]
+    /// Proxy for both ports: none, system, or an address such as http://USER:PASSWORD@HOST:PORT, socks5://HOST:PORT or
+    /// socks5h://HOST:PORT. With socks5h the proxy looks up the main server's name [default: none]
     // Parsed later: clap would show a wrong one, and the password in it.
     #[arg(long, value_name = "PROXY", value_parser = unshown)]
     proxy: Option<Arc<Secret>>,
-    /// What is reached without the proxy: names with their subdomains, addresses and networks, as
-    /// example.com,10.0.0.0/8; * for everything
+    /// Reached without the proxy: names with their subdomains, addresses and networks, such as example.com,10.0.0.0/8;
+    /// * for everything
     #[arg(long, value_name = "LIST")]
     no_proxy: Option<String>,
-    /// The first line of this file is the password of the proxy
+    /// File whose first line is the proxy password
     #[arg(long, value_name = "FILE")]
     proxy_password_file: Option<PathBuf>,
-    /// Send addresses of this computer, as localhost, to the proxy too
+    /// Use the proxy for this computer's own addresses, such as localhost, too
     #[arg(long)]
     proxy_loopback: bool,
 }

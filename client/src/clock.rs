@@ -20,7 +20,7 @@ pub(crate) struct Span {
 impl FromStr for Span {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no span of time; write it like 366d, -2h, 30m or 10s");
+        let wrong = || format!("{text:?} needs a number and a unit: 10s, 30m, -2h, 366d");
         let unit = text.chars().next_back().ok_or_else(wrong)?;
         let seconds_each = match unit {
             'd' => 86_400,

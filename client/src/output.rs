@@ -1,7 +1,7 @@
 //! What a command says: one JSON object, or text for people that ends with the next step.
 //!
 //! The border of output: whatever is said goes through `printable` here, whoever's text it is. Line breaks and styles
-//! are added behind it, so only ours get through.
+//! are added after it, so only ours get through.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
@@ -140,7 +140,7 @@ impl Text {
         self.add(Some(indent), "", style, text, after);
     }
 
-    /// The next step. It stands last, whatever is added later.
+    /// The next step. It comes last, whatever is added later.
     pub(crate) fn next(&mut self, text: impl Display) {
         self.next = Some(sentence(&text.to_string()));
     }
@@ -177,7 +177,7 @@ impl Text {
         self.lines.push(Line { text, indent });
     }
 
-    /// For a screen of so many columns. Without one, tables have 80, and sentences are not broken, for those who search.
+    /// Wrapped to `columns`. Without a screen, tables have 80, and sentences stay on one line so that they can be searched.
     pub(crate) fn for_screen(&self, columns: Option<usize>) -> String {
         let mut lines: String = self.lines.iter().map(|line| line.wrapped(columns)).collect();
         if let Some(next) = &self.next {
@@ -243,7 +243,7 @@ impl Report {
         report
     }
 
-    /// Says it. A reader that has gone away is no reason to fail.
+    /// Says it. A closed pipe is no reason to fail.
     pub(crate) fn print(&self, as_json: bool) {
         if as_json {
             let _ = std::io::stdout().write_all(json_line(&self.json).as_bytes());

@@ -34,7 +34,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitC
     let on_report = seams.on_report.clone();
     let report = execute(cli, seams);
     match on_report {
-        Some(hear) => hear(&report.json),
+        Some(receive) => receive(&report.json),
         None => report.print(as_json),
     }
     report.exit.into()
@@ -53,7 +53,7 @@ pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
         command::run(&mut Context::new(settings, offset, seams), cli.verb, cli.json)
     });
     let mut report = done.unwrap_or_else(|error| Report::error(error, shape));
-    // Whoever asks whether a license may be issued gets one exit code for every no, a broken state included.
+    // A caller that asks whether a license may be issued gets one exit code for every no, a broken state included.
     if asks_may_issue && matches!(report.exit, Exit::LocalState) {
         report.exit = Exit::MayNotIssue;
     }

@@ -12,7 +12,7 @@ use crate::transport::Connection;
 /// Makes the way to the main server of a trust file.
 pub(crate) type MakeTransport = Box<dyn Fn(&TrustFile) -> Box<dyn Connection>>;
 
-/// Hears what a command says.
+/// Receives the report of a command.
 pub(crate) type OnReport = Rc<dyn Fn(&Map<String, Value>)>;
 
 /// Lets time pass until then; whether to stop is the answer.
@@ -38,17 +38,17 @@ impl Seams {
         self
     }
 
-    /// Takes `clock` for the local clock. `--clock-offset` is added to it. It never judges TLS.
+    /// Takes `clock` for the local clock. `--clock-offset` is added to it. TLS certificates still use the real time.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Fn() -> UtcTime + 'static) -> Self {
         self.clock = Some(Box::new(clock));
         self
     }
 
-    /// Gives `hear` the JSON object that the command says, instead of printing it; for `serve`, one for each event too.
+    /// Passes the JSON report to `receive` instead of printing it; `serve` passes one for each event too.
     #[must_use]
-    pub fn on_report(mut self, hear: impl Fn(&Map<String, Value>) + 'static) -> Self {
-        self.on_report = Some(Rc::new(hear));
+    pub fn on_report(mut self, receive: impl Fn(&Map<String, Value>) + 'static) -> Self {
+        self.on_report = Some(Rc::new(receive));
         self
     }
 
@@ -59,7 +59,7 @@ impl Seams {
         self
     }
 
-    /// Waits so long for another process that uses the state, or synchronizes. Ten seconds, if nothing is said.
+    /// Waits this long for another process that uses the state, or synchronizes. The default is ten seconds.
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);

@@ -33,7 +33,7 @@ pub struct LicenseServer {
 }
 
 impl LicenseServer {
-    /// Sets up a License Server with a new key pair. Again with the same id and the same main server, it takes over
+    /// Sets up a License Server with a new key pair. Again with the same id and the same main server, it updates
     /// addresses, name and CA certificate; it never replaces a key pair.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl LicenseServer {
         command::request_clear(&self.context(), by, from)
     }
 
-    /// Begins again with a new key pair (P 3.3). The old state goes into the archive, and nothing is issued until Solme has
+    /// Replaces the key pair with a new one (P 3.3). The old state goes into the archive, and nothing is issued until Solme has
     /// cleared the old key pair and this server has synchronized.
     ///
     /// # Errors
@@ -144,7 +144,7 @@ impl LicenseServer {
         command::new_key_pair(&self.context())
     }
 
-    /// Goes through all that can be in the way of a synchronization. It changes nothing, and never synchronizes.
+    /// Checks everything that a synchronization needs. It changes nothing, and never synchronizes.
     pub fn diagnose(&self, transport: &dyn Transport) -> Diagnosis {
         command::diagnosis(&self.context(), transport)
     }

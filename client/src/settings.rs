@@ -1,6 +1,6 @@
 //! The settings, resolved once: configuration file, then environment, then flags. The later one wins.
 //!
-//! Every setting is text with one parser, wherever it stands.
+//! Every setting is text with one parser, wherever it comes from.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -116,7 +116,7 @@ impl Settings {
     /// Resolves the settings of a run.
     ///
     /// # Errors
-    /// The value that is wrong, and where it stands.
+    /// The value that is wrong, and where it is.
     pub(crate) fn resolve(flags: Flags, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         let mut sources = Sources::read(flags.config, environment)?;
         let usual = sources.base("XDG_STATE_HOME", ".local/state").map(|base| base.join("license-server"));
@@ -180,15 +180,15 @@ impl<'a> Sources<'a> {
         let usual = || sources.base("XDG_CONFIG_HOME", ".config").map(|base| base.join("license-server/config.toml"));
         let Some(path) = named.clone().or_else(|| usual().filter(|path| path.exists())) else { return Ok(sources) };
         let wrong = |message: String| configuration(format!("the configuration file {}: {message}", path.display()));
-        let bytes = read_bounded(&path, LONGEST_FILE).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+        let bytes = read_bounded(&path, LONGEST_FILE).map_err(|error| wrong(format!("cannot read it: {error}")))?;
         if bytes.len() > LONGEST_FILE {
             return Err(wrong(format!("it is longer than {LONGEST_FILE} bytes")));
         }
-        let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+        let text = String::from_utf8(bytes).map_err(|_| wrong("not UTF-8".to_owned()))?;
         let table: toml::Table = text.parse().map_err(|error| wrong(not_toml(&text, &error)))?;
         if let Some(unknown) = table.keys().find(|key| form_of(key).is_none()) {
             let known = KNOWN.map(|(name, _)| name).join(", ");
-            return Err(wrong(format!("there is no setting {unknown:?}; there are {known}")));
+            return Err(wrong(format!("unknown setting {unknown:?}; expected one of {known}")));
         }
         sources.file = Some((path, table));
         Ok(sources)
@@ -284,7 +284,7 @@ impl<'a> Sources<'a> {
         let variable = in_environment(name);
         if let Some(value) = (self.environment)(&variable).filter(|value| !value.is_empty()) {
             let source = Source::Environment(variable);
-            let text = value.into_string().map_err(|_| wrong_setting(name, &source, "it is no UTF-8"))?;
+            let text = value.into_string().map_err(|_| wrong_setting(name, &source, "not UTF-8"))?;
             return Ok(Some((text, source)));
         }
         let Some((path, table)) = &self.file else { return Ok(None) };
@@ -293,7 +293,7 @@ impl<'a> Sources<'a> {
         let form = form_of(name).unwrap_or(Form::Text);
         match form.read(value) {
             Some(text) => Ok(Some((text, source))),
-            None => Err(wrong_setting(name, &source, format!("it is written as {form}"))),
+            None => Err(wrong_setting(name, &source, format!("write it as {form}"))),
         }
     }
 
@@ -315,7 +315,7 @@ fn form_of(name: &str) -> Option<Form> {
 }
 
 impl Form {
-    /// The text that stands for this value in the environment and on the command line.
+    /// This value as text, in the environment and on the command line.
     fn read(self, value: &toml::Value) -> Option<String> {
         match (self, value) {
             (Self::Text | Self::List, toml::Value::String(text)) => Some(text.clone()),
@@ -446,7 +446,8 @@ mod tests {
         );
         let wrong = message(resolve(Flags::default(), &[], "total_limit = 'soon'"));
         assert!(
-            wrong.starts_with("the setting total_limit, in ") && wrong.contains("config.toml: \"soon\" is no span"),
+            wrong.starts_with("the setting total_limit, in ")
+                && wrong.contains("config.toml: \"soon\" needs a number and a unit"),
             "{wrong}"
         );
         for (file, form) in [
@@ -459,15 +460,15 @@ mod tests {
             ("no_proxy = [1]", "a list of texts"),
         ] {
             let wrong = message(resolve(Flags::default(), &[], file));
-            assert!(wrong.ends_with(&format!("it is written as {form}")), "{file}: {wrong}");
+            assert!(wrong.ends_with(&format!("write it as {form}")), "{file}: {wrong}");
         }
         let wrong = message(resolve(Flags::default(), &[], "totle_limit = '60s'"));
-        assert!(wrong.contains("no setting \"totle_limit\"; there are state, connect_limit"), "{wrong}");
+        assert!(wrong.contains("unknown setting \"totle_limit\"; expected one of state, connect_limit"), "{wrong}");
         let wrong = message(resolve(Flags::default(), &[], "total_limit = "));
         assert!(wrong.contains("not valid TOML in line 1: "), "{wrong}");
         let absent = Flags { config: Some("/nowhere/config.toml".into()), ..Flags::default() };
         let wrong = message(Settings::resolve(absent, &|_| None));
-        assert!(wrong.contains("/nowhere/config.toml: it cannot be read"), "{wrong}");
+        assert!(wrong.contains("/nowhere/config.toml: cannot read it"), "{wrong}");
     }
 
     #[test]

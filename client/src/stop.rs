@@ -46,7 +46,7 @@ impl Stop {
         std::future::pending().await
     }
 
-    /// Waits so long, unless it is told to stop, which is the answer.
+    /// Waits for this long, unless it is told to stop, which is the answer.
     pub(crate) fn within(&self, span: Duration) -> bool {
         match Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime.block_on(async { timeout(span, self.told()).await.is_ok() }),

@@ -18,7 +18,7 @@ pub use crate::run::run_with as run;
 pub use crate::seams::{DurableStep, Moment, Seams};
 pub use rustls;
 
-/// The License Server with `clock` for its local clock. It never judges TLS.
+/// The License Server with `clock` for its local clock. TLS certificates still use the real time.
 pub fn with_clock(server: LicenseServer, clock: impl Fn() -> UtcTime + Send + Sync + 'static) -> LicenseServer {
     server.with_clock(Arc::new(clock))
 }

@@ -172,11 +172,11 @@ async fn a_password_that_is_wanted_is_told_from_a_wrong_one() {
     let http = HttpProxy { wants: Some("Basic another"), ..HttpProxy::HONEST }.start().await;
     let socks = SocksProxy { wants: Some((USER, "another")), ..SocksProxy::HONEST }.start().await;
     for (scheme, address) in [("http", http.address), ("socks5", socks.address), ("socks5h", socks.address)] {
-        stage.fails(&format!("{scheme}://{address}"), "proxy-wants-password", "wants a user").await;
+        stage.fails(&format!("{scheme}://{address}"), "proxy-wants-password", "requires a user").await;
         stage.fails(&format!("{scheme}://{LOGIN}{address}"), "proxy-wrong-password", "me:***@").await;
     }
     let plain = HttpProxy { on_plain: Does::Says(WANTS_A_PASSWORD), ..HttpProxy::HONEST }.start().await;
-    stage.fails(&format!("http://{}", plain.address), "proxy-wants-password", "wants a user").await;
+    stage.fails(&format!("http://{}", plain.address), "proxy-wants-password", "requires a user").await;
     stage.fails(&format!("http://{LOGIN}{}", plain.address), "proxy-wrong-password", "407").await;
     let windows = "HTTP/1.1 407 x\r\nproxy-authenticate: Negotiate\r\nproxy-authenticate: NTLM\r\n\r\n";
     let windows = HttpProxy { on_connect: Does::Says(windows), ..HttpProxy::HONEST }.start().await;
@@ -216,7 +216,7 @@ async fn each_no_of_an_http_proxy_on_8080_has_its_code() {
         ("HTTP/1.1 500 x\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n", "8080-unreachable", "500"),
         ("HTTP/1.1 503 x\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n", "8080-unreachable", "503"),
         ("HTTP/1.1 504 x\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n", "8080-timed-out", "504"),
-        ("SSH-2.0-OpenSSH_9.2\r\n", "proxy-own-page", "no HTTP"),
+        ("SSH-2.0-OpenSSH_9.2\r\n", "proxy-own-page", "not HTTP"),
         ("", "answer-interrupted", "through the proxy http://me:***@"),
     ] {
         let proxy = HttpProxy { wants: Some(BASIC), on_plain: Does::Says(says), ..HttpProxy::HONEST }.start().await;
@@ -242,7 +242,7 @@ async fn each_reply_of_a_socks5_proxy_has_its_code_on_either_port() {
     }
     for reply in [2, 7, 8] {
         let proxy = SocksProxy { reply, ..honest.clone() }.start().await;
-        stage.fails(&url(&proxy), "proxy-refuses-target", "refuses to pass on").await;
+        stage.fails(&url(&proxy), "proxy-refuses-target", "refuses to connect").await;
     }
 }
 

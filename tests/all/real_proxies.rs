@@ -97,7 +97,7 @@ async fn tinyproxy_lets_in_with_the_password_and_not_without() {
     let stage = ProxyStage::begin().await;
     let proxy = RealProxy::tinyproxy(&format!("BasicAuth {USER} {REAL_PASSWORD}")).await;
     synchronizes(&stage, &format!("http://{REAL_LOGIN}{}", proxy.address)).await;
-    stage.fails(&format!("http://{}", proxy.address), "proxy-wants-password", "wants a user").await;
+    stage.fails(&format!("http://{}", proxy.address), "proxy-wants-password", "requires a user").await;
     stage.fails(&format!("http://{USER}:another@{}", proxy.address), "proxy-wrong-password", "status 401").await;
 }
 
@@ -137,7 +137,7 @@ async fn both_ports_go_through_microsocks_with_and_without_a_password() {
         }
         assert!(proxy.noted(https) && proxy.noted(http));
         if !login.is_empty() {
-            stage.fails(&format!("socks5://{}", proxy.address), "proxy-wants-password", "wants a user").await;
+            stage.fails(&format!("socks5://{}", proxy.address), "proxy-wants-password", "requires a user").await;
             let wrong = format!("socks5://{USER}:another@{}", proxy.address);
             stage.fails(&wrong, "proxy-wrong-password", "login status").await;
         }

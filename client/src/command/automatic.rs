@@ -88,8 +88,8 @@ impl Automatic {
     fn next_step(&self) -> String {
         match (self.mode, self.serving) {
             (Mode::Off, _) => "run `license-server synchronize` yourself, at least every 366 days.".to_owned(),
-            (_, false) => "start `license-server serve`, which does it, and keep it running.".to_owned(),
-            (_, true) => "`license-server status` shows what came of it.".to_owned(),
+            (_, false) => "start `license-server serve` and keep it running.".to_owned(),
+            (_, true) => "`license-server status` shows the result.".to_owned(),
         }
     }
 }

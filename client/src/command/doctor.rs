@@ -1,4 +1,4 @@
-//! `doctor`: goes through what can be in the way of a synchronization. It changes nothing, and never synchronizes.
+//! `doctor`: checks everything that a synchronization needs. It changes nothing, and never synchronizes.
 
 use serde::Serialize;
 use solme_sync_protocol::{PayloadName, RefusalCode};
@@ -14,7 +14,7 @@ use crate::transport::Transport;
 
 const EVENT: &str = "doctor";
 
-/// What can be in the way of a synchronization, check by check.
+/// Everything that a synchronization needs, check by check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
     /// `done`, or `failed`.
@@ -111,7 +111,7 @@ fn ask(transport: &dyn Transport, identity: &Identity) -> Result<Network, Failur
 fn state(loaded: &Result<Loaded, LocalStateFailure>) -> Found {
     match loaded {
         Ok(Loaded { server: LocalServer::Tampered(_), .. }) => verdict(loaded),
-        Ok(loaded) => Found::well(format!("it is whole, and {}", loaded.server.name())),
+        Ok(loaded) => Found::well(format!("intact, {}", loaded.server.name())),
         Err(error) if error.is_about_the_key() => Found::NotChecked { because: Check::KeyPair },
         Err(error) => broken(error),
     }
@@ -120,7 +120,7 @@ fn state(loaded: &Result<Loaded, LocalStateFailure>) -> Found {
 fn key_pair(loaded: &Result<Loaded, LocalStateFailure>, identity: &Identity) -> Found {
     match loaded {
         Ok(Loaded { server: LocalServer::Cleared(_), .. }) => verdict(loaded),
-        Ok(_) => Found::well(format!("{} is there", identity.key_thumbprint)),
+        Ok(_) => Found::well(format!("{} present", identity.key_thumbprint)),
         Err(error) if error.is_about_the_key() => broken(error),
         Err(_) => Found::NotChecked { because: Check::State },
     }
@@ -169,7 +169,7 @@ fn last_answer(store: &Store, identity: &Identity) -> Result<Found, LocalStateFa
             && event.key_thumbprint == key
     });
     Ok(match answers {
-        None => Found::well("the main server has not said anything about this key pair yet"),
+        None => Found::well("no answer about this key pair yet"),
         Some(event) if event.outcome == "synchronized" => Found::well(format!("accepted at {}", event.at)),
         Some(event) => {
             let carrier = if event.event == "synchronize" { Carrier::Direct } else { Carrier::File };
@@ -187,7 +187,7 @@ impl Diagnosis {
         let checks: Vec<Checked> = findings.iter().map(Checked::from).collect();
         let wrong = checks.iter().find(|check| check.is_wrong());
         let (outcome, code, message, cure) = match wrong {
-            None => ("done", "all-well".to_owned(), "nothing is in the way of a synchronization".to_owned(), None),
+            None => ("done", "all-well".to_owned(), "nothing blocks a synchronization".to_owned(), None),
             Some(wrong) => ("failed", wrong.code.clone(), wrong.message.clone(), wrong.cure.clone()),
         };
         Self { outcome, code, message, cure, checks }
@@ -209,7 +209,7 @@ impl Diagnosis {
             }
         }
         match &self.cure {
-            None => text.next("nothing is in the way; `license-server synchronize` whenever you like."),
+            None => text.next("run `license-server synchronize` whenever you like."),
             Some(cure) => text.next(cure),
         }
         let exit = self.checks.iter().find(|check| check.is_wrong()).map_or(Exit::Done, |check| exit_of(check.name));
@@ -237,8 +237,8 @@ impl From<&Finding> for Checked {
             Found::Wrong { code, message, cure } => checked(false, code, message.clone(), Some(cure.clone())),
             Found::NotChecked { because } => {
                 let because = because.as_str();
-                let message = format!("not checked: {because} is in the way");
-                checked(false, NOT_CHECKED, message, Some(format!("Mend {because} first.")))
+                let message = format!("skipped until {because} is fixed");
+                checked(false, NOT_CHECKED, message, Some(format!("Fix {because} first.")))
             }
         }
     }

@@ -30,7 +30,7 @@ impl History {
             text.row(4, PLAIN, "", format_args!("{at}  {event:<16} {outcome:<13} {code}"));
             text.row(4, PLAIN, "", format_args!("    {message}"));
         }
-        text.next("`license-server status` shows where this has led to.");
+        text.next("`license-server status` shows the current state.");
         Report::of(Exit::Done, self, text)
     }
 }

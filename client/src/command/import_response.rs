@@ -103,7 +103,7 @@ fn read(file: &Path, conduct: &dyn Conduct) -> Result<(String, Option<Vec<u8>>),
 /// The checks of P 11; nothing is stored.
 fn check(message: &str, payload: Option<Vec<u8>>, session: &Session) -> Result<Found, FileFailure> {
     let damaged = |detail: &str| Err(FileFailure::Damaged { detail: detail.to_owned() });
-    // The `typ` tells receipt from refusal; the payload stands beside a receipt, and only there (P 14.2, 14.5).
+    // The `typ` tells receipt from refusal; the payload comes with a receipt, and only there (P 14.2, 14.5).
     let given = session.identity.conduct.message(message, &session.identity.trust);
     let is_refusal = matches!(Signed::<Receipt>::parse(&given), Err(Unreadable::Type { .. }));
     match payload {
@@ -163,7 +163,7 @@ fn preview(session: &Session, found: Found) -> (Outcome, Option<UtcTime>) {
         Found::Accepted(applied) => {
             let (changes, by) = (session.changes(&applied), applied.receipt().synchronize_by);
             let mut outcome = synchronized(changes);
-            outcome.message = format!("the file is good and nothing was stored; it would move the deadline to {by}");
+            outcome.message = format!("the file can be imported; the deadline would become {by}. Nothing was stored");
             (outcome, Some(by))
         }
         Found::AlreadyApplied { sequence } => (already_applied(sequence), None),
@@ -176,6 +176,6 @@ fn synchronized(changes: Changes) -> Outcome {
 }
 
 fn already_applied(sequence: u64) -> Outcome {
-    let message = format!("this response was applied before, as synchronization number {sequence}; nothing changed");
+    let message = format!("already imported (synchronization {sequence}); nothing changed");
     Outcome::synchronized("already-applied", message, Changes::default())
 }

@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, id: &LicenseServerId, trust_file: &Path) ->
     Ok(init(context, id, read_trust_file(trust_file, context.place.conduct)?)?.report())
 }
 
-/// Sets up a License Server, or takes over a trust file of the same main server.
+/// Sets up a License Server, or updates the trust file of the same main server.
 pub(crate) fn init(context: &Context, id: &LicenseServerId, trust: TrustFile) -> Result<SetUp, Error> {
     check_ca_certificate(&trust)
         .map_err(|error| unusable(format!("the CA certificate of the trust file cannot be used: {error}")))?;
@@ -76,7 +76,7 @@ pub(crate) fn init(context: &Context, id: &LicenseServerId, trust: TrustFile) ->
         let message = "this license server was set up before; nothing changed";
         return Ok(set_up(&store, &own, "already-initialized", message));
     }
-    let message = "addresses, name and CA certificate of the main server were taken over; the key pair stays";
+    let message = "updated the main server's addresses, name and CA certificate; key pair unchanged";
     let ending = Ending { outcome: "done", code: "trust-updated", message };
     let identity = Identity { trust, ..own };
     store.update_trust(&identity, &new_event(now, "init", ending, &identity))?;

@@ -61,7 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a pause looks whether it should end early.
 const LOOK: Duration = Duration::from_secs(2);
-/// A clock that moves by so many seconds more or less than it should was set.
+/// A clock that is off by more than this many seconds was set meanwhile.
 const CLOCK_STEP: u64 = 30;
 
 /// What every verb works with.
@@ -129,7 +129,7 @@ impl Context {
         let stop = Stop::on_signals().map_err(|error| Error {
             exit: Exit::LocalState,
             code: "signals",
-            message: format!("signals cannot be listened to: {error}"),
+            message: format!("cannot listen to signals: {error}"),
             cure: "Check the limits of the process (`ulimit -a`), then start it again.".to_owned(),
         })?;
         self.direct.until(stop.clone());

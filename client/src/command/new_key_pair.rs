@@ -41,17 +41,17 @@ pub(super) fn run(context: &Context, yes: bool) -> Result<Report, Error> {
         return Err(Error {
             exit: Exit::Usage,
             code: "usage",
-            message: "a new key pair makes this server unsynchronized; it is accepted only once the key pair in use is \
-                      cleared at the main server"
+            message: "with a new key pair this server stops issuing until Solme clears the old one and you \
+                      synchronize"
                 .to_owned(),
-            cure: "If that is what you want, run `license-server new-key-pair --yes`. The old state is kept in the archive."
+            cure: "To go ahead, run `license-server new-key-pair --yes`. The old state is kept in the archive."
                 .to_owned(),
         });
     }
     Ok(new_key_pair(context)?.report())
 }
 
-/// Archives the state, and begins again with a new key pair.
+/// Archives the state, and replaces the key pair with a new one.
 pub(crate) fn new_key_pair(context: &Context) -> Result<NewKeyPair, Error> {
     let _turn = Turn::take(&context.place, EVENT)?;
     let opened =

@@ -85,13 +85,13 @@ impl Outcome {
         self.notes.extend(clock_notes(session));
         if let Some(check) = self.check {
             let check = check.as_str();
-            self.notes.push(format!("{check} is in the way; `license-server doctor` goes through all that can be"));
+            self.notes.push(format!("stopped at {check}; run `license-server doctor` for the full list"));
         }
         if let Some(seconds) = self.retry_after {
-            self.notes.push(format!("the main server asks to wait {}", in_words(seconds)));
+            self.notes.push(format!("the main server asks you to wait {}", in_words(seconds)));
         }
         if let Some(damaged) = session.dropped {
-            self.notes.push(format!("{damaged}, so it was of no use any more"));
+            self.notes.push(format!("{damaged}, so it was discarded"));
         }
         let synchronize_by = session.server.applied().map(|applied| applied.receipt().synchronize_by);
         let answered = Answered {
@@ -202,7 +202,7 @@ impl Synchronization {
         if let (Some(by), false, State::Synchronized) =
             (answered.synchronize_by, self.is_synchronized(), answered.state)
         {
-            text.line(format_args!("What this server has stays valid until {by}."));
+            text.line(format_args!("The current licenses stay valid until {by}."));
         }
         text
     }
@@ -220,12 +220,12 @@ pub(super) fn clock_notes(session: &Session) -> Vec<String> {
     {
         let direction = if skew > 0 { "fast" } else { "slow" };
         let by = in_words(skew.unsigned_abs());
-        notes.push(format!("the local clock was {direction} by {by} at the last synchronization: set it right"));
+        notes.push(format!("the local clock was {by} {direction} at the last synchronization; set it right"));
     }
     if session.times.check_clock().is_err() {
         let mark = session.times.high_water_mark;
         notes.push(format!(
-            "the local clock shows {}, but {mark} was seen before: nothing is issued until it is right",
+            "the local clock shows {}, but {mark} was already seen: nothing is issued until the clock is right",
             session.times.local_clock
         ));
     }

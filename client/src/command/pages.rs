@@ -12,7 +12,7 @@ use crate::output::{Error, Exit, Report, Text};
 pub(super) fn completions(shell: Shell) -> Report {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut cli::command(), "license-server", &mut script);
-    // A reader that has gone away is no reason to fail.
+    // A closed pipe is no reason to fail.
     let _ = std::io::stdout().write_all(&script);
     let json = json!({ "outcome": "done", "code": "written", "shell": shell.to_string() });
     Report { stdout_is_taken: true, ..Report::new(Exit::Done, json, Text::default()) }

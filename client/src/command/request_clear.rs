@@ -71,7 +71,7 @@ pub struct ClearRequest {
 
 /// Writes the mail that asks to have the key pair cleared, or sends it.
 pub(crate) fn request_clear(context: &Context, by: ClearRequestBy, from: &str) -> Result<ClearRequest, Error> {
-    let sender: Mailbox = from.parse().map_err(|error| usage(format!("{from:?} is no mail address: {error}")))?;
+    let sender: Mailbox = from.parse().map_err(|error| usage(format!("{from:?} is not a mail address: {error}")))?;
     let mut session = Session::open(context, EVENT)?;
     let mut request = ClearRequest::of(&session);
     let mail = request.mail(sender).map_err(|error| usage(format!("the mail cannot be written: {error}")))?;
@@ -80,7 +80,7 @@ pub(crate) fn request_clear(context: &Context, by: ClearRequestBy, from: &str) -
             drop(session); // a mail server may be slow, and others need the state
             send(&mail, &host, port)?;
             session = Session::open(context, EVENT)?;
-            request.done = Done::new("sent", format!("the request to clear was sent to {TO} by {host}:{port}"));
+            request.done = Done::new("sent", format!("the clear request was sent to {TO} through {host}:{port}"));
             "sent"
         }
         ClearRequestBy::File(file) => {
@@ -98,7 +98,7 @@ pub(crate) fn request_clear(context: &Context, by: ClearRequestBy, from: &str) -
 impl ClearRequest {
     fn of(session: &Session) -> Self {
         Self {
-            done: Done::new("written", format!("the request to clear was written as a mail to {TO}")),
+            done: Done::new("written", format!("the clear request was written as a mail to {TO}")),
             license_server_id: session.identity.license_server_id.clone(),
             key_thumbprint: session.identity.key_thumbprint,
             key_pair_is_new: session.server.last_receipt().is_none(),
@@ -123,11 +123,13 @@ impl ClearRequest {
         let (id, thumbprint) = (&self.license_server_id, &self.key_thumbprint);
         let key = if self.key_pair_is_new {
             format!(
-                "The server has a new key pair and waits for the clear. Please reserve the\n\
+                "The server has a new key pair and is waiting for the clear. Please reserve the\n\
                  license server id for it.\n\nNew key pair: {thumbprint}\n"
             )
         } else {
-            format!("The server still has the key pair that it synchronized with.\n\nKey pair in use: {thumbprint}\n")
+            format!(
+                "The server still has the key pair that it last synchronized with.\n\nKey pair in use: {thumbprint}\n"
+            )
         };
         format!(
             "Dear Solme licensing,\n\nplease clear the key pair in use for our license server id.\n\n\
@@ -149,7 +151,7 @@ impl ClearRequest {
         } else {
             "run `license-server new-key-pair --yes`, then `license-server synchronize`."
         };
-        text.next(format_args!("{send} Solme has answered that the key pair is cleared, {then}"));
+        text.next(format_args!("{send} Solme confirms that the key pair is cleared, {then}"));
         let stdout_is_taken = self.file.as_deref().is_some_and(is_stdout);
         Report { stdout_is_taken, ..Report::of(Exit::Done, self, text) }
     }
@@ -169,7 +171,7 @@ fn send(mail: &Message, host: &str, port: u16) -> Result<(), Error> {
 }
 
 fn host_and_port(text: &str) -> Result<(&str, u16), Error> {
-    let wrong = || usage(format!("{text:?} is no mail server: write it as HOST:PORT"));
+    let wrong = || usage(format!("{text:?} is not a mail server; expected HOST:PORT"));
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match port.parse() {

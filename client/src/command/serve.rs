@@ -125,7 +125,7 @@ impl Notice {
     fn message(&self) -> String {
         let (id, by) = (&self.license_server_id, self.warning.synchronize_by);
         match self.warning.days_left {
-            0 => format!("{id} has not synchronized by {by}: no license may be issued until it does"),
+            0 => format!("{id} did not synchronize by {by}; no license may be issued until it does"),
             1 => format!("{id} must synchronize by {by}: less than a day is left"),
             days => format!("{id} must synchronize by {by}: {days} days are left"),
         }
@@ -141,7 +141,7 @@ impl Notice {
         let Some(command) = &context.warning_command else { return };
         if let Err(error) = self.run(context, command, &message) {
             let cure = "Correct warning_command in the settings; `license-server config` shows it.";
-            let message = format!("the warning command did not do its work: {error}");
+            let message = format!("the warning command failed: {error}");
             log.say(context, "trouble", "warning-command-failed", &message, json!({ "cure": cure }));
         }
     }
@@ -165,7 +165,7 @@ impl Notice {
                 Ok(None) if began.elapsed() < COMMAND_LIMIT && !context.stop.within(Duration::from_millis(20)) => {}
                 Ok(None) => {
                     let _ = child.kill().and_then(|()| child.wait().map(drop));
-                    return Err(format!("it was ended after {} s", began.elapsed().as_secs()));
+                    return Err(format!("stopped after {} s", began.elapsed().as_secs()));
                 }
                 Err(error) => return Err(error.to_string()),
             }
@@ -187,8 +187,8 @@ impl Log {
         line.extend([("event".to_owned(), json!(event)), ("code".to_owned(), json!(code))]);
         line.insert("message".to_owned(), json!(message));
         line.extend(more.as_object().cloned().unwrap_or_default());
-        if let Some(hear) = &context.on_report {
-            return hear(&line);
+        if let Some(receive) = &context.on_report {
+            return receive(&line);
         }
         let mut out = std::io::stdout().lock();
         let written = if self.as_json {
@@ -199,7 +199,7 @@ impl Log {
             let said = format!("{event}: {}{cure}{}", sentence(message), next.unwrap_or_default());
             writeln!(out, "{now}  {}", printable(&said))
         };
-        // A reader that has gone away is no reason to stop.
+        // A closed pipe is no reason to stop.
         let _ = written.and_then(|()| out.flush());
     }
 }

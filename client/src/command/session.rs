@@ -45,7 +45,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Runs `exchange` while others may read the state. Whoever calls this has the turn, so that nobody takes the answer
+    /// Runs `exchange` while others may read the state. The caller has the turn, so that nobody takes the answer
     /// to the outstanding request meanwhile.
     ///
     /// # Errors

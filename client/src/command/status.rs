@@ -15,7 +15,7 @@ use super::session::Session;
 use crate::core::{Applied, Changes, FIRST_WARNING, LocalServer, State, may_issue};
 use crate::output::{Error, Exit, PLAIN, Report, Text, rfc3339, rfc3339_if_any};
 
-/// A license that ends within so many seconds is worth a note: 30 days.
+/// Seconds before its end from which a license is worth a note: 30 days.
 const ENDS_SOON: u64 = 30 * 86_400;
 
 /// What the License Server Manager shows of a local server.
@@ -25,7 +25,7 @@ pub struct Status {
     pub license_server_id: LicenseServerId,
     /// The state.
     pub state: State,
-    /// Why it is that, where that is not plain.
+    /// Why it is in that state, if the state alone does not say.
     pub state_detail: Option<String>,
     /// The key pair in use.
     pub key_thumbprint: KeyThumbprint,
@@ -196,7 +196,7 @@ impl From<&License> for AllocatedLicense {
     }
 }
 
-/// Why the state is what it is, where that is not plain.
+/// Why it is in that state, if the state alone does not say.
 fn state_detail(server: &LocalServer) -> Option<String> {
     match server {
         LocalServer::Tampered(tampered) => Some(tampered.found.to_string()),

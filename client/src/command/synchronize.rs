@@ -17,7 +17,7 @@ pub(crate) fn once(context: &Context, transport: &dyn Transport) -> Result<Synch
     Ok(outcome.of(&session))
 }
 
-/// A synchronization, by whoever has the turn.
+/// A synchronization, for the caller that has the turn.
 pub(super) fn synchronize(
     context: &Context,
     mut session: Session,
@@ -71,9 +71,9 @@ fn carry(
                 let (code, message) = (failure.code(), failure.message());
                 now.failed(EVENT, code, &message)?;
                 let mut outcome = synchronized(changes(&now));
-                outcome.notes.push(format!(
-                    "this is the answer to an earlier request; a fresh one could not be made ({code}): {message}"
-                ));
+                outcome
+                    .notes
+                    .push(format!("this answers an earlier request; a new request failed ({code}): {message}"));
                 return Ok((now, outcome));
             }
         }

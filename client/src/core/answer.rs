@@ -57,7 +57,7 @@ pub(crate) fn interpret_answer(
     match (answer.status, answer.media_type().as_str()) {
         (200, "application/jose") => {
             let Ok(text) = std::str::from_utf8(&answer.body) else {
-                return foreign("bytes that are no text".to_owned());
+                return foreign("bytes that are not text".to_owned());
             };
             let given = read_receipt(text, identity).map_err(Failure::ReceiptWrong)?;
             let checked = given.answers(Some(outstanding), last, identity).map_err(Failure::ReceiptWrong)?;
@@ -66,7 +66,7 @@ pub(crate) fn interpret_answer(
         (status, "application/problem+json") if is_in_the_catalogue(status) => {
             refusal_in(answer, outstanding, identity)
         }
-        // The certificate was Solme's: whoever has too much to do there is not a stranger on the way.
+        // The certificate was Solme's: a busy server there is not a stranger on the connection.
         (429 | 500..600, _) => {
             Err(Failure::MainServerTrouble { role: Role::Https, at: answer.at.clone(), found: answer.in_words() })
         }
@@ -127,7 +127,7 @@ pub(crate) fn interpret_payload(answer: HttpAnswer, size: u64) -> Result<Option<
 }
 
 impl HttpAnswer {
-    /// An answer of whoever is `at` this host and port.
+    /// An answer from this host and port.
     pub fn new(at: impl Into<String>, status: u16, content_type: Option<String>, body: Vec<u8>) -> Self {
         Self {
             at: at.into(),

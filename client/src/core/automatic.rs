@@ -72,7 +72,7 @@ impl FromStr for Mode {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|mode| mode.as_str() == text);
-        found.ok_or_else(|| format!("{text:?} is none of off, daily and weekly"))
+        found.ok_or_else(|| format!("{text:?} is not a mode; choose off, daily or weekly"))
     }
 }
 

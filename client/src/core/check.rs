@@ -11,7 +11,7 @@ use super::Outstanding;
 use super::state::{Applied, Identity, LastReceipt};
 use crate::conduct::{Conduct, Document};
 
-/// Why a receipt or a refusal is not the one that is awaited.
+/// Why a receipt or a refusal is not the expected one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // of the members: their names say all there is
 pub enum AnswerError {
@@ -25,37 +25,37 @@ pub enum AnswerError {
     #[error("its content is wrong: {0}")]
     Content(PayloadError),
     /// It comes from another main server (P 11.2).
-    #[error("it comes from main server {found}, trusted is {trusted}")]
+    #[error("it comes from main server {found}, expected {trusted}")]
     OtherMainServer { found: MainServerId, trusted: MainServerId },
     /// It is for another license server id (P 11.2).
-    #[error("it is for license server id {found}, this one is {own}")]
+    #[error("it is for license server id {found}, expected {own}")]
     OtherLicenseServer { found: LicenseServerId, own: LicenseServerId },
     /// It is for another key pair (P 11.3).
-    #[error("it is for the key pair {found}, in use here is {own}")]
+    #[error("it is for the key pair {found}, expected {own}")]
     OtherKeyPair { found: KeyThumbprint, own: KeyThumbprint },
     /// It is the receipt that was applied last (P 11.11).
-    #[error("it was applied before, it is synchronization number {sequence}")]
+    #[error("already applied (synchronization {sequence})")]
     AlreadyApplied { sequence: u64 },
     /// It is older than the receipt that was applied last (P 11.11).
-    #[error("it is older than what is here: it is synchronization number {found}, here is {newest}")]
+    #[error("it is synchronization {found}, older than {newest} here")]
     Older { found: u64, newest: u64 },
     /// It answers another request (P 11.3). A refusal does not name it.
     #[error("it answers another request ({}) than the outstanding one", found.as_ref().map_or("unnamed", RequestId::as_str))]
     OtherRequest { found: Option<RequestId> },
     /// No request is outstanding (P 11.3).
-    #[error("no request is outstanding here, so no answer is awaited")]
+    #[error("no request is outstanding here, so no answer is expected")]
     NothingAwaited,
     /// It does not follow the last receipt (P 11.4).
-    #[error("its sequence is {found}, awaited is {awaited}")]
+    #[error("sequence is {found}, expected {awaited}")]
     Sequence { found: u64, awaited: u64 },
     /// It counts the key pairs of the id differently (P 11.4).
-    #[error("its key generation is {found}, here is {own}")]
+    #[error("key generation is {found}, expected {own}")]
     KeyGeneration { found: u64, own: u64 },
     /// Its allocation is older than the one here (P 11.4).
-    #[error("its allocation revision is {found}, lower than {own} here")]
+    #[error("allocation revision is {found}, expected {own} or later")]
     AllocationRevision { found: u64, own: u64 },
     /// Its deadline is not 366 days after its time (P 11.5).
-    #[error("its synchronize_by is {found}, 366 days after its time is {awaited}")]
+    #[error("synchronize_by is {found}, expected {awaited}, 366 days after its time")]
     SynchronizeBy { found: UtcTime, awaited: UtcTime },
 }
 
@@ -90,28 +90,28 @@ impl AnswerError {
 #[allow(missing_docs)] // of the members: their names say all there is
 pub enum SealedPayloadError {
     /// Its size is not that of the receipt (P 11.6).
-    #[error("it has {found} bytes, the receipt says {awaited}")]
+    #[error("{found} bytes, expected {awaited} as in the receipt")]
     Size { found: u64, awaited: u64 },
-    /// It goes on behind its end.
-    #[error("it has more than the {awaited} bytes that the receipt says")]
+    /// It is longer than the receipt says (P 11.6).
+    #[error("more than the {awaited} bytes of the receipt")]
     TooLong { awaited: u64 },
     /// The receipt claims more than any payload may have.
-    #[error("the receipt says {claimed} bytes, and a payload has {} at most (P 18)", limits::PAYLOAD)]
+    #[error("the receipt claims {claimed} bytes; a payload has {} at most (P 18)", limits::PAYLOAD)]
     BeyondLimit { claimed: u64 },
     /// Its digest is not that of the receipt (P 11.6).
-    #[error("its digest is not that of the receipt")]
+    #[error("digest differs from the receipt's")]
     Digest,
     /// It was sealed for another key, or damaged (P 11.7).
     #[error("it does not open with the one-time key of the request")]
     DoesNotOpen,
     /// What is in it is not what the receipt names (P 11.7).
-    #[error("the digest of the allocation is not that of the receipt")]
+    #[error("allocation digest differs from the receipt's")]
     AllocationDigest,
     /// What is in it is not an allocation (P 7, 11.8).
     #[error("the allocation is not well formed: {0}")]
     Malformed(Malformed),
     /// Its allocation has another revision than the receipt (P 11.8).
-    #[error("the allocation has revision {found}, the receipt says {awaited}")]
+    #[error("allocation revision is {found}, expected {awaited} as in the receipt")]
     Revision { found: u64, awaited: u64 },
 }
 

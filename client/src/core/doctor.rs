@@ -1,4 +1,4 @@
-//! The diagnosis: what can be in the way of a synchronization, check by check, each with a cure. Facts in, findings out.
+//! The diagnosis: what a synchronization needs, check by check, each with a cure. Facts in, findings out.
 //!
 //! The network is one question to each port: how it is (P 13.9), and for a payload that nobody has. Where it fails says
 //! which check it failed, and which it had passed: `synchronize` names the check of its failure by the same table.
@@ -126,7 +126,7 @@ pub(crate) enum Found {
         message: String,
         cure: String,
     },
-    /// Another check is in the way.
+    /// Skipped, because another check failed.
     NotChecked {
         because: Check,
     },
@@ -228,11 +228,11 @@ impl Network {
     fn well(&self, check: Check) -> String {
         let proxies: Vec<&str> = [&self.https, &self.http].into_iter().filter_map(|p| p.proxy.as_deref()).collect();
         match check {
-            Check::NameLookup if !proxies.is_empty() => "left to the proxy, or done".to_owned(),
-            Check::NameLookup => "the names of the main server can be looked up".to_owned(),
+            Check::NameLookup if !proxies.is_empty() => "done, or left to the proxy".to_owned(),
+            Check::NameLookup => "the main server's names resolve".to_owned(),
             Check::Proxy => match proxies.as_slice() {
-                [] => "none is used".to_owned(),
-                [proxy, ..] => format!("{proxy} passes on to the main server"),
+                [] => "not used".to_owned(),
+                [proxy, ..] => format!("{proxy} reaches the main server"),
             },
             Check::Port443 => format!("{} answers", self.https.address),
             Check::Tls => {
@@ -241,8 +241,8 @@ impl Network {
             }
             Check::Port8080 => format!("{} answers", self.http.address),
             _ => match self.main_server_time() {
-                Some(time) => format!("it answers on both ports; its time is {time}"),
-                None => "it answers on both ports, and does not tell more".to_owned(),
+                Some(time) => format!("answers on both ports; its time is {time}"),
+                None => "answers on both ports, without details".to_owned(),
             },
         }
     }
@@ -257,25 +257,25 @@ impl Network {
         let wrong = |message| Found::Wrong {
             code: "local-clock-wrong".to_owned(),
             message,
-            cure: "Set the clock of this computer right, then synchronize.".to_owned(),
+            cure: "Set this computer's clock, then synchronize.".to_owned(),
         };
         let clock = times.local_clock;
         if times.check_clock().is_err() {
             let mark = times.high_water_mark;
-            return wrong(format!("it shows {clock}, but {mark} was seen before: nothing is issued until it is right"));
+            return wrong(format!(
+                "it shows {clock}, but {mark} was already seen: nothing is issued until the clock is right"
+            ));
         }
         match (self.main_server_time(), &self.https.answer) {
             (Some(time), _) => {
                 let (fast, slow) = (clock.since(time), time.since(clock));
                 match fast.max(slow) {
-                    by if by < SKEW_WORTH_SAYING => Found::well(format!("it is right, within {}", in_words(by.max(1)))),
-                    by if fast > slow => wrong(format!("it is fast by {}: the main server has {time}", in_words(by))),
-                    by => wrong(format!("it is slow by {}: the main server has {time}", in_words(by))),
+                    by if by < SKEW_WORTH_SAYING => Found::well(format!("right, within {}", in_words(by.max(1)))),
+                    by if fast > slow => wrong(format!("{} fast: the main server has {time}", in_words(by))),
+                    by => wrong(format!("{} slow: the main server has {time}", in_words(by))),
                 }
             }
-            (None, Ok(_)) => {
-                Found::well("it is not behind the latest time seen; this main server does not tell its own")
-            }
+            (None, Ok(_)) => Found::well("not behind the latest time seen; this main server does not report its time"),
             (None, Err(failure)) => Found::NotChecked { because: Check::of(failure) },
         }
     }

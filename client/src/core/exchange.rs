@@ -142,7 +142,7 @@ pub(crate) enum End {
     Refused(CheckedRefusal),
     /// There is none.
     Failed(Failure),
-    /// There is none, and what was applied before stands: it is only worth a note.
+    /// There is none, and what was applied before stays: it is only worth a note.
     Noted(Failure),
 }
 

@@ -131,7 +131,7 @@ impl Failure {
         let port = |role: Role| format!("port {} of the main server", role.port());
         match self {
             Self::NameLookupFailed { host, detail } => {
-                format!("the name {host} of the main server could not be looked up: {detail}")
+                format!("the main server's name {host} could not be looked up: {detail}")
             }
             Self::Port { role, fault: PortFault::Refused, at, .. } if is_of_this_computer(at) => {
                 format!("{} ({at}) refused the connection: nothing listens there", port(*role))
@@ -149,16 +149,16 @@ impl Failure {
                 format!("{} ({at}) cannot be reached: {detail}", port(*role))
             }
             Self::TlsNotSolme { at, issuer } => format!(
-                "what answers at {at} shows a certificate that is not Solme's; its issuer is {issuer}. Something on the \
-                 way opens encrypted connections"
+                "the certificate at {at} is not Solme's; its issuer is {issuer}. Something on the \
+                 connection decrypts TLS"
             ),
             Self::TlsFailed { at, detail } => format!("no secure connection to {at}: {detail}"),
             Self::LocalClockWrong { at, local_clock } => format!(
-                "the certificate of {at} is not valid at {local_clock}, which is what the clock of this computer shows; \
-                 such certificates are valid for very long, so the clock is probably wrong"
+                "the certificate of {at} is not valid at {local_clock}, the time on this computer; \
+                 such certificates are valid for many years, so the clock is probably wrong"
             ),
             Self::NotTheMainServer { role, at, found } => {
-                format!("what answers on {} ({at}) is not the main server: {found}", port(*role))
+                format!("{} ({at}) is answered by something other than the main server: {found}", port(*role))
             }
             Self::AnswerInterrupted { role, at, detail } => {
                 format!("the answer from {} ({at}) broke off: {detail}", port(*role))
@@ -166,16 +166,14 @@ impl Failure {
             Self::ReceiptWrong(wrong) => format!("the receipt was not accepted ({}): {wrong}", wrong.clause()),
             Self::PayloadWrong(wrong) => format!("the payload was not accepted ({}): {wrong}", wrong.clause()),
             Self::PayloadNotFound { at } => {
-                format!(
-                    "port 8080 of the main server ({at}) does not have the payload, also not after a second request"
-                )
+                format!("port 8080 of the main server ({at}) has no such payload, even after asking again")
             }
             Self::RefusalWrong(wrong) => {
-                format!("the main server's answer claims to be a refusal, and does not count as one (P 11.10): {wrong}")
+                format!("the main server's refusal was not accepted (P 11.10): {wrong}")
             }
-            Self::RefusalNotOurs(wrong) => format!("the refusal that came is not ours (P 11.10): {wrong}"),
+            Self::RefusalNotOurs(wrong) => format!("the refusal is not for this request (P 11.10): {wrong}"),
             Self::MainServerTrouble { role, at, found } => {
-                format!("the main server is in trouble: {} ({at}) answered {found}", port(*role))
+                format!("the main server cannot answer now: {} ({at}) returned {found}", port(*role))
             }
             Self::Stopped => "the program was told to stop before the answer came".to_owned(),
             Self::Proxy(failure) => failure.message(),
@@ -201,16 +199,16 @@ impl Failure {
                 "Check the network of this computer: cable, routes, firewall".to_owned()
             }
             Self::TlsNotSolme { .. } => {
-                "Have the main server's address excepted from the inspection of encrypted connections".to_owned()
+                "Exempt the main server's address from TLS inspection".to_owned()
             }
             Self::TlsFailed { .. } => {
-                "Check that nothing on the way stands in for the main server, and that the trust file is current \
+                "Check that nothing on the connection replaces the main server, and that the trust file is current \
                  (`license-server init` again with a newer one)"
                     .to_owned()
             }
-            Self::LocalClockWrong { .. } => "Set the clock of this computer right, then synchronize again".to_owned(),
+            Self::LocalClockWrong { .. } => "Set this computer's clock, then synchronize again".to_owned(),
             Self::NotTheMainServer { .. } => {
-                "Log in to the network if it asks for that, or have the main server's address excepted from the filter"
+                "Log in to the network if it asks for that, or exempt the main server's address from the filter"
                     .to_owned()
             }
             Self::AnswerInterrupted { .. } | Self::Stopped => {

@@ -78,15 +78,15 @@ impl FileFailure {
             Self::Damaged { detail } => format!("the response file is damaged: {detail}"),
             Self::Truncated => "the response file is truncated: its end is missing".to_owned(),
             Self::NotAResponse => "this is not a response file of a main server".to_owned(),
-            Self::RequestInstead => "this is a request file, which goes to the main server; what is imported is the \
-                                     response file that comes back"
+            Self::RequestInstead => "this is a request file; expected the response file that the main server \
+                                     returned for it"
                 .to_owned(),
             Self::NewerVersion { detail } => detail.clone(),
             Self::OtherLicenseServer { found, own } => {
                 format!("the response file is for license server id {found}; this server is {own}")
             }
             Self::OtherMainServer { found, trusted } => {
-                format!("the response file was signed by another main server, {found}; trusted is {trusted}")
+                format!("the response file is from main server {found}; expected {trusted}")
             }
             Self::UntrustedKey { detail } => {
                 format!("the response file was not signed by the trusted main server: {detail}")
@@ -95,9 +95,9 @@ impl FileFailure {
                 format!("the response file is for another key pair of this license server id: {detail}")
             }
             Self::OtherRequest { detail } => format!("the response file answers another request: {detail}"),
-            Self::Older { detail } => format!("the response file is older than what is here: {detail}"),
+            Self::Older { detail } => format!("the response file is out of date: {detail}"),
             Self::Wrong { clause, detail } => {
-                format!("the response file does not pass what a local server checks ({clause}): {detail}")
+                format!("the response file fails a check ({clause}): {detail}")
             }
         }
     }
@@ -128,7 +128,7 @@ impl FileFailure {
                 format!("Import the response to the request that is outstanding here; if there is none, {EXPORT}.")
             }
             Self::Older { .. } => {
-                format!("Nothing is to be done with this file: what is here is newer. For fresh licenses {EXPORT}.")
+                format!("Discard this file. For fresh licenses {EXPORT}.")
             }
             Self::Wrong { .. } => "Nothing was changed. Report it to licensing@solme.se, with the file.".to_owned(),
         }

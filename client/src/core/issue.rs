@@ -128,23 +128,23 @@ impl Verdict {
         match &self.rule {
             Rule::MayIssue { licenses: 1 } => "yes: one license may be issued".to_owned(),
             Rule::MayIssue { licenses } => format!("yes: {licenses} licenses may be issued"),
-            Rule::Unsynchronized => "this server was never synchronized with this key pair (P 17.1)".to_owned(),
+            Rule::Unsynchronized => "this server has not synchronized with this key pair yet (P 17.1)".to_owned(),
             Rule::Overdue { synchronize_by } => format!(
-                "the required synchronization is overdue since {synchronize_by}; it is {} (P 17.1)",
+                "the required synchronization was due by {synchronize_by}; it is {} now (P 17.1)",
                 self.times.effective()
             ),
             Rule::Cleared { message, .. } => format!("{message} (P 17.8)"),
             Rule::Tampered { found } => format!("the state of this server was tampered with: {found} (P 17.8)"),
             Rule::LocalClockWrong(wrong) => format!(
                 "the local clock is {} behind the latest time seen, {}; since the last synchronization it was set back \
-                 by {} in sum, 24 h are allowed (P 17.4)",
+                 by {} in total, at most 24 h are allowed (P 17.4)",
                 in_words(wrong.behind),
                 self.times.high_water_mark,
                 in_words(wrong.set_back)
             ),
             Rule::NotAllocated { number } => format!("license {number} is not allocated to this server (P 17.7)"),
             Rule::NotYetValid { number, valid_from } => {
-                format!("license {number} is valid from {valid_from} on; it is {} (P 17.7)", self.times.effective())
+                format!("license {number} is valid from {valid_from}; it is {} now (P 17.7)", self.times.effective())
             }
             Rule::Expired { number, expires_at } => format!("license {number} expired at {expires_at} (P 17.7)"),
             Rule::NothingAllocated => "no license is allocated to this server (P 17.7)".to_owned(),
@@ -160,11 +160,11 @@ impl Verdict {
             Rule::Unsynchronized | Rule::Overdue { .. } | Rule::Tampered { .. } => format!("{SYNCHRONIZE}."),
             Rule::Cleared { cure, .. } => cure.clone(),
             Rule::LocalClockWrong(_) => format!(
-                "Set the clock of this computer right. If the latest time seen came from a clock that was fast: {}.",
+                "Set this computer's clock. If the latest time seen came from a fast clock, {}.",
                 SYNCHRONIZE.replacen("Run", "run", 1)
             ),
             Rule::NotAllocated { .. } | Rule::NothingAllocated => {
-                format!("If Solme has allocated it since: {}.", SYNCHRONIZE.replacen("Run", "run", 1))
+                format!("If Solme has allocated it meanwhile, {}.", SYNCHRONIZE.replacen("Run", "run", 1))
             }
             Rule::NotYetValid { .. } => "Wait until it is valid, or use another license.".to_owned(),
             Rule::Expired { .. } | Rule::NothingValid => {

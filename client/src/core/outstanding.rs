@@ -21,7 +21,7 @@ pub(crate) struct Outstanding {
     pub(crate) sealing_key: SealingKey,
 }
 
-/// The stored copy of the request is of no use any more.
+/// Why the stored copy of the request cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StoredRequestError {
     #[error("the stored request cannot be read")]

@@ -43,15 +43,15 @@ impl ProxyFailure {
     pub(super) fn message(&self) -> String {
         match self {
             Self::Unreachable { proxy, detail } => format!("the proxy {proxy} cannot be reached: {detail}"),
-            Self::WantsPassword { proxy } => format!("the proxy {proxy} wants a user and a password"),
+            Self::WantsPassword { proxy } => format!("the proxy {proxy} requires a user and a password"),
             Self::WrongPassword { proxy, found } => {
-                format!("the proxy {proxy} does not accept the user and the password: {found}")
+                format!("the proxy {proxy} rejects the user or password: {found}")
             }
             Self::RefusesTarget { proxy, target, found } => {
-                format!("the proxy {proxy} refuses to pass on to {target}: {found}")
+                format!("the proxy {proxy} refuses to connect to {target}: {found}")
             }
             Self::OwnPage { proxy, found } => {
-                format!("the proxy {proxy} answers for itself instead of passing on: {found}")
+                format!("the proxy {proxy} sent its own page instead of the main server's answer: {found}")
             }
             Self::NotSupported { proxy, found } => format!("the proxy {proxy} cannot be used: {found}"),
             Self::Beyond { role, fault, proxy, target, detail } => {
@@ -68,29 +68,29 @@ impl ProxyFailure {
     pub(super) fn cure(&self) -> String {
         match self {
             Self::Unreachable { .. } => {
-                "Check host, port and kind (http, socks5) of the proxy, and that it runs".to_owned()
+                "Check the proxy's host, port and kind (http, socks5), and that it is running".to_owned()
             }
             Self::WantsPassword { .. } => {
-                "Name the user in the proxy's address, as --proxy http://USER@HOST:PORT, and \
+                "Put the user into the proxy address, such as --proxy http://USER@HOST:PORT, and \
                  give the password with --proxy-password-file FILE"
                     .to_owned()
             }
             Self::WrongPassword { .. } => {
-                "Have user and password checked by whoever runs the proxy; leave both out if it takes none".to_owned()
+                "Ask the proxy's operator to check user and password; omit both if it needs none".to_owned()
             }
-            Self::RefusesTarget { target, .. } => format!("Have {target} allowed by whoever runs the proxy"),
+            Self::RefusesTarget { target, .. } => format!("Ask the proxy's operator to allow {target}"),
             Self::OwnPage { .. } => {
-                "Open any page in a browser that uses this proxy and do what it asks for; and check \
-                 that host, port and kind (http, socks5) are those of a proxy"
+                "Open any page in a browser that uses this proxy and follow its instructions; also check \
+                 its host, port and kind (http, socks5)"
                     .to_owned()
             }
             Self::NotSupported { .. } => {
-                "Name another proxy, as --proxy http://proxy.example:3128, or have this one take \
+                "Use another proxy, such as --proxy http://proxy.example:3128, or have this one accept \
                  user and password (Basic)"
                     .to_owned()
             }
             Self::Beyond { target, .. } => {
-                format!("Ask whoever runs the proxy whether it can look up and reach {target}, or try later")
+                format!("Ask the proxy's operator whether it can look up and reach {target}, or try later")
             }
         }
     }

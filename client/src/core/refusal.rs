@@ -27,36 +27,35 @@ pub(crate) struct Meaning {
 pub(crate) fn meaning(refusal: &Refusal, carrier: Carrier) -> Meaning {
     let id = &refusal.license_server_id;
     let cause = match refusal.code {
-        RefusalCode::InvalidSignature => "the request was damaged on its way to the main server".to_owned(),
+        RefusalCode::InvalidSignature => "the request arrived damaged at the main server".to_owned(),
         RefusalCode::UnknownLicenseServerId => format!("the main server does not know the license server id {id}"),
-        RefusalCode::RateLimited => format!("the main server had too many requests for {id}"),
+        RefusalCode::RateLimited => format!("too many requests for {id}"),
         RefusalCode::LicenseServerIdDisabled => format!("Solme has disabled the license server id {id}"),
         RefusalCode::KeyPairCleared => format!(
             "the key pair of this server was cleared for {id}; it can never synchronize again, and no license may be \
              issued with it"
         ),
         RefusalCode::RequestAlreadyAnswered => {
-            "a newer request of this key pair was answered since: this is a restored or copied local server".to_owned()
+            "a newer request of this key pair was already answered: this local server was restored or copied".to_owned()
         }
-        RefusalCode::UnsupportedVersion => "the main server does not speak this version of the protocol".to_owned(),
+        RefusalCode::UnsupportedVersion => "the main server does not support this version of the protocol".to_owned(),
         RefusalCode::InvalidRequest => format!("the main server refused the request as invalid{}", because(refusal)),
         RefusalCode::KeyPairInUse => {
             format!(
-                "the license server id {id} is in use by another key pair: that of another server, or of this one before \
-                 it was reinstalled"
+                "the license server id {id} is already in use, by another server or by this one before it was \
+                 reinstalled"
             )
         }
         RefusalCode::MainServerBehind => {
-            "the main server has forgotten a receipt that it gave: it was restored from a backup".to_owned()
+            "the main server lost a receipt that it issued: it was restored from a backup".to_owned()
         }
         RefusalCode::StateDiverged => {
-            "another local server has synchronized with this key pair since: this one is a copy, or was restored"
-                .to_owned()
+            "another local server has synchronized with this key pair: this one is a copy, or was restored".to_owned()
         }
-        RefusalCode::TemporarilyUnavailable => "the main server is in trouble".to_owned(),
+        RefusalCode::TemporarilyUnavailable => "the main server cannot answer now".to_owned(),
     };
     let said = remark(&refusal.text);
-    let message = if said.is_empty() { cause } else { format!("{cause}. The main server says: {said}") };
+    let message = if said.is_empty() { cause } else { format!("{cause}. Main server: {said}") };
     Meaning { message, cure: cure_of(refusal.code, refusal.reason, carrier) }
 }
 
@@ -82,10 +81,10 @@ fn because(refusal: &Refusal) -> String {
 const fn reason_in_words(reason: InvalidRequestReason) -> &'static str {
     match reason {
         InvalidRequestReason::MalformedClaims => "a member of the request is missing or of the wrong form",
-        InvalidRequestReason::WrongMainServer => "the request names another main server than the one that got it",
-        InvalidRequestReason::SealingKeyIsSigningKey => "the one-time key of the request is its signing key",
-        InvalidRequestReason::RequestIdReused => "another request with the same request id was accepted before",
-        InvalidRequestReason::LastReceiptNotOurs => "the receipt that the request claims was not given to this server",
+        InvalidRequestReason::WrongMainServer => "the request names a different main server",
+        InvalidRequestReason::SealingKeyIsSigningKey => "the request's one-time key is its signing key",
+        InvalidRequestReason::RequestIdReused => "a request with the same request id was accepted before",
+        InvalidRequestReason::LastReceiptNotOurs => "the receipt in the request was not issued to this server",
     }
 }
 
@@ -103,7 +102,7 @@ pub(crate) fn cure_of(code: RefusalCode, reason: Option<InvalidRequestReason>, c
         RefusalCode::InvalidSignature if by_file => {
             format!("The request file was damaged: {again}; it is the same request. Send it as an attachment.")
         }
-        RefusalCode::InvalidSignature => format!("Do it once more: {again}."),
+        RefusalCode::InvalidSignature => format!("Try again: {again}."),
         RefusalCode::UnknownLicenseServerId => {
             "Compare the license server id with the one that Solme gave you. If it is mistyped, set up a new state \
              directory with `license-server --state NEW_DIR init --id ID --trust FILE`."
@@ -128,16 +127,16 @@ pub(crate) fn cure_of(code: RefusalCode, reason: Option<InvalidRequestReason>, c
                     .to_owned()
             }
             Some(InvalidRequestReason::LastReceiptNotOurs) => format!(
-                "Do it once more: {again}. If it is refused again, {clear}, and run `license-server new-key-pair --yes`."
+                "Try again: {again}. If it is refused again, {clear}, and run `license-server new-key-pair --yes`."
             ),
-            _ => format!("The next try makes a new request: {again}. If it is refused again, report it."),
+            _ => format!("To send a new request, {again}. If it is refused again, report it to licensing@solme.se."),
         },
         RefusalCode::KeyPairInUse => format!(
             "Use the server that holds the key pair. If it is gone or was reinstalled, {clear}; once it is cleared, {again}."
         ),
         RefusalCode::MainServerBehind => {
             format!(
-                "Write to licensing@solme.se: their main server lost what it had. Until then this server goes on; later {again}."
+                "Write to licensing@solme.se: their main server lost data. Until its deadline this server keeps issuing; later {again}."
             )
         }
         RefusalCode::TemporarilyUnavailable => format!("Wait, and later {again}."),
@@ -175,6 +174,6 @@ mod tests {
         let mut refusal = refusal(RefusalCode::KeyPairInUse);
         refusal.text = "\u{1b}[31mred\r\n".to_owned();
         let message = meaning(&refusal, Carrier::Direct).message;
-        assert!(message.ends_with(r"The main server says: \u{1b}[31mred"), "{message}");
+        assert!(message.ends_with(r"Main server: \u{1b}[31mred"), "{message}");
     }
 }

@@ -348,7 +348,7 @@ fn verify_stored(stored: &Stored, identity: &Identity, times: &Times) -> Result<
     Ok(Some(applied))
 }
 
-/// The receipt stands in two places, so that one of them may be damaged. The newer of those that verify is the one.
+/// The receipt is stored twice, so that one copy may be damaged. The newer of those that verify is the one.
 fn newest_provable(stored: &Stored, identity: &Identity) -> Option<LastReceipt> {
     let places = [stored.applied.as_ref().map(|(jws, _)| jws), stored.evidence.as_ref()];
     let provable = places.into_iter().flatten().filter_map(|jws| read_stored_receipt(jws, identity).ok());

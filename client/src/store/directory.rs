@@ -1,7 +1,7 @@
 //! The state directory: mode 0700, and used by one process at a time.
 //!
 //! Two locks. The *state lock* is held while the state is read or changed, which takes milliseconds, so everyone waits
-//! for it. A *turn* is held by whoever asks for, awaits or takes an answer, from the request to the end of it: there is
+//! for it. A *turn* is held by the process that asks for, expects or takes an answer, from the request to the end of it: there is
 //! one synchronization at a time, and beside it everything else goes on. A turn is taken before the state lock.
 
 use std::fs::{self, DirBuilder, File, TryLockError};

@@ -13,9 +13,9 @@ pub(crate) enum LocalStateFailure {
     NotInitialized { directory: PathBuf },
     #[error("the state directory {} is in use by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
     InUse { directory: PathBuf, holder: String },
-    #[error("a synchronization of the state directory {} is under way, by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
+    #[error("the state directory {} is already being synchronized by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
     Synchronizing { directory: PathBuf, holder: String },
-    #[error("the state directory {} is served already, by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
+    #[error("the state directory {} is already being served by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
     Serving { directory: PathBuf, holder: String },
     #[error("the state directory {} was changed by hand while a synchronization was under way", .directory.display())]
     ChangedMeanwhile { directory: PathBuf },
@@ -23,9 +23,9 @@ pub(crate) enum LocalStateFailure {
     Directory { directory: PathBuf, error: io::Error },
     #[error("the private key file {} is missing", .file.display())]
     KeyMissing { file: PathBuf },
-    #[error("the private key file {} is damaged: it is no P-384 key in PKCS #8 PEM", .file.display())]
+    #[error("the private key file {} is damaged: not a P-384 key in PKCS #8 PEM", .file.display())]
     KeyDamaged { file: PathBuf },
-    #[error("the private key file {} holds the key pair {found}; this state belongs to {awaited}", .file.display())]
+    #[error("the private key file {} holds the key pair {found}; expected {awaited}", .file.display())]
     KeyForeign { file: PathBuf, found: KeyThumbprint, awaited: KeyThumbprint },
     #[error("the private key file {} cannot be used: {error}", .file.display())]
     KeyFile { file: PathBuf, error: io::Error },
@@ -104,8 +104,8 @@ impl LocalStateFailure {
             Self::InUse { .. } | Self::Synchronizing { .. } => {
                 "Wait until that process has ended, then run the command again."
             }
-            Self::Serving { .. } => "One is enough: stop that process first, if you want to start another one.",
-            Self::ChangedMeanwhile { .. } => "Run the command again: the state as it is now is used.",
+            Self::Serving { .. } => "To start another one, stop that process first.",
+            Self::ChangedMeanwhile { .. } => "Run the command again; it uses the state as it is now.",
             Self::Directory { .. } | Self::KeyFile { .. } | Self::DatabaseFailed { .. } | Self::Archive { .. } => {
                 "Check the owner and the permissions of the state directory and the space on its disk, then run the \
                  command again."

@@ -8,7 +8,7 @@ use super::read::{signed, time};
 use super::{LocalStateFailure, Store};
 use crate::output::rfc3339;
 
-/// So many events are kept, and the newest receipt beyond them.
+/// How many events are kept, and beyond them the newest receipt.
 const KEPT: i64 = 1_000;
 
 /// Something that happens now.

@@ -14,7 +14,7 @@ use super::{LocalStateFailure, Store};
 const LONGEST: usize = 16_384;
 
 impl Store {
-    /// The key pair in the key file, or a new one, durably stored before anyone hears of it (P 3.3). A key file without
+    /// The key pair in the key file, or a new one, durably stored before it is used (P 3.3). A key file without
     /// a database is what an interrupted `init` left, and is adopted.
     pub(crate) fn adopt_or_make_key(&self) -> Result<SigningKey, LocalStateFailure> {
         let file = self.directory.key_file();

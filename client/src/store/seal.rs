@@ -105,6 +105,6 @@ impl Store {
         if self.seal_key.get().is_none() {
             self.load_key(&self.identity()?.key_thumbprint)?;
         }
-        Ok(self.seal_key.get().expect("whoever reads the key pair sets it"))
+        Ok(self.seal_key.get().expect("reading the key pair sets it"))
     }
 }

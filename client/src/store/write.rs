@@ -45,7 +45,7 @@ impl Store {
         synced.map_err(|error| LocalStateFailure::Directory { directory: self.path().to_owned(), error })
     }
 
-    /// Takes over addresses, name and CA of a trust file of the same identity (P 15.3).
+    /// Updates addresses, name and CA from a trust file of the same identity (P 15.3).
     pub(crate) fn update_trust(&mut self, identity: &Identity, event: &Event) -> Result<(), LocalStateFailure> {
         self.write_setup(identity)?;
         self.change("trust file replaced", |db| {

@@ -118,7 +118,7 @@ fn what_the_main_server_said_last_is_told_with_its_cure() {
 #[test]
 fn a_clock_that_is_wrong_is_told_against_the_main_servers() {
     let local = Environment::synchronized();
-    for (offset, word) in [(3_600, "fast by 1 h"), (-3_600, "slow by 1 h")] {
+    for (offset, word) in [(3_600, "1 h 0 min fast"), (-3_600, "1 h 0 min slow")] {
         *local.clock.borrow_mut() = MAIN_TIME.offset(offset);
         let answer = local.run("doctor");
         assert_eq!((answer.exit, not_well(&answer)), (Exit::LocalState, one("clock", "local-clock-wrong")));

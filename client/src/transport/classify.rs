@@ -44,8 +44,8 @@ impl Place<'_> {
         }
         match source::<hyper::Error>(error) {
             Some(hyper) if hyper.is_parse() => match reader {
-                Some(proxy) => Failure::Proxy(proxy.own_page("its answer is no HTTP".to_owned())),
-                None => self.foreign("its answer is no HTTP".to_owned()),
+                Some(proxy) => Failure::Proxy(proxy.own_page("its answer is not HTTP".to_owned())),
+                None => self.foreign("its answer is not HTTP".to_owned()),
             },
             _ => self.interrupted(last_cause(error)),
         }

@@ -62,34 +62,34 @@ pub(crate) struct NoProxy(String);
 /// Why a proxy cannot be used as it is set. Never repeats what was set: a password may be in it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProxySettingError {
-    #[error("the proxy is neither `none` nor `system` nor an address, as http://proxy.example:3128")]
+    #[error("the proxy must be `none`, `system` or an address such as http://proxy.example:3128")]
     NoScheme,
-    #[error("a proxy is spoken to as http://, socks5:// or socks5h://, and no other way: as http://proxy.example:3128")]
+    #[error("the proxy must be an http://, socks5:// or socks5h:// address, such as http://proxy.example:3128")]
     UnknownScheme,
-    #[error("{0} proxies are not supported: only http://, socks5:// and socks5h://, as http://proxy.example:3128")]
+    #[error("{0} proxies are not supported: only http://, socks5:// and socks5h://, such as http://proxy.example:3128")]
     UnsupportedScheme(&'static str),
     #[error(
-        "the address of the proxy is malformed: it is as http://proxy.example:3128 or \
+        "the proxy address is malformed; expected http://proxy.example:3128 or \
          socks5h://user:password@proxy.example:1080, and @ : / % in user or password as %40 %3A %2F %25"
     )]
     Malformed,
-    #[error("the address of the proxy has no host, or one that cannot be: it is as http://proxy.example:3128")]
+    #[error("the proxy address has no host, or an impossible one; expected http://proxy.example:3128")]
     NoHost,
-    #[error("the address of the proxy has no port from 1 to 65535: it is as http://proxy.example:3128")]
+    #[error("the proxy address has no port from 1 to 65535; expected http://proxy.example:3128")]
     NoPort,
-    #[error("the address of the proxy ends with its port: it is as http://proxy.example:3128")]
+    #[error("the proxy address must end with its port; expected http://proxy.example:3128")]
     Path,
-    #[error("the user of the proxy is empty: it is as http://user:password@proxy.example:3128")]
+    #[error("the proxy's user is empty; expected http://user:password@proxy.example:3128")]
     NoUser,
-    #[error("user and password of the proxy are no UTF-8, or too long, or the user has a colon")]
+    #[error("the proxy's user or password is not UTF-8 or too long, or the user has a colon")]
     Login,
-    #[error("a password needs an address with a user: as --proxy http://user@proxy.example:3128")]
+    #[error("a password needs a proxy address with a user, such as --proxy http://user@proxy.example:3128")]
     PasswordWithoutUser,
     #[error("the password file {} cannot be read: {error}", file.display())]
     PasswordFile { file: PathBuf, error: io::Error },
     #[error("the first line of the password file {} is empty", file.display())]
     PasswordFileEmpty { file: PathBuf },
-    #[error("{0:?} cannot be excepted from the proxy: an entry is as example.com, 192.0.2.1, 10.0.0.0/8 or *")]
+    #[error("{0:?} is not valid in --no-proxy; use example.com, 192.0.2.1, 10.0.0.0/8 or *")]
     NoProxy(String),
 }
 
@@ -182,7 +182,7 @@ impl FromStr for ProxyUrl {
     }
 }
 
-/// Whether it can be the name or the address of a computer; an IPv6 address stands in brackets.
+/// Whether it can be the name or the address of a computer; an IPv6 address has brackets.
 fn is_a_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[') {
         return address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
@@ -352,18 +352,18 @@ mod tests {
     fn a_wrong_proxy_is_told_with_an_example_and_never_repeated() {
         let long = format!("socks5://me:{}@proxy.example:1080", "secret".repeat(50));
         for (text, awaited) in [
-            ("", "neither"),
-            ("secret", "neither"),
-            ("me:secret@proxy.example:3128", "neither"),
+            ("", "must be `none`"),
+            ("secret", "must be `none`"),
+            ("me:secret@proxy.example:3128", "must be `none`"),
             ("https://me:secret@proxy.example:3128", "https proxies are not supported"),
             ("socks4a://secret@proxy.example:3128", "socks4 proxies are not supported"),
-            ("secret://proxy.example:3128", "no other way"),
+            ("secret://proxy.example:3128", "must be an http://"),
             ("http://me:secret@proxy.example", "no port"),
             ("http://me:secret@proxy.example:0", "no port"),
             ("http://me:secret@proxy.example:65536", ""),
-            ("http://me:secret@proxy.example:3128/path", "ends with its port"),
-            ("http://me:secret@proxy.example:3128?a=secret", "ends with its port"),
-            ("http://:secret@proxy.example:3128", "user of the proxy is empty"),
+            ("http://me:secret@proxy.example:3128/path", "must end with its port"),
+            ("http://me:secret@proxy.example:3128?a=secret", "must end with its port"),
+            ("http://:secret@proxy.example:3128", "user is empty"),
             ("http://m%3Ae:secret@proxy.example:3128", "colon"),
             ("http://me:secret%FF@proxy.example:3128", "UTF-8"),
             ("http://me:sec ret@proxy.example:3128", "malformed"),
@@ -405,7 +405,7 @@ mod tests {
         let Ok(ProxySettings { proxy: Proxy::Url(url), .. }) = read("http://me:other@h.example:1") else { panic!() };
         assert_eq!(url.login.unwrap().password.expose_secret(), "of the file");
         for proxy in ["none", "system", "http://h.example:1"] {
-            assert!(code(proxy).contains("needs an address with a user"), "{proxy}");
+            assert!(code(proxy).contains("needs a proxy address with a user"), "{proxy}");
         }
     }
 

@@ -39,7 +39,7 @@ impl Presented {
 pub(crate) fn check_ca_certificate(trust: &TrustFile) -> Result<(), String> {
     let certificates = ca_certificates(trust)?;
     if certificates.is_empty() {
-        return Err("there is no certificate in it".to_owned());
+        return Err("it has no certificate".to_owned());
     }
     certificates.iter().try_for_each(|der| X509Certificate::from_der(der).map(drop).map_err(|e| e.to_string()))
 }
