@@ -19,6 +19,7 @@ mod clock;
 mod command;
 mod conduct;
 mod core;
+mod on_paper;
 mod output;
 mod run;
 mod seams;

@@ -37,7 +37,7 @@ pub(crate) use request_clear::request_clear;
 pub use request_clear::{ClearRequest, ClearRequestBy};
 pub(crate) use status::status;
 pub use status::{AllocatedLicense, Clock, OutstandingRequest, Status};
-pub(crate) use synchronize::once;
+pub(crate) use synchronize::{exchange, once};
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

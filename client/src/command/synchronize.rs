@@ -81,7 +81,7 @@ fn carry(
 }
 
 /// Sends the outstanding request and fetches the payload. Changes nothing.
-fn exchange(asked: Asked<'_>, connection: &dyn Connection) -> Answer {
+pub(crate) fn exchange(asked: Asked<'_>, connection: &dyn Connection) -> Answer {
     let mut next = Exchange::begin(asked);
     loop {
         next = match next {

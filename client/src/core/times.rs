@@ -9,7 +9,7 @@ const TOLERANCE: u64 = 86_400;
 pub(crate) const SKEW_WORTH_SAYING: u64 = 300;
 
 /// What a local server knows about time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Times {
     /// The latest time seen, from the local clock or from a receipt (P 17.3).
     pub high_water_mark: UtcTime,
