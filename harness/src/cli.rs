@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::adapters;
 use crate::both_suites::Suite;
 use crate::command::{clauses, conformance, diff, mutants, pages};
 use crate::conformance::Foreign;
@@ -44,6 +45,8 @@ enum Verb {
         #[command(flatten)]
         arguments: conformance::Arguments,
     },
+    /// Write a subject to begin with, which implements nothing and is judged
+    NewAdapter(adapters::Arguments),
     /// Judge the judge: run a suite over subjects of ours that have one bug each
     Mutants {
         /// What the mutants are
@@ -93,6 +96,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Demo(telling) => runtime.block_on(scenario::demo(telling)).map(verdict),
         Verb::Scenario(arguments) => runtime.block_on(scenario::run(arguments)).map(verdict),
         Verb::Conformance { suite, arguments } => runtime.block_on(conformance::run(*suite, arguments)),
+        Verb::NewAdapter(arguments) => adapters::run(arguments).map(|()| ExitCode::SUCCESS),
         Verb::Mutants { suite, arguments } => runtime.block_on(mutants::run(*suite, arguments)),
         Verb::Completions { shell } => {
             pages::completions(Arguments::command(), *shell);

@@ -1,5 +1,6 @@
 //! The referee: drives License Servers and main servers from outside, as processes, and judges what they do.
 
+mod adapters;
 mod black_hole;
 mod both_suites;
 mod cli;

@@ -54,6 +54,28 @@ async fn a_subject_that_cannot_be_started_is_one_sentence() {
 }
 
 #[tokio::test]
+async fn a_new_adapter_is_judged_and_told_what_to_implement_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let adapter = dir.path().join("my adapter");
+    let new = ["new-adapter", "shell", adapter.to_str().unwrap()];
+    let written = call(&new).await;
+    assert!(written.status.success(), "{written:?}");
+    is_usage(&new, "exists already").await;
+
+    // As it says: quoted, since the path has a space.
+    let line = out(&written).lines().last().unwrap().trim().to_owned();
+    let line = format!("{} --only 13.1", line.replacen("harness", "\"$0\"", 1));
+    let judged = Command::new("sh").args(["-c", &line]).arg(HARNESS).output().await.unwrap();
+    let told = out(&judged);
+    assert_eq!(judged.status.code(), Some(1), "{judged:?}");
+    assert!(told.contains("Next: implement init ") && told.contains("P 15.1") && told.contains(" 0 failed"), "{told}");
+
+    let ours = call(&["conformance", "client", "--subject", "ours", "--guide", "--only", "13.1/both-ports-are-used"]);
+    let told = out(&ours.await);
+    assert!(told.contains("Next: nothing."), "{told}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_written_is_said_before_anything_is_judged() {
     let dir = tempfile::tempdir().unwrap();
     let (here, file) = (dir.path().to_str().unwrap(), dir.path().join("report"));

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 
 use super::progress::Progress;
 use super::report_files::Files;
+use crate::adapters::guide;
 use crate::both_suites::Suite;
 use crate::conformance::{Deviations, Foreign, Level, News, Options, Report, Verdict, matches, report, requirement};
 use crate::stop::Stop;
@@ -43,6 +44,9 @@ pub(crate) struct Arguments {
     /// What the subject does not implement fails too
     #[arg(long)]
     require_all: bool,
+    /// Say what to implement or to fix next, why, and the clause
+    #[arg(long)]
+    guide: bool,
     /// Expected deviations: TOML, [[deviation]] with `case` and `reason`, and `subject` if it is about one of several
     #[arg(long, value_name = "FILE")]
     deviations: Option<PathBuf>,
@@ -74,6 +78,11 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode>
             }
         }
         arguments.files.write(&reports, arguments.require_all)?;
+        if arguments.guide {
+            for report in &reports {
+                voice.say(&guide(suite, report));
+            }
+        }
         if let Some(code) = stop.exit_code() {
             return Ok(ExitCode::from(code));
         }

@@ -1,0 +1,92 @@
+//! What to implement next, from a report: one verb or one case, why, and the clause.
+
+use std::fmt::Write as _;
+
+use crate::both_suites::Suite;
+use crate::conformance::{CaseReport, CaseResult, Foreign, Report, requirement};
+
+/// A verb, what it does for the first time, and the clause to read.
+type Step = (&'static str, &'static str, &'static str);
+
+/// In the order in which each needs the ones before it.
+const LICENSE_SERVER: [Step; 8] = [
+    ("init", "everything begins with the id, the trust file and a key pair", "15.1"),
+    ("synchronize", "one request to the 443 role, a receipt to check, a payload to fetch and to check", "13.1"),
+    ("status", "it shows what a synchronization has stored", "11.9"),
+    ("may-issue", "it is what all of this is for", "17.7"),
+    ("set-clock", "the cases about time need it: a year passes in one of them", "17.2"),
+    ("export-request", "a License Server without a network synchronizes by file", "14.1"),
+    ("import-response", "the answer to it, checked as the one over the network", "14.5"),
+    ("new-key-pair", "the way back after a clear", "3.3"),
+];
+
+const MAIN_SERVER: [Step; 8] = [
+    ("process-request", "request files, judged as requests over the network are", "14.1"),
+    ("disable", "an id that is refused", "9.5"),
+    ("enable", "and served again", "9.5"),
+    ("clear", "the licensing desk frees an id", "16.1"),
+    ("reserve", "an id that only one key pair can bind", "16.6"),
+    ("remove-license", "a license is taken back", "7.1"),
+    ("advance-clock", "the cases about time need it", "17.2"),
+    ("snapshot", "what a restored main server says; restore belongs to it", "9.13"),
+];
+
+/// What to do next, for people.
+pub(crate) fn guide(suite: Suite, report: &Report) -> String {
+    let steps = match suite {
+        Suite::Client => LICENSE_SERVER,
+        Suite::Server => MAIN_SERVER,
+    };
+    // What does not work comes before what is not there yet: the next verb would stand on it.
+    let broken =
+        report.cases.iter().find(|case| case.result == CaseResult::Failed && case.expected_deviation.is_none());
+    if let Some(case) = broken {
+        return fix(case);
+    }
+    let waiting = |verb: &str| {
+        let said = format!("does not implement {verb}");
+        let waits = move |case: &&CaseReport| {
+            case.result == CaseResult::Unimplemented
+                && case.got.as_ref().is_some_and(|got| got.line().to_string().ends_with(&said))
+        };
+        report.cases.iter().filter(waits).collect::<Vec<_>>()
+    };
+    let next = steps.into_iter().map(|step| (step, waiting(step.0))).find(|(_, cases)| !cases.is_empty());
+    match next {
+        Some(((verb, why, clause), cases)) => implement(verb, why, clause, &cases),
+        None => "Next: nothing. Every case that can be judged passes; --require-all in CI keeps it so.".to_owned(),
+    }
+}
+
+fn implement(verb: &str, why: &str, clause: &str, waiting: &[&CaseReport]) -> String {
+    let cases = if waiting.len() == 1 { "1 case waits".to_owned() } else { format!("{} cases wait", waiting.len()) };
+    let mut text = format!("Next: implement {verb} (harness/SUBJECT.md): {why}. {cases} for it.\n");
+    let _ = writeln!(text, "  P {clause}  {}", requirement(clause));
+    let _ = write!(text, "Then run one of them: {}", waiting[0].rerun.line());
+    text
+}
+
+fn fix(case: &CaseReport) -> String {
+    let clause = case.id.split('/').next().unwrap_or_default();
+    let said = |text: &Option<Foreign>| text.as_ref().map_or_else(String::new, |text| text.line().to_string());
+    format!(
+        "Next: fix {}.\n  P {clause}  {}\n  expected: {}\n  got: {}\nThen run it again: {}",
+        case.id,
+        case.requirement,
+        said(&case.expected),
+        said(&case.got),
+        case.rerun.line()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_cites_a_clause_that_there_is() {
+        for (verb, _, clause) in LICENSE_SERVER.iter().chain(&MAIN_SERVER) {
+            assert!(!requirement(clause).is_empty(), "{verb}: {clause}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `harness new-adapter`: a subject to begin with, which implements nothing and is judged; and what to implement next.
+
+mod guide;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::conformance::shell_word;
+use crate::usage::Usage;
+use crate::voice::Voice;
+
+pub(crate) use guide::guide;
+
+/// The language of an adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Language {
+    /// Python 3, without libraries
+    Python,
+    /// Node, without packages
+    Node,
+    /// A POSIX shell, around a program that you have
+    Shell,
+    /// Go, without modules
+    Go,
+}
+
+/// Arguments of `harness new-adapter`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Every verb of the skeleton answers 89, \"not implemented\". The harness judges it as it is, and \
+                        says what to implement next.\n\nExample: harness new-adapter python my-adapter"
+)]
+pub(crate) struct Arguments {
+    /// Its language
+    language: Language,
+    /// The directory that it is written into; made if it does not exist
+    directory: PathBuf,
+}
+
+/// One file of a skeleton.
+struct Skeleton {
+    name: &'static str,
+    text: &'static str,
+    runs: bool,
+}
+
+impl Language {
+    const fn skeleton(self) -> &'static [Skeleton] {
+        match self {
+            Self::Python => &[Skeleton { name: "adapter.py", text: include_str!("skeleton/adapter.py"), runs: true }],
+            Self::Node => &[Skeleton { name: "adapter.mjs", text: include_str!("skeleton/adapter.mjs"), runs: true }],
+            Self::Shell => &[Skeleton { name: "adapter.sh", text: include_str!("skeleton/adapter.sh"), runs: true }],
+            Self::Go => &[
+                Skeleton { name: "main.go", text: include_str!("skeleton/main.go"), runs: false },
+                Skeleton { name: "go.mod", text: include_str!("skeleton/go.mod.txt"), runs: false },
+            ],
+        }
+    }
+
+    /// What the harness starts, of the files in the directory.
+    const fn program(self) -> &'static str {
+        match self {
+            Self::Python => "adapter.py",
+            Self::Node => "adapter.mjs",
+            Self::Shell => "adapter.sh",
+            Self::Go => "adapter",
+        }
+    }
+}
+
+/// Writes the skeleton. No file is overwritten.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let Arguments { language, directory } = arguments;
+    let failed = || format!("cannot write into {}; name a directory that you may write into", directory.display());
+    fs::create_dir_all(directory).with_context(failed)?;
+    for Skeleton { name, .. } in language.skeleton() {
+        if directory.join(name).symlink_metadata().is_ok() {
+            let path = directory.join(name);
+            return Err(Usage(format!("{} exists already; name another directory", path.display())).into());
+        }
+    }
+    for skeleton in language.skeleton() {
+        write(&directory.join(skeleton.name), skeleton).with_context(failed)?;
+    }
+    let directory = directory.canonicalize().with_context(failed)?;
+    let subject = shell_word(&directory.join(language.program()).to_string_lossy());
+    let build = match language {
+        Language::Go => format!("(cd {} && go build -o adapter .)\n  ", shell_word(&directory.to_string_lossy())),
+        Language::Python | Language::Node | Language::Shell => String::new(),
+    };
+    Voice::Output.say(&format!(
+        "Written. Next:\n  {build}harness conformance client --subject {} --guide",
+        shell_word(&subject)
+    ));
+    Ok(())
+}
+
+fn write(path: &Path, skeleton: &Skeleton) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, if skeleton.runs { 0o755 } else { 0o644 });
+    options.open(path)?.write_all(skeleton.text.as_bytes())
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+// A License Server as a subject of `harness conformance client`.
+//
+// harness/SUBJECT.md is the contract, PROTOCOL.md the protocol. A verb that is not in `verbs` answers 89, "not implemented".
+// To implement one, take the comment away and return the JSON to print. What you log to standard error is shown when a case
+// fails.
+
+const NOT_IMPLEMENTED = 89;
+
+// Each takes the verb's flags: flags.state is a directory of your own; another one is another server.
+const verbs = {
+  // /** Remembers flags.id and the trust file flags.trust (P 15), and makes a key pair. */
+  // async init(flags) {
+  //   return { outcome: "done" };
+  // },
+  // /** Posts a request to the 443 role, checks the receipt, fetches the payload, stores both (P 5, 11, 13). */
+  // async synchronize(flags) {
+  //   const changes = { added: [], removed: [], changed: [] };
+  //   return { outcome: "synchronized", code: "synchronized", changes };
+  // },
+  // async status(flags) {
+  //   const never = { key_generation: null, sequence: null, synchronize_by: null, days_left: null };
+  //   return { state: "unsynchronized", key_thumbprint: "...", ...never, licenses: [] };
+  // },
+  // /** May it issue licenses, or flags.license, now (P 17)? */
+  // async "may-issue"(flags) {
+  //   return { may_issue: false, code: "unsynchronized" };
+  // },
+  // /** From now on the local clock is Number(flags.offset) seconds ahead (P 17). */
+  // async "set-clock"(flags) {
+  //   return { outcome: "done" };
+  // },
+  // /** Writes a request file to flags.out (P 14). */
+  // async "export-request"(flags) {
+  //   return { outcome: "done" };
+  // },
+  // /** Reads the response file flags.in as synchronize reads an answer, and returns the same. */
+  // async "import-response"(flags) {},
+  // /** Replaces the key pair (P 3). */
+  // async "new-key-pair"(flags) {
+  //   return { outcome: "done" };
+  // },
+};
+
+const [verb, ...words] = process.argv.slice(2);
+if (!Object.hasOwn(verbs, verb)) process.exit(NOT_IMPLEMENTED);
+const flags = {};
+for (let at = 0; at < words.length; at += 2) flags[words[at].replace(/^--/, "")] = words[at + 1];
+console.log(JSON.stringify(await verbs[verb](flags)));

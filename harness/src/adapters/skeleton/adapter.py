@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""A License Server as a subject of `harness conformance client`.
+
+harness/SUBJECT.md is the contract, PROTOCOL.md the protocol. A verb that is not in VERBS answers 89, "not implemented".
+To implement one, write a function that returns the JSON to print, and enter it below. What you log to standard error is
+shown when a case fails.
+"""
+
+import json
+import sys
+
+NOT_IMPLEMENTED = 89
+
+
+# Each function takes the verb's flags, without "--": flags["state"] is a directory of your own; another one is another server.
+#
+# def init(flags):
+#     """Remembers flags["id"] and the trust file flags["trust"] (P 15), and makes a key pair."""
+#     return {"outcome": "done"}
+#
+# def synchronize(flags):
+#     """Posts a request to the 443 role, checks the receipt, fetches the payload, stores both (P 5, 11, 13)."""
+#     changes = {"added": [], "removed": [], "changed": []}
+#     return {"outcome": "synchronized", "code": "synchronized", "changes": changes}
+#
+# def status(flags):
+#     return {"state": "unsynchronized", "key_thumbprint": "...", "key_generation": None, "sequence": None,
+#             "synchronize_by": None, "days_left": None, "licenses": []}
+#
+# def may_issue(flags):
+#     """May it issue licenses, or the one in flags.get("license"), now (P 17)?"""
+#     return {"may_issue": False, "code": "unsynchronized"}
+#
+# def set_clock(flags):
+#     """From now on the local clock is int(flags["offset"]) seconds ahead (P 17)."""
+#     return {"outcome": "done"}
+#
+# def export_request(flags):
+#     """Writes a request file to flags["out"] (P 14)."""
+#     return {"outcome": "done"}
+#
+# def import_response(flags):
+#     """Reads the response file flags["in"] as synchronize reads an answer, and returns the same."""
+#
+# def new_key_pair(flags):
+#     """Replaces the key pair (P 3)."""
+#     return {"outcome": "done"}
+
+VERBS = {
+    # "init": init,
+    # "synchronize": synchronize,
+    # "status": status,
+    # "may-issue": may_issue,
+    # "set-clock": set_clock,
+    # "export-request": export_request,
+    # "import-response": import_response,
+    # "new-key-pair": new_key_pair,
+}
+
+
+def main() -> int:
+    verb, *words = sys.argv[1:]
+    if verb not in VERBS:
+        return NOT_IMPLEMENTED
+    flags = {flag.removeprefix("--"): value for flag, value in zip(words[::2], words[1::2])}
+    print(json.dumps(VERBS[verb](flags)))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
