@@ -22,8 +22,8 @@ pub trait Conduct: Debug + Send + Sync {
     /// Reads a request (P 9.1).
     ///
     /// # Errors
-    /// [`NotRead`]: the problem that answers it.
-    fn read(&self, text: &[u8], _: Carrier) -> Result<Signed<Request>, NotRead> {
+    /// [`ReadError`]: the problem that answers it.
+    fn read(&self, text: &[u8], _: Carrier) -> Result<Signed<Request>, ReadError> {
         read(text)
     }
 
@@ -122,7 +122,7 @@ pub enum Leaving {
 
 /// Why a request cannot be read: the problem that answers it (P 8.2, 9.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotRead {
+pub struct ReadError {
     /// Its code.
     pub code: ProblemCode,
     /// What is wrong, for people.
@@ -131,10 +131,10 @@ pub struct NotRead {
     pub cure: &'static str,
 }
 
-fn read(text: &[u8]) -> Result<Signed<Request>, NotRead> {
+fn read(text: &[u8]) -> Result<Signed<Request>, ReadError> {
     if text.len() > limits::REQUEST {
         let detail = format!("A request has at most {} bytes.", limits::REQUEST);
-        return Err(NotRead {
+        return Err(ReadError {
             code: ProblemCode::RequestTooLarge,
             detail,
             cure: "Send one request, and nothing else.",
@@ -142,7 +142,7 @@ fn read(text: &[u8]) -> Result<Signed<Request>, NotRead> {
     }
     let unreadable = |detail| {
         let cure = "Send the request as it was made: a JWS of section 4 of the protocol, with nothing before or after.";
-        NotRead { code: ProblemCode::UnreadableRequest, detail, cure }
+        ReadError { code: ProblemCode::UnreadableRequest, detail, cure }
     };
     let text = std::str::from_utf8(text).map_err(|_| unreadable("This is not text.".to_owned()))?;
     Signed::parse(text).map_err(|why| unreadable(format!("This is not a request: {why}.")))

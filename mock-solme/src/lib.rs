@@ -1,12 +1,37 @@
 //! A simulator of Solme's main license server, for developing and testing License Servers.
 //!
-//! [`MockSolme::start`] runs it inside a test; [`run`] is the program `mock-solme`. [`registry`] decides; everything
-//! else acts. [`testing`] is the door for tests.
+//! ```
+//! use mock_solme::{MockSolme, NewLicense, quirks::{Fault, Quirk}};
+//!
+//! let mock = MockSolme::start(); // in memory, on free ports; start as many as you like
+//! let license = mock.add_license(mock.demo_id(), NewLicense::default())?;
+//! mock.arm(Fault::new(Quirk::DropReply).next(1))?; // the first answer is lost
+//! // Set your License Server up with mock.demo_id() and mock.trust_file(), and let it synchronize. Then:
+//! assert_eq!(mock.record(mock.demo_id())?.sequence, 0);
+//! assert!(mock.journal().is_empty());
+//! # let _ = license;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | to | look at |
+//! |---|---|
+//! | start one in a test, and act as the vendor | [`MockSolme`], [`Builder`], [`NewLicense`], [`Approval`], [`Clear`] |
+//! | see what happened | [`JournalEntry`], [`TraceEntry`], [`AuditEntry`], [`Record`] |
+//! | make it misbehave | [`quirks`] |
+//! | use the admin API of one that runs elsewhere | [`api`] |
+//! | read and write messages | [`protocol`] |
+//! | replace what it decides, watch its durable steps | [`testing`] |
+//! | have the program `mock-solme` | [`run`] |
 
 /// The Rust lines of the README, as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Those of this crate's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct OwnReadme;
 
 mod admin;
 mod cli;
@@ -18,12 +43,12 @@ mod data;
 mod demo;
 mod http;
 mod identity;
-pub mod mail;
+mod mail;
 mod main_server;
 mod mock;
 mod public;
 pub mod quirks;
-pub mod registry;
+mod registry;
 mod rfc3339;
 mod seams;
 mod start;
@@ -32,10 +57,19 @@ pub mod testing;
 
 pub use admin::api;
 pub use cli::run;
+pub use mail::ReceivedMail;
+pub use mail::answers::ComposeError;
+pub use mail::hand_on::{HandOnError, MailServer};
 pub use main_server::{
     By, Carrier, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile, TraceEntry,
 };
-pub use mock::{Builder, MockSolme};
+pub use mock::{Approval, Builder, Clear, MockSolme, Snapshot};
+pub use registry::{
+    ApproveError, Caution, ClearError, ClearOutcome, ClearRequest, ClearRequestState, ClearedKeyPair, ClosedAs,
+    Disabled, FurtherMail, KeyPairInUse, LicenseChange, LicenseError, NewestAnswer, Record, ReserveError,
+};
+/// The messages and types of the protocol that the simulator speaks.
+pub use solme_sync_protocol as protocol;
 pub use start::{Listeners, StartError};
 pub use store::StoreError;
 pub use store::audit::AuditEntry;

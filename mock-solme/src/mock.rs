@@ -1,10 +1,13 @@
 //! The simulator inside a test: one line starts it, dropping it tears it down, and many run side by side.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use solme_sync_protocol::{KeyThumbprint, License, LicenseNumber, LicenseServerId, MainServerId, TrustFile, UtcTime};
+use solme_sync_protocol::{
+    KeyThumbprint, License, LicenseNumber, LicenseServerId, MainServerId, TrustFile, UtcTime, printable,
+};
 use tokio::sync::oneshot;
 
 use crate::mail::ReceivedMail;
@@ -19,9 +22,36 @@ use crate::seams::{DurableSteps, Seams};
 use crate::start::{self, Listeners, Options, Ready, StartError};
 use crate::store::audit::AuditEntry;
 
+/// A clear of a key pair. The default: the key pair in use, and any other one may bind the id next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Clear {
+    /// Only this key pair; if another one is in use, nothing changes (P 16.2).
+    pub thumbprint: Option<KeyThumbprint>,
+    /// The only key pair that may bind the id next (P 16.6).
+    pub reserve_for: Option<KeyThumbprint>,
+    /// Why, for the audit; a reason is made up for an empty one.
+    pub reason: String,
+}
+
+/// An approval of a clear request. The default: not despite its cautions, and without a reservation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Approval {
+    /// Despite every [`Caution`](crate::Caution).
+    pub even_so: bool,
+    /// Reserve the id for the new key pair that the mail names (P 16.6).
+    pub reserve: bool,
+    /// Why, for the audit; a reason is made up for an empty one.
+    pub reason: String,
+}
+
+/// All that a [`MockSolme`] had stored at one moment: [`MockSolme::snapshot`] makes it, [`MockSolme::restore`] uses it.
+#[derive(Debug)]
+pub struct Snapshot(rusqlite::Connection);
+
 /// A running simulator. It listens on the loopback interface until it is dropped.
 ///
 /// Its methods act on the registry directly, without HTTP; everything they do is in the audit as done by `operator`.
+/// A test that panics while it holds one prints its journal to standard error, unless [`Builder::quiet`] was asked for.
 ///
 /// ```
 /// let mock = mock_solme::MockSolme::start();
@@ -31,6 +61,7 @@ pub struct MockSolme {
     main_server: Arc<MainServer>,
     ready: Ready,
     trust: TrustFile,
+    quiet: bool,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -42,6 +73,26 @@ pub struct Builder {
     options: Options,
     seams: Seams,
     empty: bool,
+    quiet: bool,
+}
+
+/// Without the admin token: what is printed is kept.
+impl fmt::Debug for MockSolme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ready { https, http, admin, smtp, main_server_id, .. } = &self.ready;
+        let mut shown = f.debug_struct("MockSolme");
+        shown.field("https", https).field("http", http).field("admin", admin).field("smtp", smtp);
+        shown.field("main_server_id", main_server_id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { listeners, options, seams, empty, quiet } = self;
+        let mut shown = f.debug_struct("Builder");
+        shown.field("listeners", listeners).field("data", &options.data).field("settings", &options.settings);
+        shown.field("seams", seams).field("empty", empty).field("quiet", quiet).finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -49,6 +100,13 @@ impl Builder {
     #[must_use]
     pub fn empty(mut self) -> Self {
         self.empty = true;
+        self
+    }
+
+    /// Does not print the journal if the test panics.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
         self
     }
 
@@ -169,7 +227,7 @@ impl Builder {
                 drop(running);
             });
         })?;
-        Ok(MockSolme { main_server, ready, trust, stop: Some(stop), thread: Some(thread) })
+        Ok(MockSolme { main_server, ready, trust, quiet: self.quiet, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Starts it, in a test.
@@ -341,22 +399,61 @@ impl MockSolme {
     ///
     /// # Errors
     /// [`OperatorError::UnknownId`], [`OperatorError::Clear`].
-    pub fn clear_key_pair(
-        &self,
-        id: &LicenseServerId,
-        thumbprint: Option<KeyThumbprint>,
-        reserve_for: Option<KeyThumbprint>,
-    ) -> Result<ClearOutcome, OperatorError> {
+    pub fn clear_key_pair(&self, id: &LicenseServerId, clear: Clear) -> Result<ClearOutcome, OperatorError> {
+        let Clear { thumbprint, reserve_for, reason } = clear;
         let order = ClearOrder { thumbprint, reserve_for, even_so: true };
-        self.main_server.clear_key_pair(id, order, &overriding())
+        self.main_server.clear_key_pair(id, order, &because(reason))
     }
 
-    /// Reserves a free id for one key pair, or lifts its reservation (P 16.7).
+    /// Reserves a free id for one key pair (P 16.7).
     ///
     /// # Errors
-    /// [`OperatorError`].
-    pub fn reserve(&self, id: &LicenseServerId, reserve_for: Option<KeyThumbprint>) -> Result<(), OperatorError> {
-        self.main_server.reserve(id, reserve_for, &overriding()).map(drop)
+    /// [`OperatorError::UnknownId`], [`OperatorError::Reserve`].
+    pub fn reserve(&self, id: &LicenseServerId, key_pair: KeyThumbprint) -> Result<Record, OperatorError> {
+        self.main_server.reserve(id, Some(key_pair), &because(String::new()))
+    }
+
+    /// Lifts the reservation of an id (P 16.7).
+    ///
+    /// # Errors
+    /// [`OperatorError::UnknownId`], [`OperatorError::Reserve`].
+    pub fn lift_reservation(&self, id: &LicenseServerId) -> Result<Record, OperatorError> {
+        self.main_server.reserve(id, None, &because(String::new()))
+    }
+
+    /// Forgets everything but who this main server is, as `POST /reset` does: ids, licenses, mails, journal, audit and
+    /// quirks are those of the start, and main server time is real time.
+    ///
+    /// # Errors
+    /// [`OperatorError::Store`].
+    pub fn reset(&self) -> Result<(), OperatorError> {
+        crate::demo::reset(&self.main_server)
+    }
+
+    /// Everything that is stored, to be restored later: ids, licenses, key pairs, answers, mails and audit.
+    ///
+    /// # Errors
+    /// [`OperatorError::Store`].
+    pub fn snapshot(&self) -> Result<Snapshot, OperatorError> {
+        self.main_server.snapshot().map(Snapshot)
+    }
+
+    /// Makes it a main server that was restored from a backup (P 9.12): what came after the snapshot is forgotten.
+    /// Addresses, journal, quirks and main server time go on.
+    ///
+    /// ```
+    /// let mock = mock_solme::MockSolme::start();
+    /// let backup = mock.snapshot()?;
+    /// mock.add_license(mock.demo_id(), mock_solme::NewLicense::default())?;
+    /// mock.restore(&backup)?;
+    /// assert_eq!(mock.record(mock.demo_id())?.allocation.licenses.len(), 3);
+    /// # Ok::<(), mock_solme::OperatorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`OperatorError::Store`].
+    pub fn restore(&self, snapshot: &Snapshot) -> Result<(), OperatorError> {
+        self.main_server.restore(&snapshot.0)
     }
 
     /// Processes a request file into a response file.
@@ -390,10 +487,10 @@ impl MockSolme {
     pub fn approve_clear_request(
         &self,
         number: u64,
-        even_so: bool,
-        reserve: bool,
+        approval: Approval,
     ) -> Result<NumberedClearRequest, OperatorError> {
-        self.main_server.approve_clear_request(number, even_so, reserve, &overriding())
+        let Approval { even_so, reserve, reason } = approval;
+        self.main_server.approve_clear_request(number, even_so, reserve, &because(reason))
     }
 
     /// The newest mails in the outbox, in the order in which they were written.
@@ -454,9 +551,23 @@ impl MockSolme {
     }
 }
 
-/// Whoever holds a [`MockSolme`] has decided already.
-fn overriding() -> By {
-    By { reason: "by the program that holds this simulator".to_owned(), ..By::default() }
+/// Anyone who holds a [`MockSolme`] has decided already.
+fn because(reason: String) -> By {
+    let reason = if reason.is_empty() { "by the program that holds this simulator".to_owned() } else { reason };
+    By { reason, ..By::default() }
+}
+
+/// A journal for someone who looks for what went wrong, an exchange a line.
+fn told(journal: &[JournalEntry]) -> String {
+    let line = |entry: &JournalEntry| {
+        let id = entry.license_server_id.as_ref().map_or("-", LicenseServerId::as_str);
+        let JournalEntry { number, carrier, verdict, clause, detail, judgements, .. } = entry;
+        let mut line = format!("{number:>5}  {:<5}  {id}  {verdict}  P {clause}  {detail}", carrier.as_str());
+        line.extend(entry.quirk.map(|quirk| format!("  quirk: {quirk}")));
+        line.extend(judgements.iter().map(|judgement| format!("  {judgement}")));
+        format!("{}\n", printable(line.trim_end()))
+    };
+    journal.iter().map(line).collect()
 }
 
 /// More than a test has.
@@ -464,6 +575,10 @@ const ALL: u32 = 10_000;
 
 impl Drop for MockSolme {
     fn drop(&mut self) {
+        if std::thread::panicking() && !self.quiet {
+            let journal = self.journal();
+            eprintln!("journal of {self:?}, {} exchanges:\n{}", journal.len(), told(&journal));
+        }
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // A panic in it was reported where it happened; a second one here would abort the test program.

@@ -20,7 +20,7 @@ use crate::data::TemporaryFolder;
 use crate::http::{https_role, payload_role};
 use crate::identity::{IdentityError, write_durably};
 use crate::mail::LICENSING;
-use crate::mail::hand_on::{MailServer, NotHandedOn};
+use crate::mail::hand_on::{HandOnError, MailServer};
 use crate::mail::smtp::{Smtp, Temporary};
 use crate::main_server::{MainServer, OpenError, OperatorError, Settings};
 use crate::public::{Front, Public};
@@ -81,8 +81,8 @@ impl From<CryptoError> for StartError {
     }
 }
 
-impl From<NotHandedOn> for StartError {
-    fn from(error: NotHandedOn) -> Self {
+impl From<HandOnError> for StartError {
+    fn from(error: HandOnError) -> Self {
         Self::MainServer(error.to_string())
     }
 }

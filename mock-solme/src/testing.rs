@@ -23,6 +23,11 @@
 //! # drop(mock);
 //! ```
 
-pub use crate::conduct::{Conduct, Leaving, NotRead, Protocol};
+pub use crate::conduct::{Conduct, Leaving, Protocol, ReadError};
 pub use crate::crypto::AwsLc;
 pub use crate::seams::{DurableStep, Moment, Seams};
+
+/// What the main server decides: pure functions over the record of one license server id (P 9, 16).
+pub mod registry {
+    pub use crate::registry::*;
+}

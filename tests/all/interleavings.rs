@@ -120,7 +120,7 @@ impl<'a> Site<'a> {
                 self.crash(*server, &format!("{moment}:{number}"), &["import-response", &response]).await;
             }
             Step::Process(_) | Step::Import(..) | Step::ImportCrash(..) => {} // there is no file yet
-            Step::Clear => drop(self.main_server.clear_key_pair(&self.id, None, None).unwrap()),
+            Step::Clear => drop(self.main_server.clear_key_pair(&self.id, mock_solme::Clear::default()).unwrap()),
             Step::NewKeyPair(server) => drop(done(&self.servers[*server], ["new-key-pair", "--yes"]).await),
         }
     }
@@ -166,7 +166,7 @@ impl<'a> Site<'a> {
                 assert_eq!(status.text("state"), "synchronized");
             }
         }
-        self.main_server.clear_key_pair(&self.id, None, None).unwrap();
+        self.main_server.clear_key_pair(&self.id, mock_solme::Clear::default()).unwrap();
         assert_eq!(self.settle(0).await, "synchronized", "{}: a clear frees the id", self.id);
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use mock_solme::registry::{
+use mock_solme::testing::registry::{
     Clear, ClearOutcome, Decision, Disabled, Facts, Fresh, Record, add_license, clear_key_pair, decide, disable, enable,
 };
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 
 use license_server::testing::{Conduct as LicenseServerConduct, Rule, Standard, Times};
 use mock_solme::StoreError;
-use mock_solme::registry::{self, Decision, Facts, Record, Refused};
+use mock_solme::testing::registry::{self, Decision, Facts, Record, Refused};
 use mock_solme::testing::{Conduct as MainServerConduct, Protocol};
 use solme_sync_protocol::{Allocation, LicenseNumber, RefusalCode, Request, Verified};
 

@@ -9,8 +9,8 @@ use std::sync::{LazyLock, Mutex};
 use license_server::testing::{Around, Conduct as LicenseServerConduct, Ended, HttpAnswer, OnPaper};
 use license_server::{Connection, Failure, Role, State, TrustFile};
 use mock_solme::StoreError;
-use mock_solme::registry::{self, Decision, Facts, Fresh, Record, Refused};
 use mock_solme::testing::Conduct as MainServerConduct;
+use mock_solme::testing::registry::{self, Decision, Facts, Fresh, Record, Refused};
 use solme_sync_protocol::{
     BASE, Component, Digest, KeyThumbprint, License, LicenseServerId, MainServerId, PayloadName, Problem, PublicJwk,
     Receipt, RefusalCode, Request, RequestId, RustCrypto, Salt, SealingKey, SignEs384 as _, Signature, Signed,

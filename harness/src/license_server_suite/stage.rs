@@ -175,7 +175,7 @@ impl Stage {
 
     /// Clears the key pair in use.
     pub(super) fn clear_key_pair(&self) -> Operated<()> {
-        self.main.clear_key_pair(&id(ID), None, None).map(drop).map_err(operated)
+        self.main.clear_key_pair(&id(ID), mock_solme::Clear::default()).map(drop).map_err(operated)
     }
 
     /// The exchanges that carried a request, oldest first.

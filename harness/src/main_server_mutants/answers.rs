@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mock_solme::Carrier;
-use mock_solme::registry::{Acceptance, Fresh};
+use mock_solme::testing::registry::{Acceptance, Fresh};
 use mock_solme::testing::{Conduct, Leaving};
 use serde_json::Value;
 use solme_sync_protocol::{

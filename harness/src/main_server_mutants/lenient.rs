@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mock_solme::Carrier;
-use mock_solme::testing::{Conduct, NotRead, Protocol};
+use mock_solme::testing::{Conduct, Protocol, ReadError};
 use serde_json::{Value, json};
 use solme_sync_protocol::{Digest, NotVerified, ProblemCode, Request, Signed, Verified, base64url, limits};
 
@@ -280,7 +280,7 @@ impl Lenient {
     }
 
     /// Reads what was made proper; what came where that is no better.
-    fn read_tidied(&self, tidied: Option<String>, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, NotRead> {
+    fn read_tidied(&self, tidied: Option<String>, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, ReadError> {
         let Some(tidied) = tidied else { return Protocol.read(text, carrier) };
         let Ok(request) = Protocol.read(tidied.as_bytes(), carrier) else { return Protocol.read(text, carrier) };
         self.tidied.lock().unwrap_or_else(PoisonError::into_inner).insert(request.digest());
@@ -289,7 +289,7 @@ impl Lenient {
 }
 
 impl Conduct for Lenient {
-    fn read(&self, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, NotRead> {
+    fn read(&self, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, ReadError> {
         self.read_tidied((self.tidy)(&Given { text }, carrier), text, carrier)
     }
 
@@ -303,8 +303,8 @@ impl Conduct for Lenient {
 struct TooLargeIsUnreadable;
 
 impl Conduct for TooLargeIsUnreadable {
-    fn read(&self, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, NotRead> {
-        Protocol.read(text, carrier).map_err(|why| NotRead { code: ProblemCode::UnreadableRequest, ..why })
+    fn read(&self, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, ReadError> {
+        Protocol.read(text, carrier).map_err(|why| ReadError { code: ProblemCode::UnreadableRequest, ..why })
     }
 }
 
@@ -313,7 +313,7 @@ impl Conduct for TooLargeIsUnreadable {
 struct Reads(Lenient, fn(&Given<'_>) -> Option<String>);
 
 impl Conduct for Reads {
-    fn read(&self, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, NotRead> {
+    fn read(&self, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, ReadError> {
         let tidy = |_| self.0.read_tidied((self.1)(&Given { text }), text, carrier);
         Protocol.read(text, carrier).or_else(tidy)
     }
@@ -328,7 +328,7 @@ impl Conduct for Reads {
 struct Understands(Lenient, fn(&mut Value) -> Option<()>);
 
 impl Conduct for Understands {
-    fn read(&self, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, NotRead> {
+    fn read(&self, text: &[u8], carrier: Carrier) -> Result<Signed<Request>, ReadError> {
         let honest = Protocol.read(text, carrier)?;
         match Protocol.verify(honest.clone()).map(|verified| verified.read()) {
             Ok(Err(_)) => {

@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mock_solme::StoreError;
-use mock_solme::registry::{self, Clear, ClearError, ClearOutcome, Decision, Facts, Record};
+use mock_solme::testing::registry::{self, Clear, ClearError, ClearOutcome, Decision, Facts, Record};
 use mock_solme::testing::{Conduct, Protocol};
 use solme_sync_protocol::{
     Digest, KeyThumbprint, LicenseServerId, MainServerId, NotVerified, PayloadName, Receipt, RefusalCode, Request,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mock_solme::StoreError;
-use mock_solme::registry::{self, Clear, ClearError, ClearOutcome, Decision, Facts, Record, Refused};
+use mock_solme::testing::registry::{self, Clear, ClearError, ClearOutcome, Decision, Facts, Record, Refused};
 use mock_solme::testing::{Conduct, Protocol};
 use serde_json::Value;
 use solme_sync_protocol::{

@@ -13,9 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
-use mock_solme::registry::ClearOutcome;
 use mock_solme::testing::{Conduct, Protocol, Seams};
-use mock_solme::{Listeners, MockSolme, NewLicense, OperatorError};
+use mock_solme::{Clear, ClearOutcome, Listeners, MockSolme, NewLicense, OperatorError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId};
@@ -225,12 +224,13 @@ impl Running {
             Verb::Disable { id } => drop(mock.disable(&id)?),
             Verb::Enable { id } => drop(mock.enable(&id)?),
             Verb::Clear { id, thumbprint, reserve_for } => {
-                return Ok(match mock.clear_key_pair(&id, thumbprint, reserve_for)? {
+                return Ok(match mock.clear_key_pair(&id, Clear { thumbprint, reserve_for, ..Clear::default() })? {
                     ClearOutcome::Cleared { .. } => "done",
                     ClearOutcome::AlreadyDone { .. } => "already-done",
                 });
             }
-            Verb::Reserve { id, thumbprint } => mock.reserve(&id, thumbprint)?,
+            Verb::Reserve { id, thumbprint: Some(thumbprint) } => drop(mock.reserve(&id, thumbprint)?),
+            Verb::Reserve { id, thumbprint: None } => drop(mock.lift_reservation(&id)?),
             Verb::AdvanceClock { seconds } => mock.advance_clock(seconds)?,
             Verb::ProcessRequest { request, response } => return process_request(mock, &request, &response),
             Verb::Snapshot => self.while_stopped(STATE, SNAPSHOT)?,

@@ -8,7 +8,7 @@ use super::Admin;
 use super::api::Listing;
 use super::extract::{Number, Path, Query, limit};
 use crate::http::problem::ProblemResponse;
-use crate::mail::hand_on::NotHandedOn;
+use crate::mail::hand_on::HandOnError;
 use crate::main_server::NumberedMail;
 
 pub(super) async fn list(
@@ -41,7 +41,7 @@ pub(super) async fn hand_on(
     Ok(Out(admin.act(move |main_server| main_server.mail_was_handed_on(number)).await?))
 }
 
-fn not_handed_on(error: &NotHandedOn) -> ProblemResponse {
+fn not_handed_on(error: &HandOnError) -> ProblemResponse {
     let (code, cure) = if error.is_transient() {
         ("mail-not-handed-on-yet", "Hand it on again later; it stays in the outbox.")
     } else {

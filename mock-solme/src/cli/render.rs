@@ -76,7 +76,7 @@ pub(super) fn cleared(answer: &Value) -> String {
 }
 
 pub(super) fn clear_requests(answer: &Value) -> String {
-    let columns = ["id", "license_server_id", "thumbprint", "sender", "received_at", "state"];
+    let columns = ["id", "license_server_id", "thumbprint", "sender", "received_at", "further_mails", "state"];
     table(answer, &columns, "There are no clear requests.")
 }
 

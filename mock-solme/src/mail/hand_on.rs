@@ -10,7 +10,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use super::answers::OutboxMail;
 
 /// The wait for the server, from connecting to its last answer.
-pub const TIME_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// A real SMTP server that takes our mails.
 pub struct MailServer {
@@ -22,7 +22,7 @@ pub struct MailServer {
 
 /// A mail that was not handed on; it stays in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotHandedOn {
+pub enum HandOnError {
     /// The URL names no SMTP server. The URL is not repeated: it may hold a password.
     #[error(
         "the URL of the mail server cannot be used: {0}; write smtp://HOST:25, smtp://USER:PASSWORD@HOST:587?tls=required or smtps://USER:PASSWORD@HOST:465"
@@ -84,9 +84,9 @@ pub enum NotHandedOn {
     },
 }
 
-impl NotHandedOn {
+impl HandOnError {
     /// Whether the same mail may succeed later, with nothing changed here.
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::NotReached { .. } | Self::TimedOut { .. } | Self::RefusedForNow { .. })
     }
 }
@@ -97,44 +97,45 @@ impl MailServer {
     /// `smtp://` alone is not encrypted; `?tls=required` asks for STARTTLS. Nothing is connected yet.
     ///
     /// # Errors
-    /// [`NotHandedOn::Url`].
-    pub fn at(url: &str) -> Result<Self, NotHandedOn> {
-        let (scheme, rest) = url.split_once("://").ok_or(NotHandedOn::Url("it has no scheme"))?;
+    /// [`HandOnError::Url`].
+    pub fn at(url: &str) -> Result<Self, HandOnError> {
+        let (scheme, rest) = url.split_once("://").ok_or(HandOnError::Url("it has no scheme"))?;
         if scheme != "smtp" && scheme != "smtps" {
-            return Err(NotHandedOn::Url("its scheme is neither smtp nor smtps"));
+            return Err(HandOnError::Url("its scheme is neither smtp nor smtps"));
         }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if rest[authority.len()..].contains('@') {
             // A password with a slash in it: what looks like the host is the user, and the password would be shown.
-            return Err(NotHandedOn::Url("user and password are not percent-encoded"));
+            return Err(HandOnError::Url("user and password are not percent-encoded"));
         }
         let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
         if host.is_empty() {
-            return Err(NotHandedOn::Url("it names no host"));
+            return Err(HandOnError::Url("it names no host"));
         }
         if !login.is_empty() && !login.contains(':') {
-            return Err(NotHandedOn::Url("it has a user but no password"));
+            return Err(HandOnError::Url("it has a user but no password"));
         }
         // lettre's own words may repeat the URL, and with it the password.
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .map_err(|_| NotHandedOn::Url("host, port, user, password or the tls parameter is malformed"))?;
+            .map_err(|_| HandOnError::Url("host, port, user, password or the tls parameter is malformed"))?;
         let transport = builder.timeout(Some(TIME_LIMIT)).build();
         Ok(Self { transport, shown: format!("{scheme}://{host}"), time_limit: TIME_LIMIT })
     }
 
     /// The same server with another limit for one mail. Default [`TIME_LIMIT`].
+    #[cfg(test)]
     #[must_use]
-    pub fn with_time_limit(self, time_limit: Duration) -> Self {
+    pub(crate) fn with_time_limit(self, time_limit: Duration) -> Self {
         Self { time_limit, ..self }
     }
 
     /// Hands `mail` on. The envelope sender is `<>`: a bounce of an answer goes nowhere (RFC 3834 section 3.3).
     ///
     /// # Errors
-    /// [`NotHandedOn`], every kind but `Url`.
-    pub async fn hand_on(&self, mail: &OutboxMail) -> Result<(), NotHandedOn> {
+    /// [`HandOnError`], every kind but `Url`.
+    pub(crate) async fn hand_on(&self, mail: &OutboxMail) -> Result<(), HandOnError> {
         let envelope = Envelope::new(None, mail.to.clone())
-            .map_err(|error| NotHandedOn::Mail { server: self.shown.clone(), cause: error.to_string() })?;
+            .map_err(|error| HandOnError::Mail { server: self.shown.clone(), cause: error.to_string() })?;
         // The limit of lettre is one for each command; this is one for all of them.
         match tokio::time::timeout(self.time_limit, self.transport.send_raw(&envelope, &mail.raw)).await {
             Ok(Ok(_)) => Ok(()),
@@ -143,25 +144,25 @@ impl MailServer {
         }
     }
 
-    fn timed_out(&self) -> NotHandedOn {
-        NotHandedOn::TimedOut { server: self.shown.clone(), seconds: self.time_limit.as_secs() }
+    fn timed_out(&self) -> HandOnError {
+        HandOnError::TimedOut { server: self.shown.clone(), seconds: self.time_limit.as_secs() }
     }
 
-    fn not_handed_on(&self, error: &SmtpError) -> NotHandedOn {
+    fn not_handed_on(&self, error: &SmtpError) -> HandOnError {
         let server = self.shown.clone();
         let cause = error.to_string();
         if error.is_timeout() {
             self.timed_out()
         } else if error.is_permanent() {
-            NotHandedOn::Refused { server, answer: cause }
+            HandOnError::Refused { server, answer: cause }
         } else if error.is_transient() {
-            NotHandedOn::RefusedForNow { server, answer: cause }
+            HandOnError::RefusedForNow { server, answer: cause }
         } else if error.is_tls() {
-            NotHandedOn::Tls { server, cause }
+            HandOnError::Tls { server, cause }
         } else if error.is_client() {
-            NotHandedOn::Mail { server, cause }
+            HandOnError::Mail { server, cause }
         } else {
-            NotHandedOn::NotReached { server, cause }
+            HandOnError::NotReached { server, cause }
         }
     }
 }
@@ -229,21 +230,21 @@ mod tests {
     async fn each_failure_has_its_own_name() {
         let (_smtp, address, _taken) = server(true);
         let later = at(address).hand_on(&mail("anna@customer.example")).await.unwrap_err();
-        assert!(matches!(later, NotHandedOn::RefusedForNow { .. }) && later.is_transient(), "{later}");
+        assert!(matches!(later, HandOnError::RefusedForNow { .. }) && later.is_transient(), "{later}");
         let never = at(address).hand_on(&mail("eve@customer.example")).await.unwrap_err();
-        assert!(matches!(never, NotHandedOn::Refused { .. }) && !never.is_transient(), "{never}");
+        assert!(matches!(never, HandOnError::Refused { .. }) && !never.is_transient(), "{never}");
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let silent = MailServer::at(&format!("smtp://{address}")).unwrap().with_time_limit(Duration::from_millis(1));
         let start = std::time::Instant::now();
         let late = silent.hand_on(&mail("anna@customer.example")).await.unwrap_err();
-        assert!(matches!(late, NotHandedOn::TimedOut { .. }), "{late}");
+        assert!(matches!(late, HandOnError::TimedOut { .. }), "{late}");
         assert!(start.elapsed() < TIME_LIMIT, "the limit asked for is the one kept");
         drop(listener);
         let gone = MailServer::at(&format!("smtp://{address}")).unwrap();
         let gone = gone.hand_on(&mail("anna@customer.example")).await.unwrap_err();
-        assert!(matches!(gone, NotHandedOn::NotReached { .. }), "{gone}");
+        assert!(matches!(gone, HandOnError::NotReached { .. }), "{gone}");
     }
 
     #[tokio::test]
@@ -251,7 +252,7 @@ mod tests {
         let (_smtp, address, _taken) = server(false);
         let server = MailServer::at(&format!("smtps://localhost:{}", address.port())).unwrap();
         let error = server.hand_on(&mail("anna@customer.example")).await.unwrap_err();
-        assert!(matches!(error, NotHandedOn::Tls { .. } | NotHandedOn::NotReached { .. }), "{error:?}");
+        assert!(matches!(error, HandOnError::Tls { .. } | HandOnError::NotReached { .. }), "{error:?}");
     }
 
     #[test]

@@ -7,19 +7,19 @@
 //! A sender's address is a hint, never a proof. What the registry knows goes to the contacts registered for a license
 //! server id; a sender hears the same whether an id exists or not ([`answers`]).
 
-pub mod answers;
-pub mod hand_on;
-pub mod reading;
+pub(crate) mod answers;
+pub(crate) mod hand_on;
+pub(crate) mod reading;
 pub(crate) mod smtp;
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A mail address that is known to have the form of one: no control characters, no line ends.
-pub use lettre::Address;
+pub(crate) use lettre::Address;
 
 /// Where a customer writes to (P 16.1).
-pub const LICENSING: &str = "licensing@solme.se";
+pub(crate) const LICENSING: &str = "licensing@solme.se";
 
 /// A mail as it came in by SMTP, undisturbed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,30 +36,30 @@ pub struct ReceivedMail {
 ///
 /// Printable ASCII without blanks, brackets or line ends, so that it cannot break out of a header.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct MessageId(String);
+pub(crate) struct MessageId(String);
 
 /// Text that is no message id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no message id: left@right in 3 to 250 printable ASCII characters, without blanks and angle brackets")]
-pub struct NotAMessageId;
+pub(crate) struct MessageIdError;
 
 impl MessageId {
     /// The message id without angle brackets.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl FromStr for MessageId {
-    type Err = NotAMessageId;
+    type Err = MessageIdError;
 
-    fn from_str(text: &str) -> Result<Self, NotAMessageId> {
+    fn from_str(text: &str) -> Result<Self, MessageIdError> {
         let allowed = |b: u8| b.is_ascii_graphic() && b != b'<' && b != b'>';
         let two_sides = text.split_once('@').is_some_and(|(left, right)| !left.is_empty() && !right.is_empty());
         if two_sides && text.len() <= 250 && text.bytes().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NotAMessageId)
+            Err(MessageIdError)
         }
     }
 }

@@ -81,7 +81,13 @@ impl NumberedMail {
     pub(crate) fn composed(self) -> Result<OutboxMail, OperatorError> {
         let StoredMail { to, subject, message_id, text, raw, .. } = self.mail;
         let message_id = message_id.parse().map_err(StoreError::damaged)?;
-        Ok(OutboxMail { to: addresses(&to), subject, message_id, text, raw: raw.into_bytes() })
+        Ok(OutboxMail {
+            to: addresses(to.iter().map(String::as_str)),
+            subject,
+            message_id,
+            text,
+            raw: raw.into_bytes(),
+        })
     }
 }
 
@@ -95,7 +101,7 @@ impl MainServer {
             // A machine's mail is no customer's wish.
             let named = if read.automatic { LicenseServerIds::default() } else { known_ids(store, &read)? };
             let wish = Wish {
-                sender: read.from.as_ref().map(ToString::to_string).unwrap_or_default(),
+                sender: read.sender(),
                 // As it stands, also where it is no address: a contact's it is not.
                 envelope_sender: mail.envelope_from.as_ref().map(|sender| sender.chars().take(ADDRESS).collect()),
                 subject: read.subject.clone().unwrap_or_default(),
@@ -138,10 +144,9 @@ impl MainServer {
         let detail = format!("clear request {number}");
         let note = Note::of_key_pair(AuditAction::ClearRequestReceived, request.thumbprint, &detail);
         audit::append(store, &note.entry(id, &by, now))?;
-        let contacts = addresses(&record.contacts);
+        let contacts = addresses(record.contacts.iter().map(String::as_str));
         if !contacts.is_empty() {
-            let sender = request.sender.parse().ok();
-            let answer = Answer::ClearRequestReceived { license_server_id: id, sender: sender.as_ref() };
+            let answer = Answer::ClearRequestReceived { license_server_id: id, sender: &request.sender };
             self.write_mail(store, &contacts, None, &answer, now)?;
         }
         if self.settings.auto_approve {
@@ -304,8 +309,8 @@ impl MainServer {
         answer: &Answer<'_>,
         now: UtcTime,
     ) -> Result<(), OperatorError> {
-        let contacts = addresses(&record.contacts);
-        let to = if contacts.is_empty() { addresses(slice::from_ref(&request.sender)) } else { contacts };
+        let contacts = addresses(record.contacts.iter().map(String::as_str));
+        let to = if contacts.is_empty() { addresses(request.sender.split(registry::AND)) } else { contacts };
         if to.is_empty() { Ok(()) } else { self.write_mail(store, &to, None, answer, now) }
     }
 
@@ -354,8 +359,8 @@ fn judgement(by: &By, even_so: bool, reserve: bool, now: UtcTime) -> Judgement {
     Judgement { by: by.operator.clone(), reason: by.reason.clone(), even_so, reserve, now }
 }
 
-fn addresses(texts: &[String]) -> Vec<Address> {
-    texts.iter().filter_map(|text| text.parse().ok()).collect()
+fn addresses<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Address> {
+    texts.into_iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 fn stored(mail: OutboxMail) -> StoredMail {

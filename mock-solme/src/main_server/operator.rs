@@ -6,7 +6,7 @@ use solme_sync_protocol::{FileError, KeyThumbprint, LicenseServerId, UtcTime};
 use super::{MainServer, NewLicense};
 use crate::crypto::CryptoError;
 use crate::mail::Address;
-use crate::mail::answers::NotComposed;
+use crate::mail::answers::ComposeError;
 use crate::registry::{
     self, ApproveError, Caution, Clear, ClearError, ClearOutcome, Disabled, LicenseError, Record, ReserveError,
 };
@@ -65,7 +65,7 @@ pub enum OperatorError {
     UnknownMail(u64),
     /// The answer cannot be written.
     #[error(transparent)]
-    Mail(#[from] NotComposed),
+    Mail(#[from] ComposeError),
     /// The file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
@@ -265,8 +265,7 @@ impl MainServer {
                 Err(OperatorError::Store(StoreError::DamagedRecord { .. })) => records::salvage(store, id, now),
                 sound => Ok(sound?),
             };
-            let Record { name, contacts, allocation, .. } = before?;
-            let record = Record { name, contacts, allocation, ..Record::new(id.clone(), now) };
+            let record = registry::reset(before?, now);
             records::delete(store, id)?;
             records::save(store, None, &record)?;
             audit::append(store, &Note::new(AuditAction::Reset, "").entry(id, by, now))?;
@@ -281,6 +280,17 @@ impl MainServer {
         self.journal.clear();
         self.reset_quirks();
         Ok(())
+    }
+
+    /// All that is stored: records, answers, clear requests, mails and audit.
+    pub(crate) fn snapshot(&self) -> Result<rusqlite::Connection, OperatorError> {
+        Ok(self.store.snapshot()?)
+    }
+
+    /// As a main server that was restored from a backup: what came after the snapshot is forgotten, and time goes on.
+    pub(crate) fn restore(&self, snapshot: &rusqlite::Connection) -> Result<(), OperatorError> {
+        self.store.restore(snapshot)?;
+        self.change_clock(|offset| offset)
     }
 
     /// The newest `limit` rows of the audit before `before`, oldest first; of one id, or of all.

@@ -10,7 +10,7 @@ use solme_sync_protocol::{
 
 use super::MainServer;
 use super::journal::{Carrier, Exchange, TraceEntry};
-use crate::conduct::{Leaving, NotRead};
+use crate::conduct::{Leaving, ReadError};
 use crate::crypto::{self, AwsLc, CryptoError};
 use crate::quirks::{Fired, Operation};
 use crate::registry::{Acceptance, Bucket, Clause, Decision, Facts, Fresh, Record, Refused};
@@ -96,7 +96,7 @@ impl MainServer {
         let conduct = &self.settings.conduct;
         let signed = match conduct.read(text, exchange.carrier) {
             Ok(signed) => signed,
-            Err(NotRead { code, detail, cure }) => {
+            Err(ReadError { code, detail, cure }) => {
                 exchange.decided(code.as_str(), "9.1", &detail);
                 return Answer::Problem { code, detail, cure };
             }

@@ -17,7 +17,7 @@ pub struct ClearRequest {
     pub thumbprint: Option<KeyThumbprint>,
     /// The new key pair that the mail names, if it names one.
     pub new_thumbprint: Option<KeyThumbprint>,
-    /// Who sent the mail, as it says: a hint, never a proof.
+    /// Who sent the mail, as it says: a hint, never a proof. Several authors are separated by [`AND`].
     pub sender: String,
     /// Who sent it, as its envelope says: just as easily made up.
     #[serde(default)]
@@ -55,6 +55,10 @@ pub struct FurtherMail {
     #[serde(with = "crate::rfc3339")]
     pub received_at: UtcTime,
 }
+
+/// Between the authors of a mail that has several. No contact has it in its address, so that an author whose address
+/// does is a stranger.
+pub const AND: &str = ", ";
 
 /// Mails that are kept at a request; of those beyond it says how many there were.
 const FURTHER: usize = 10;
@@ -138,7 +142,7 @@ impl ClearRequestState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "caution")]
 pub enum Caution {
-    /// The sender is not among the contacts registered for the id.
+    /// The sender, or one of several, is not among the contacts registered for the id.
     SenderIsNoContact,
     /// The mail says that it is from a contact, and its envelope names somebody who is none.
     EnvelopeSenderIsNoContact {
@@ -249,7 +253,7 @@ fn with_further(request: &ClearRequest, mail: FurtherMail, record: &Record) -> C
 }
 
 fn cautions_of_sender(record: &Record, sender: &str, envelope_sender: Option<&String>) -> Option<Caution> {
-    if !record.is_contact(sender) {
+    if !sender.split(AND).all(|author| record.is_contact(author)) {
         return Some(Caution::SenderIsNoContact);
     }
     let stranger = envelope_sender.filter(|envelope_sender| !record.is_contact(envelope_sender))?;

@@ -123,6 +123,13 @@ impl Record {
     }
 }
 
+/// Forgets key pairs, receipts and reservation, as if the id had just been added. What is allocated to it stays.
+#[must_use]
+pub fn reset(record: Record, now: UtcTime) -> Record {
+    let Record { license_server_id, name, contacts, allocation, .. } = record;
+    Record { name, contacts, allocation, ..Record::new(license_server_id, now) }
+}
+
 /// Disables the id (P 9.5). An id that is disabled already stays as it is.
 #[must_use]
 pub fn disable(record: &Record, disabled: Disabled) -> Record {
@@ -133,4 +140,22 @@ pub fn disable(record: &Record, disabled: Disabled) -> Record {
 #[must_use]
 pub fn enable(record: &Record) -> Record {
     Record { disabled: None, ..record.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::players::{LicenseServer, MainServer, T0};
+    use super::*;
+
+    #[test]
+    fn a_reset_forgets_key_pairs_and_receipts_and_keeps_what_is_allocated() {
+        let mut main_server = MainServer::new();
+        main_server.record.contacts = vec!["it@customer.example".to_owned()];
+        LicenseServer::new().synchronize(&mut main_server).unwrap();
+        main_server.clear();
+        let before = disable(&main_server.record, Disabled { at: T0, by: String::new(), reason: String::new() });
+        let after = reset(before.clone(), T0.plus(9));
+        let new = Record::new(before.license_server_id, T0.plus(9));
+        assert_eq!(after, Record { contacts: before.contacts, allocation: before.allocation, ..new });
+    }
 }

@@ -10,9 +10,12 @@ pub(crate) mod meta;
 pub(crate) mod outbox;
 pub(crate) mod records;
 
+use std::ffi::c_int;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::seams::DurableSteps;
@@ -186,6 +189,26 @@ impl Store {
             None => commit()?,
         }
         Ok(done)
+    }
+
+    /// All that is stored, at one moment.
+    pub(crate) fn snapshot(&self) -> Result<Connection, StoreError> {
+        let mut snapshot = Connection::open_in_memory()?;
+        Backup::new(&self.lock(), &mut snapshot)?.run_to_completion(c_int::MAX, Duration::ZERO, None)?;
+        Ok(snapshot)
+    }
+
+    /// Puts a snapshot in the place of all that is stored. On any error nothing has changed.
+    pub(crate) fn restore(&self, snapshot: &Connection) -> Result<(), StoreError> {
+        let mut connection = self.lock();
+        let mut copy = || {
+            let backup = Backup::new(snapshot, &mut connection)?;
+            Ok(backup.run_to_completion(c_int::MAX, Duration::ZERO, None)?)
+        };
+        match &self.steps {
+            Some(steps) => steps.step("restore a snapshot", copy),
+            None => copy(),
+        }
     }
 
     /// A panic while the lock was held rolled its transaction back: what is there is sound.

@@ -42,7 +42,7 @@ async fn key_pairs_clears_clock_and_audit_survive_a_restart() {
     let mock = start(data.path());
     let mut old = LicenseServer::new(&mock);
     old.synchronize().await.unwrap();
-    mock.clear_key_pair(mock.demo_id(), None, None).unwrap();
+    mock.clear_key_pair(mock.demo_id(), mock_solme::Clear::default()).unwrap();
     let mut new = LicenseServer::new(&mock);
     new.synchronize().await.unwrap();
     mock.advance_clock(366 * 86_400).unwrap();

@@ -2,9 +2,9 @@
 
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
-use mock_solme::mail::ReceivedMail;
-use mock_solme::mail::hand_on::MailServer;
-use mock_solme::registry::{ApproveError, Caution};
+use mock_solme::MailServer;
+use mock_solme::ReceivedMail;
+use mock_solme::{Approval, ApproveError, Caution};
 use mock_solme::{MockSolme, OperatorError};
 use solme_sync_protocol::RefusalCode;
 
@@ -45,9 +45,10 @@ async fn a_real_mail_becomes_a_clear_request_and_its_approval_frees_the_id() {
     assert_eq!((requests[0].request.sender.as_str(), requests[0].request.state.as_str()), (CONTACT, "open"));
     assert!(matches!(requests[0].cautions[..], [Caution::SynchronizedRecently { .. }]));
 
-    let refused = mock.approve_clear_request(requests[0].id, false, false).unwrap_err();
+    let refused = mock.approve_clear_request(requests[0].id, Approval::default()).unwrap_err();
     assert!(matches!(refused, OperatorError::Approve(ApproveError::NeedsEvenSo(_))));
-    let approved = mock.approve_clear_request(requests[0].id, true, false).unwrap();
+    let approved =
+        mock.approve_clear_request(requests[0].id, Approval { even_so: true, ..Approval::default() }).unwrap();
     assert_eq!(approved.request.state.as_str(), "approved");
     assert_eq!(LicenseServer::new(&mock).synchronize().await.unwrap().receipt.key_generation, 2);
 
@@ -65,11 +66,11 @@ async fn two_mails_for_one_clear_are_one_request_and_a_late_one_never_kills_the_
     }
     let requests = mock.clear_requests().unwrap();
     assert_eq!((requests.len(), requests[0].request.further_mails), (1, 1));
-    mock.approve_clear_request(requests[0].id, true, false).unwrap();
+    mock.approve_clear_request(requests[0].id, Approval { even_so: true, ..Approval::default() }).unwrap();
     mock.receive_mail(&mail(CONTACT, "License server id: DEMO-4711")).unwrap();
     let mut new = LicenseServer::new(&mock);
     new.synchronize().await.unwrap();
-    let late = mock.approve_clear_request(requests[0].id + 1, false, false).unwrap();
+    let late = mock.approve_clear_request(requests[0].id + 1, Approval::default()).unwrap();
     assert_eq!(late.request.state.as_str(), "already-done");
     new.synchronize().await.unwrap();
 }
@@ -84,7 +85,7 @@ async fn a_contact_in_from_and_a_stranger_in_the_envelope_needs_even_so() {
         let request = mock.clear_requests().unwrap().pop().unwrap();
         let caution = Caution::EnvelopeSenderIsNoContact { envelope_sender: envelope.to_owned() };
         assert_eq!(request.cautions, [caution]);
-        let refused = mock.approve_clear_request(request.id, false, false).unwrap_err();
+        let refused = mock.approve_clear_request(request.id, Approval::default()).unwrap_err();
         assert!(matches!(refused, OperatorError::Approve(ApproveError::NeedsEvenSo(_))), "{refused}");
         mock.advance_clock(3_600).unwrap();
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
@@ -140,7 +141,7 @@ async fn a_mail_that_names_the_new_key_pair_can_reserve_the_id_for_it() {
     let mut new = LicenseServer::new(&mock);
     let text = format!("License server id: DEMO-4711\r\nNew key pair: {}", new.key.thumbprint());
     mock.receive_mail(&mail(CONTACT, &text)).unwrap();
-    mock.approve_clear_request(1, true, true).unwrap();
+    mock.approve_clear_request(1, Approval { even_so: true, reserve: true, ..Approval::default() }).unwrap();
     let mut thief = LicenseServer::new(&mock);
     assert_eq!(thief.synchronize().await.unwrap_err().code, RefusalCode::KeyPairInUse);
     new.synchronize().await.unwrap();
@@ -166,7 +167,7 @@ async fn a_stranger_hears_the_same_whether_the_id_exists_or_not_and_needs_even_s
 async fn the_decision_goes_to_the_registered_contacts_and_not_to_the_sender() {
     let (mock, server) = in_use().await;
     mock.receive_mail(&mail("mallory@elsewhere.example", "License server id: DEMO-4711")).unwrap();
-    mock.approve_clear_request(1, true, false).unwrap();
+    mock.approve_clear_request(1, Approval { even_so: true, ..Approval::default() }).unwrap();
     let cleared: Vec<_> =
         mock.outbox().unwrap().into_iter().filter(|mail| mail.mail.subject.contains("key pair cleared")).collect();
     assert_eq!(cleared.len(), 1);
@@ -213,4 +214,23 @@ async fn a_mail_of_the_outbox_is_handed_on_to_a_real_mail_server() {
     let handed_on = mock.outbox().unwrap().into_iter().filter(|mail| mail.mail.handed_on_at.is_some());
     assert_eq!(handed_on.map(|mail| mail.mail.to).collect::<Vec<_>>(), [["licensing@solme.se"]]);
     assert_eq!(hand_on(99).await, 404);
+}
+
+#[tokio::test]
+async fn of_several_authors_each_has_to_be_a_contact() {
+    for (authors, known) in [
+        ("it@customer.example", true),
+        ("Anna <it@customer.example>, IT@customer.example", true),
+        ("it@customer.example, mallory@elsewhere.example", false),
+        ("it@customer.example\r\nFrom: mallory@elsewhere.example", false),
+        ("desk: it@customer.example, mallory@elsewhere.example;", false),
+        (&["it@customer.example"; 11].join(", "), false),
+    ] {
+        let mock = MockSolme::start();
+        let mail = ReceivedMail { envelope_from: Some(CONTACT.to_owned()), ..mail(authors, "Please clear DEMO-4711.") };
+        mock.receive_mail(&mail).unwrap();
+        let request = mock.clear_requests().unwrap().pop().unwrap();
+        assert_eq!(request.cautions.is_empty(), known, "{authors}: {request:?}");
+        assert!(known || request.request.sender.contains(", "), "{authors}: {request:?}");
+    }
 }

@@ -11,6 +11,7 @@ mod files;
 mod floods;
 mod hostile_bytes;
 mod large_bodies;
+mod library;
 mod license_server;
 mod mail;
 mod program;

@@ -14,7 +14,7 @@ async fn a_second_server_with_the_same_id_is_refused_until_the_key_pair_is_clear
     let (mut first, mut second) = (LicenseServer::new(&mock), LicenseServer::new(&mock));
     first.synchronize().await.unwrap();
     assert_eq!(second.synchronize().await.unwrap_err().code, RefusalCode::KeyPairInUse);
-    mock.clear_key_pair(mock.demo_id(), None, None).unwrap();
+    mock.clear_key_pair(mock.demo_id(), mock_solme::Clear::default()).unwrap();
     assert_eq!(second.synchronize().await.unwrap().receipt.key_generation, 2);
     assert_eq!(first.synchronize().await.unwrap_err().code, RefusalCode::KeyPairCleared);
 }

@@ -14,55 +14,66 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 use self::words::Words;
 use super::{Address, LICENSING, MessageId, ReceivedMail};
+use crate::registry::AND;
 
 /// License server ids taken from one mail, known ones and unknown ones each; those that follow are left out.
-pub const MAX_LICENSE_SERVER_IDS: usize = 10;
+pub(crate) const MAX_LICENSE_SERVER_IDS: usize = 10;
+
+/// Addresses in `From` that are read.
+const MAX_AUTHORS: usize = 10;
 
 /// Characters of a subject that are read.
 const SUBJECT: usize = 200;
 
 /// What a mail says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadMail {
-    /// Who wrote it: the header `From`, or the envelope sender where that names no one. A hint, never a proof.
-    pub from: Option<Address>,
+pub(crate) struct ReadMail {
+    /// Who wrote it: all addresses of the header `From` (RFC 5322 section 3.6.2), or the envelope sender where that names
+    /// no one. A hint, never a proof.
+    pub(crate) from: Vec<Address>,
+    /// Addresses in `From` beyond those that were read.
+    pub(crate) from_left_out: usize,
     /// The envelope sender: where an answer to the sender goes (RFC 3834 section 4).
-    pub envelope_from: Option<Address>,
+    pub(crate) envelope_from: Option<Address>,
     /// The subject, decoded; its first 200 characters.
-    pub subject: Option<String>,
+    pub(crate) subject: Option<String>,
     /// The name of the mail, for the answer's `In-Reply-To`.
-    pub message_id: Option<MessageId>,
+    pub(crate) message_id: Option<MessageId>,
     /// A machine sent it: it is no customer's wish, and an answer could be answered for ever (RFC 3834 section 2).
-    pub automatic: bool,
+    pub(crate) automatic: bool,
     /// What has the form of a key pair's thumbprint (P 3.2), in order of appearance.
-    pub thumbprints: Vec<KeyThumbprint>,
+    pub(crate) thumbprints: Vec<KeyThumbprint>,
     words: Words,
 }
 
 /// The license server ids of a mail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LicenseServerIds {
+pub(crate) struct LicenseServerIds {
     /// Known ones, in order of appearance.
-    pub known: Vec<LicenseServerId>,
+    pub(crate) known: Vec<LicenseServerId>,
     /// What the mail calls a license server id and is none that is known, in order of appearance.
-    pub unknown: Vec<LicenseServerId>,
+    pub(crate) unknown: Vec<LicenseServerId>,
     /// How many known ones were left out.
-    pub left_out: usize,
+    pub(crate) left_out: usize,
 }
 
 impl ReadMail {
     /// Reads `mail`. There is no mail that cannot be read: what makes no sense is passed over.
-    pub fn read(mail: &ReceivedMail) -> Self {
+    pub(crate) fn read(mail: &ReceivedMail) -> Self {
         let envelope_from = mail.envelope_from.as_deref().and_then(address);
         let headers = MessageParser::default().parse_headers(&mail.raw);
         let headers = headers.as_ref();
-        let author = headers.and_then(|headers| headers.from()?.first()?.address().and_then(address));
-        let from = author.or_else(|| envelope_from.clone());
+        let mut from = headers.map(authors).unwrap_or_default();
+        let from_left_out = from.len().saturating_sub(MAX_AUTHORS);
+        from.truncate(MAX_AUTHORS);
+        if from.is_empty() {
+            from.extend(envelope_from.clone());
+        }
         let subject = headers.and_then(Message::subject).map(str::to_owned);
         let shortened = subject.as_ref().map(|subject| subject.chars().take(SUBJECT).collect());
         let message_id = headers.and_then(|headers| headers.message_id()?.parse().ok());
         let automatic = mail.envelope_from.is_none()
-            || from.as_ref().is_some_and(is_machine)
+            || from.iter().any(is_machine)
             || envelope_from.as_ref().is_some_and(is_machine)
             || headers.is_some_and(says_automatic);
 
@@ -72,11 +83,17 @@ impl ReadMail {
         }
         mime::for_each_text(&mail.raw, &mut |text| words.scan(text));
         let thumbprints = words.take_thumbprints();
-        Self { from, envelope_from, subject: shortened, message_id, automatic, thumbprints, words }
+        Self { from, from_left_out, envelope_from, subject: shortened, message_id, automatic, thumbprints, words }
+    }
+
+    /// Who wrote it, in one line: each address, and that there are more.
+    pub(crate) fn sender(&self) -> String {
+        let left_out = (self.from_left_out > 0).then(|| format!("{} more", self.from_left_out));
+        self.from.iter().map(ToString::to_string).chain(left_out).collect::<Vec<_>>().join(AND)
     }
 
     /// The license server ids of this mail. `is_known` is asked at most 768 times, once for each candidate.
-    pub fn license_server_ids(&self, is_known: impl Fn(&LicenseServerId) -> bool) -> LicenseServerIds {
+    pub(crate) fn license_server_ids(&self, is_known: impl Fn(&LicenseServerId) -> bool) -> LicenseServerIds {
         let (mut ids, mut left_out) = (LicenseServerIds::default(), 0);
         for candidate in self.words.candidates() {
             let is_known = is_known(&candidate.id);
@@ -96,18 +113,24 @@ impl ReadMail {
 
     /// Whether the mail, by its form alone, seems to name a license server id. The answer to the sender depends on
     /// this and never on what is known here ([`super::answers`]).
-    pub fn seems_to_name_a_license_server_id(&self) -> bool {
+    pub(crate) fn seems_to_name_a_license_server_id(&self) -> bool {
         self.seeming_ids() > 0
     }
 
     /// Whether it seems, by its form alone, to name more of them than are looked at.
-    pub fn seems_to_name_too_many(&self) -> bool {
+    pub(crate) fn seems_to_name_too_many(&self) -> bool {
         self.seeming_ids() > MAX_LICENSE_SERVER_IDS
     }
 
     fn seeming_ids(&self) -> usize {
         self.words.candidates().filter(|candidate| candidate.announced || candidate.looks_like_an_id).count()
     }
+}
+
+/// All addresses of all `From` headers: a mail has one, and who writes two does not do it by accident.
+fn authors(headers: &Message<'_>) -> Vec<Address> {
+    let from = headers.header_values("From").filter_map(HeaderValue::as_address);
+    from.flat_map(|addresses| addresses.iter()).filter_map(|author| author.address().and_then(address)).collect()
 }
 
 fn address(text: &str) -> Option<Address> {

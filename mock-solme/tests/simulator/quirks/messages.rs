@@ -13,7 +13,7 @@ const OF_THE_CARRIER: usize = 27;
 fn experienced(mock: &MockSolme) -> Client<'_> {
     let mut first = Client::new(mock);
     assert_eq!(first.file(&first.server.request()), Ok(()));
-    mock.clear_key_pair(mock.demo_id(), None, None).unwrap();
+    mock.clear_key_pair(mock.demo_id(), mock_solme::Clear::default()).unwrap();
     mock.add_license(mock.demo_id(), NewLicense::default()).unwrap();
     let mut client = Client::new(mock);
     for _ in 0..2 {

@@ -46,7 +46,7 @@ fn an_id_is_found_in_every_form_and_encoding_of_a_real_mail_library() {
 fn sender_subject_and_message_id_are_read() {
     let mail = builder("Nyckelpar för DEMO-4711").body("hej".to_owned()).unwrap().formatted();
     let read = read(&mail);
-    assert_eq!(read.from, "anna@customer.example".parse().ok());
+    assert_eq!(read.from, ["anna@customer.example".parse().unwrap()]);
     assert_eq!(read.subject.as_deref(), Some("Nyckelpar för DEMO-4711"));
     assert_eq!(read.message_id, "wish-1@customer.example".parse().ok());
     assert!(!read.automatic);
@@ -213,7 +213,7 @@ fn mails_of_machines_are_told_apart() {
     }
     let bounce = ReceivedMail { envelope_from: None, envelope_to: vec![], raw: text("id DEMO-4711").into_bytes() };
     assert!(ReadMail::read(&bounce).automatic);
-    assert_eq!(ReadMail::read(&bounce).from, None);
+    assert_eq!(ReadMail::read(&bounce).from, []);
 }
 
 proptest! {
