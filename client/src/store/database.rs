@@ -111,7 +111,7 @@ pub(super) fn open(file: &Path) -> Result<Connection, LocalStateFailure> {
     Ok(db)
 }
 
-/// Closes the database and leaves its log, as a crash does: to empty it costs four syncs, and it is opened again soon.
+/// Closes the database and leaves its log, as a crash does: to empty it and begin another costs three syncs.
 pub(super) fn close_for_a_while(db: Connection) -> Result<(), LocalStateFailure> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(db.close().map_err(|(_, error)| error)?)

@@ -1,5 +1,8 @@
 //! The budgets of the project, measured: `cargo bench -p tests`. Ratios are taken in one run, in turns, on one machine.
-//! It ends with 1 where a budget is exceeded. Linux only: the CPU time of a process is read from /proc.
+//! It ends with 1 where a budget is exceeded. `cargo bench -p tests -- license-server` measures the License Server alone.
+//! Linux only: the CPU time of a process is read from /proc.
+
+mod license_server;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,7 @@ use aws_lc_rs::signature::{
 use reqwest::{Certificate, Client};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P384_HKDF_SHA384_AES_256;
 use rustls::crypto::hpke::{Hpke as _, HpkePublicKey};
-use solme_sync_harness::programs::{LicenseServer, MainServer, Programs};
+use solme_sync_harness::programs::{MainServer, Programs};
 use solme_sync_protocol::{Receipt, Request, RequestId, SealingKey, Signed, SigningKey, TrustFile, UtcTime, VERSION};
 use tokio::process::Command;
 
@@ -38,22 +41,21 @@ async fn main() -> Result<ExitCode, Failure> {
     let path = |name: &str| directory.path().join(name);
     let mut table = Table::default();
 
+    let only_the_license_server = std::env::args().any(|argument| argument == "license-server");
     println!("{:<62} {:>10} {:>10}", "", "measured", "budget");
-    cost_of_a_synchronization(&programs, &path("few"), &path("many"), &mut table).await?;
-    table.row("simulator: first answer after the start", first_answer(&programs).await?, 60.0, "ms");
-    let server = Server::start(&programs, &path("data"), 1).await?;
-    let warm = tokio::task::block_in_place(|| warm(&server, &path("warm")))?;
-    table.row("client: a synchronization, warm, in process, p50", warm, 5.0, "ms");
-    table.row(
-        "client: a cold command without network, p50",
-        cold(&programs, &path("cold"), &server).await?,
-        40.0,
-        "ms",
-    );
+    if !only_the_license_server {
+        cost_of_a_synchronization(&programs, &path("few"), &path("many"), &mut table).await?;
+        table.row("simulator: first answer after the start", first_answer(&programs).await?, 60.0, "ms");
+    }
+    let server = Server::start(&programs, &path("data"), 3).await?;
+    license_server::budgets(&programs, directory.path(), &server, &mut table).await?;
     drop(server);
+    if only_the_license_server {
+        return Ok(table.verdict());
+    }
     let suites = suite("client").await? + suite("server").await?;
     table.row("both conformance suites over ours", suites.as_secs_f64(), 15.0, "s");
-    Ok(if table.exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(table.verdict())
 }
 
 /// Prints as it goes.
@@ -63,6 +65,10 @@ struct Table {
 }
 
 impl Table {
+    fn verdict(&self) -> ExitCode {
+        if self.exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+
     fn row(&mut self, what: &str, measured: f64, budget: f64, unit: &str) {
         let exceeded = measured > budget;
         let remark = if exceeded { "  EXCEEDED" } else { "" };
@@ -225,36 +231,6 @@ async fn first_answer(programs: &Programs) -> Result<f64, Failure> {
         let ca = Certificate::from_pem(trust.ca_certificate.as_bytes())?;
         let client = Client::builder().no_proxy().tls_certs_only([ca]).build()?;
         client.get(format!("{}/health", trust.https)).send().await?.error_for_status()?;
-        times.push(began.elapsed());
-    }
-    Ok(p50(times))
-}
-
-/// Milliseconds.
-fn warm(server: &Server, state: &Path) -> Result<f64, Failure> {
-    let run = |words: &[&str]| {
-        let state = state.to_str().unwrap_or_default();
-        let args = ["license-server", "--state", state, "--json"].into_iter().chain(words.iter().copied());
-        let seams =
-            license_server::testing::Seams::default().on_report(|said| assert!(said["cure"].is_null(), "{said:?}"));
-        let began = Instant::now();
-        license_server::testing::run(args.map(Into::into), seams);
-        began.elapsed()
-    };
-    let trust = server.trust_file.to_str().ok_or("the trust file has a strange name")?;
-    run(&["init", "--id", "BENCH-0000000", "--trust", trust]);
-    run(&["synchronize"]);
-    Ok(p50((0..REPETITIONS).map(|_| run(&["synchronize"])).collect()))
-}
-
-/// Milliseconds.
-async fn cold(programs: &Programs, state: &Path, server: &Server) -> Result<f64, Failure> {
-    let local = LicenseServer::new(programs, state.to_owned());
-    local.run(["init", "--id", "BENCH-0000000", "--trust", server.main.ready("trust_file")?]).await?.done()?;
-    let mut times = Vec::new();
-    for _ in 0..REPETITIONS {
-        let began = Instant::now();
-        local.run(["status"]).await?.done()?;
         times.push(began.elapsed());
     }
     Ok(p50(times))
