@@ -4,6 +4,7 @@
 
 mod arbitrary;
 mod bad;
+mod damaged;
 mod golden;
 mod limits;
 mod peer;
