@@ -156,7 +156,7 @@ readers! {
     });
     /// P 15.2: takes two members of one name in a trust file.
     TakesTwoMembersInATrustFile = "takes-two-members-in-a-trust-file" TrustFile last_of_each;
-    /// P 3.1: takes further members of a key, a private half too.
+    /// P 15.1: takes further members of a key, a private half too.
     TakesFurtherMembersOfAKey = "takes-further-members-of-a-key" TrustFile |bytes| document(bytes, |trust| {
         let keys = trust.get_mut("signing_jwks").and_then(Value::as_array_mut).into_iter().flatten();
         for key in keys.filter_map(Value::as_object_mut) {

@@ -1,7 +1,10 @@
 //! Section 12: at most one outstanding request, the same bytes until it ends.
 
+use mock_solme::quirks::{Fault, Operation, Quirk};
 use solme_sync_protocol::RefusalCode;
 
+use super::dishonest::{all_have_happened, arm};
+use super::license_server::Server;
 use super::stage::{ID, Stage, id, operated};
 use crate::conformance::{Case, Finding, Outcome, cases};
 
@@ -16,6 +19,8 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         "12.3" Must a_failure_leaves_it;
         "12.4" Must a_damaged_copy_does_not_end_it;
         "12.5" Should one_more_request_after_an_old_answer;
+        "12.5" Must the_old_answer_stays_applied_where_the_request_after_it_fails;
+        "12.5" Must the_old_answer_stays_applied_where_the_request_after_it_is_refused;
         "12.6" Must key_pair_cleared_makes_it_cleared;
         "12.6" Must key_pair_cleared_by_file_makes_it_cleared;
         "12.6" Must no_other_refusal_makes_it_cleared;
@@ -100,6 +105,38 @@ async fn one_more_request_after_an_old_answer(stage: &Stage) -> Outcome {
     // The answer of before the change is the one that was waiting.
     let status = server.status().await?;
     Finding::unless_equal(&(Some(2), true), &(status.sequence, status.licenses.contains(&new.to_string())))
+}
+
+async fn the_old_answer_stays_applied_where_the_request_after_it_fails(stage: &Stage) -> Outcome {
+    let server = stage.server("a").await?;
+    stage.process(&server.export("a").await?)?;
+    arm(stage, Fault::new(Quirk::Status503).operation(Operation::Synchronize).after(1).next(1))?;
+    server.synchronize().await?.expect_synchronized()?;
+    applied_once(&server).await?;
+    // One that makes no second request, as the SHOULD allows, meets the fault now.
+    server.synchronize().await?;
+    stage.main.disarm_all();
+    server.synchronize().await?.expect_synchronized().map(drop)
+}
+
+async fn the_old_answer_stays_applied_where_the_request_after_it_is_refused(stage: &Stage) -> Outcome {
+    let server = stage.server("a").await?;
+    stage.process(&server.export("a").await?)?;
+    arm(stage, Fault::new(Quirk::ProblemOfAnotherCode).operation(Operation::Synchronize).after(1).next(1))?;
+    let said = server.synchronize().await?;
+    // One that makes no second request, as the SHOULD allows, is not refused.
+    match all_have_happened(stage) {
+        Ok(()) => said.is_refused("temporarily-unavailable")?,
+        Err(_) => drop(said.expect_synchronized()?),
+    }
+    applied_once(&server).await
+}
+
+/// The first answer is there, and nothing came after it.
+async fn applied_once(server: &Server<'_>) -> Outcome {
+    let status = server.status().await?;
+    Finding::unless_equal(&("synchronized", Some(1)), &(status.state.as_str(), status.sequence))?;
+    server.issues().await
 }
 
 async fn key_pair_cleared_makes_it_cleared(stage: &Stage) -> Outcome {

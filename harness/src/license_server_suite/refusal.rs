@@ -93,6 +93,7 @@ async fn key_pair_in_use_is_heard_by_a_reinstalled_server(stage: &Stage) -> Outc
     fs::remove_dir_all(&server.state).map_err(broken)?;
     let reinstalled = stage.server("a").await?;
     reinstalled.synchronize().await?.is_refused("key-pair-in-use")?;
+    reinstalled.is("unsynchronized").await?;
     reinstalled.does_not_issue().await
 }
 

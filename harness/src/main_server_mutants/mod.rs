@@ -65,7 +65,7 @@ pub(crate) const NO_MUTANT: &[(&str, &str)] = &[
     ("13.1", "which listener answers what is no decision of a conduct"),
     ("13.2", "versions of TLS, methods and paths are no decision of a conduct"),
     ("13.11", "what never reaches the rules is no decision of a conduct"),
-    ("13.8", "a content type of a request is not looked at anywhere"),
+    ("13.8", "what a request says of its content type reaches no decision of a conduct"),
     ("14.1", "the rest of section 14 in one sentence"),
     ("14.6", "its rule is 9.7"),
     ("15.1", "the trust file is written before anybody decides anything"),
