@@ -3,7 +3,7 @@
 
 use maud::{Markup, html as markup};
 
-use super::super::super::{clauses as all_clauses, section_title};
+use super::super::super::{clauses as all_clauses, requirement, section_title};
 use super::{CaseReport, CaseResult, Page, Report, duration, mark};
 
 /// More failures than this would make a page of open stories.
@@ -146,9 +146,29 @@ pub(super) fn story(report: &Report, case: &CaseReport, named: bool) -> Markup {
 /// The clause on the web, or in the page's own copy.
 fn clause_link(id: &str, page: Page<'_>) -> String {
     match page.protocol {
-        Some(url) => format!("{url}#{}", heading_anchor(&titled(section_of(id)))),
+        Some(url) => format!("{url}#{}", web_anchor(clause_of(id))),
         None => format!("#P-{}", clause_of(id)),
     }
+}
+
+/// The heading of the section, and the first words of the clause: Markdown has no anchor but for headings, and a browser
+/// that knows text fragments goes on to the words.
+fn web_anchor(clause: &str) -> String {
+    let beginning = first_words(clause);
+    let words: String = beginning.bytes().fold(String::new(), |mut words, byte| {
+        match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' => words.push(char::from(byte)),
+            _ => words.push_str(&format!("%{byte:02X}")),
+        }
+        words
+    });
+    format!("{}:~:text={words}", heading_anchor(&titled(section_of(clause))))
+}
+
+/// As the page shows them: `9.7 [assumption]`.
+fn first_words(clause: &str) -> String {
+    let first = requirement(clause).split(' ').next().unwrap_or_default();
+    format!("{clause} {first}")
 }
 
 /// The anchor that renderers of Markdown give a heading.
@@ -184,5 +204,27 @@ pub(super) fn inline(text: &str) -> Markup {
                 @for (index, part) in part.split('*').enumerate() { @if index % 2 == 1 { em { (part) } } @else { (part) } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_clause_that_is_linked_is_where_the_link_leads() {
+        let page = include_str!("../../../../../protocol/PROTOCOL.md");
+        let anchors: Vec<String> =
+            page.lines().filter_map(|line| line.strip_prefix("## ")).map(heading_anchor).collect();
+        let shown = page.replace("**", "");
+        for clause in all_clauses() {
+            let link = clause_link(&format!("{}/a-case", clause.id), Page { require_all: false, protocol: Some("P") });
+            let (anchor, words) = link.strip_prefix("P#").unwrap().split_once(":~:text=").unwrap();
+            assert_eq!(anchors.iter().filter(|known| *known == anchor).count(), 1, "{link}");
+            assert!(words.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".%".contains(&byte)), "{link}");
+            let begins = format!("- {} ", first_words(&clause.id));
+            assert_eq!(shown.matches(&begins).count(), 1, "{begins}");
+        }
+        assert!(anchors.contains(&"9-rules-of-the-main-server".to_owned()), "as GitHub has it: {anchors:?}");
     }
 }
