@@ -44,6 +44,16 @@ fi
 judged "${judge[@]}" --subject ours --tap "$work/one.tap" --junit "$work/one.xml" --html "$work/one.html"
 judged "${judge[@]}" --subject "$hostile" --tap "$work/hostile.tap" --tap-version 14 --html "$work/hostile.html"
 
+# A main server can be as hostile. It needs the harness as one word.
+printf '#!/bin/sh\nexec %s "$@"\n' "$*" >"$work/harness"
+chmod +x "$work/harness"
+judged "$@" conformance server --seed 1 --only '9.5' --only '16.*' --subject ours \
+    --subject "sh harness/reports/hostile-main-server.sh '$work/harness'" \
+    --tap "$work/main.tap" --junit "$work/main.xml" --html "$work/main.html"
+if LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177]')" "$work"/text "$work"/main.*; then
+    fail "control characters in a report of a main server"
+fi
+
 # prove takes what conforms, fails what does not, and has nothing to say about the form.
 prove "$work/one.tap"
 prove "$work/two.tap" >"$work/proved" 2>&1 && fail "prove passes what does not conform"

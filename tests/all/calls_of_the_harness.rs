@@ -196,6 +196,32 @@ async fn an_interrupted_run_reports_what_is_known() {
     }
 }
 
+#[tokio::test]
+async fn a_hostile_main_server_acts_on_no_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../harness/reports/hostile-main-server.sh");
+    let subject = format!("sh '{script}' '{HARNESS}'");
+    let forms = ["--json", "--junit", "--tap", "--html", "--markdown"];
+    let files = forms.map(|form| [form.to_owned(), format!("{}/{form}", dir.path().display())]);
+    let files: Vec<&str> = files.as_flattened().iter().map(String::as_str).collect();
+    let judge = ["conformance", "server", "--subject", &subject, "--only", "9.5", "--only", "16.*", "--only", "14.1"];
+    let output = call(&[&judge[..], &files].concat()).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let reports = forms.map(|form| std::fs::read_to_string(dir.path().join(form)).unwrap());
+    let terminal = out(&output) + &errors(&output);
+    for text in reports.iter().chain([&terminal]) {
+        let acts =
+            |c: &char| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c) || *c == '\u{2066}';
+        assert_eq!(text.chars().find(acts), None, "{text}");
+        let forged = |line: &&str| line.starts_with("ok 999") || line.starts_with("Bail out!") || *line == "1..1";
+        assert_eq!(text.lines().find(forged), None, "{text}");
+    }
+    let page = &reports[3];
+    assert!(!page.contains("<script>document.title") && page.contains("&lt;script&gt;document.title"), "{page}");
+    // It was heard: what it said is there, made harmless.
+    assert!(reports.iter().all(|text| text.contains("forged")), "{terminal}");
+}
+
 /// The report, once there is one that `wanted` says yes to. Each of them is whole.
 async fn reported(path: &std::path::Path, wanted: impl Fn(&Value) -> bool) -> Value {
     loop {
