@@ -209,7 +209,8 @@ impl Actors {
 
     fn copy(&mut self, from: &str, to: &str) -> Result<Answer> {
         let copy = LicenseServer::new(&self.programs, self.stage.join(to));
-        replace_files(&self.servers[from].state, &copy.state)?;
+        let from = self.servers.get(from).with_context(|| format!("there is no License Server {from:?} to copy"))?;
+        replace_files(&from.state, &copy.state)?;
         self.servers.insert(to.to_owned(), copy);
         self.set_clocks();
         Ok(nothing())
@@ -287,6 +288,16 @@ impl Actors {
             cards.extend(self.cards.get(&name).cloned());
         }
         Ok(cards)
+    }
+
+    /// The ways in which the main server can misbehave.
+    pub(crate) async fn quirks(&self) -> Result<Vec<String>> {
+        let list = self.admin(&["quirks", "list"]).await?.done()?.json;
+        let names = list.as_array().into_iter().flatten().filter_map(|quirk| {
+            let name = quirk.as_str().or(quirk["quirk"].as_str()).or(quirk["name"].as_str());
+            name.map(str::to_owned)
+        });
+        Ok(names.collect())
     }
 
     async fn look_at_the_main_server(&self) -> Result<Card> {

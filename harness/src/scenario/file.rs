@@ -1,7 +1,7 @@
 //! A scenario as it stands in its file.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::action::{Action, COMMON};
 
@@ -21,7 +21,7 @@ pub(crate) struct Scenario {
 }
 
 /// A license server id, its contacts, and the License Servers that are set up with it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Customer {
     /// The license server id.
@@ -35,7 +35,7 @@ pub(crate) struct Customer {
 }
 
 /// One step. With `tell` it is told and judged; without, it is a stage direction that has to succeed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Step {
     pub(crate) tell: Option<String>,
@@ -52,16 +52,36 @@ pub(crate) struct Step {
     pub(crate) next: Option<u64>,
     pub(crate) from: Option<String>,
     pub(crate) subject: Option<String>,
+    #[serde(skip_serializing_if = "is_no")]
     pub(crate) automatic: bool,
+    #[serde(skip_serializing_if = "is_no")]
     pub(crate) dry_run: bool,
+    #[serde(skip_serializing_if = "is_no")]
     pub(crate) reserve: bool,
+    #[serde(skip_serializing_if = "is_no")]
     pub(crate) even_so: bool,
     pub(crate) reason: Option<String>,
+    #[serde(skip_serializing_if = "is_no")]
     pub(crate) decode: bool,
     pub(crate) expect: toml::Table,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
+const fn is_no(flag: &bool) -> bool {
+    !*flag
+}
+
 impl Step {
+    /// A single step, as a scenario has it.
+    ///
+    /// # Errors
+    /// If it has not exactly what its action needs and takes.
+    pub(crate) fn checked(written: toml::Table) -> Result<Self> {
+        let step: Self = written.clone().try_into()?;
+        check(&step, Some(&written))?;
+        Ok(step)
+    }
+
     /// What is done. Every step of a parsed scenario has it.
     pub(crate) fn action(&self) -> Action {
         self.action.unwrap_or(Action::Disarm)
@@ -137,6 +157,23 @@ impl Scenario {
             });
         }
         Ok(scenario)
+    }
+
+    /// The scenario with other steps, as a file has it.
+    pub(crate) fn with_steps(&self, steps: &[Step]) -> String {
+        let text = |text: &str| toml::Value::from(text).to_string();
+        let mut file = format!("title = {}\nabout = {}\n", text(&self.title), text(&self.about));
+        let lines = |table: toml::Table| {
+            let members = table.into_iter().filter(|(_, value)| value.as_table().is_none_or(|table| !table.is_empty()));
+            members.map(|(name, value)| format!("{name} = {value}\n")).collect::<String>()
+        };
+        for customer in self.customer.iter().filter_map(|customer| toml::Table::try_from(customer).ok()) {
+            file += &format!("\n[[customer]]\n{}", lines(customer));
+        }
+        for step in steps.iter().filter_map(|step| toml::Table::try_from(step).ok()) {
+            file += &format!("\n[[step]]\n{}", lines(step));
+        }
+        file
     }
 
     /// The License Servers that play, in the order in which they enter.
@@ -226,6 +263,18 @@ mod tests {
                 assert!(MEMBERS.iter().any(|known| known.name == *member), "{member}");
             }
         }
+    }
+
+    #[test]
+    fn a_scenario_that_is_written_is_read_as_the_same() {
+        let text = include_str!("../../../fixtures/scenarios/key-pair-story.toml");
+        let scenario = Scenario::parse(text).unwrap();
+        let again = Scenario::parse(&scenario.with_steps(&scenario.step)).unwrap();
+        assert_eq!((&again.title, &again.about, &again.step), (&scenario.title, &scenario.about, &scenario.step));
+        assert_eq!(again.customer[0].contacts, scenario.customer[0].contacts);
+        let hostile = Step { tell: Some("\"]]\n[[step]] '''  \u{202e}".into()), ..scenario.step[1].clone() };
+        let again = Scenario::parse(&scenario.with_steps(std::slice::from_ref(&hostile))).unwrap();
+        assert_eq!(again.step, [hostile]);
     }
 
     #[test]

@@ -25,8 +25,8 @@ use crate::usage::Usage;
 use crate::voice::{is_standard_output, write};
 pub(crate) use action::Action;
 pub(crate) use card::{Card, Change, Fact, Kind, Role};
-use file::Scenario;
-use play::Looks;
+pub(crate) use file::{Scenario, Step};
+pub(crate) use play::{Looks, Player};
 use teller::{Manner, Pace, Teller};
 pub(crate) use told::{Beat, LICENSING_DESK, MAIN_SERVER, Story, Told, WORLD};
 pub(crate) use wire::{Exchange, Mail, Members, Message, Outcome};
@@ -69,6 +69,29 @@ pub(crate) struct Telling {
     /// Keep state directories, files and the main server's data in DIR; it must be empty
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    #[command(flatten)]
+    web: Web,
+}
+
+/// The stage in a browser.
+#[derive(clap::Args)]
+struct Web {
+    /// Play the story on a page in the browser, step by step, or freely
+    #[arg(long, conflicts_with_all = ["json", "step", "pace", "junit", "html", "keep"])]
+    web: bool,
+    /// Open the page in the browser
+    #[arg(long, requires = "web")]
+    open: bool,
+    /// Serve the page on this port of 127.0.0.1; a free one without it
+    #[arg(long, requires = "web")]
+    port: Option<u16>,
+}
+
+impl Web {
+    /// Serves the stage until the program is told to stop.
+    async fn serve(&self, text: &str) -> Result<bool> {
+        crate::stage::serve(text, self.port, self.open).await.map(|()| true)
+    }
 }
 
 impl Telling {
@@ -96,6 +119,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
         reference::write(path)?;
         return Ok(true);
     }
+    if arguments.telling.web.web {
+        let [file] = arguments.files.as_slice() else {
+            return Err(Usage("--web has room for one story; name one file".to_owned()).into());
+        };
+        let text = read(file)?;
+        Scenario::parse(&text).with_context(|| format!("{} is not a scenario", file.display()))?;
+        return arguments.telling.web.serve(&text).await;
+    }
     let mut stories = Vec::new();
     for path in &arguments.files {
         let text = read(path)?;
@@ -109,6 +140,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
 
 /// Plays the demo; true if every step came as expected.
 pub(crate) async fn demo(telling: &Telling) -> Result<bool> {
+    if telling.web.web {
+        return telling.web.serve(DEMO).await;
+    }
     let scenario = Scenario::parse(DEMO).context("the demo is not a scenario")?;
     let story = play(&scenario, telling, telling.keep.as_deref()).await?;
     end(&[story], telling)

@@ -77,14 +77,38 @@ impl Player {
         Ok(Self { actors, looks, cards, played: 0, told: 0, directions: Vec::new() })
     }
 
+    /// The ways in which the main server can misbehave.
+    ///
+    /// # Errors
+    /// If it does not say.
+    pub(crate) async fn quirks(&self) -> Result<Vec<String>> {
+        self.actors.quirks().await
+    }
+
     /// Plays a step. What came of it is told if the step is told.
     ///
     /// # Errors
     /// If it cannot be played, or a stage direction does not succeed.
     pub(crate) async fn play(&mut self, step: &Step) -> Result<Option<Told>> {
-        self.played += 1;
-        let number = self.played;
-        let what = || format!("step {number} ({})", step.action().name());
+        let (answer, took) = self.act(step).await?;
+        self.tell(step, answer, took)
+    }
+
+    /// Plays a step that nobody has written before: what comes of it is what was expected, and is written into it.
+    ///
+    /// # Errors
+    /// If it cannot be played.
+    pub(crate) async fn improvise(&mut self, step: &mut Step) -> Result<Told> {
+        if step.tell.is_none() {
+            step.tell = Some(format!("{}: {}", actor(step), step.in_short()));
+        }
+        let (answer, took) = self.act(step).await?;
+        step.expect = as_it_came(step, &answer);
+        self.tell(step, answer, took)?.context("it is told")
+    }
+
+    async fn act(&mut self, step: &Step) -> Result<(Answer, f64)> {
+        let what = || format!("step {} ({})", self.played + 1, step.action().name());
         let start = Instant::now();
         let answer = self.actors.act(step).await.with_context(what)?;
         let took = start.elapsed().as_secs_f64();
@@ -103,6 +127,12 @@ impl Player {
             mails: seen.mails,
             changes: changed,
         });
+        self.played += 1;
+        Ok((answer, took))
+    }
+
+    fn tell(&mut self, step: &Step, answer: Answer, took: f64) -> Result<Option<Told>> {
+        let what = || format!("step {} ({})", self.played, step.action().name());
         let (expected, got) = compared(step, &answer).with_context(what)?;
         let Some(tell) = &step.tell else {
             if expected != got {
@@ -163,6 +193,33 @@ fn compared(step: &Step, answer: &Answer) -> Result<(String, String)> {
         got.push((member, shown(&came)));
     }
     Ok((in_words(&expected), in_words(&got)))
+}
+
+/// What has to come of a step when it is played again: what came of it, as far as it says how it went.
+fn as_it_came(step: &Step, answer: &Answer) -> toml::Table {
+    const TELLING: [&str; 4] = ["outcome", "may_issue", "code", "state"];
+    let answers = step.action().form().answers;
+    let telling = TELLING.into_iter().filter(|member| answers.contains(member));
+    let came = telling.filter_map(|member| {
+        let value = match &answer.json[member] {
+            Value::String(text) => toml::Value::from(text.as_str()),
+            Value::Bool(flag) => toml::Value::from(*flag),
+            _ => return None,
+        };
+        Some((member.to_owned(), value))
+    });
+    let mut expect: toml::Table = came.collect();
+    if expect.get("code").is_some_and(|code| Some(code) == expect.get("outcome")) {
+        expect.remove("code");
+    }
+    // Of a License Server that was refused, its state is told by its card.
+    if expect.contains_key("outcome") || expect.contains_key("may_issue") {
+        expect.remove("state");
+    }
+    if expect.is_empty() && answer.exit != 0 {
+        expect.insert("exit".to_owned(), i64::from(answer.exit).into());
+    }
+    expect
 }
 
 fn in_words(members: &[(&String, String)]) -> String {

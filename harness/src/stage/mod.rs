@@ -1,17 +1,21 @@
 //! The stage: a story as a sequence diagram that people want to look at, on one self-contained page.
 //!
-//! `cards.rs` draws who plays and what they have, `drawing.rs` what happens between them, `letter.rs` what an arrow opens.
+//! `live.rs` serves it while it is played, `hands.rs` has the buttons with which people play themselves. `cards.rs` draws who plays and what they have, `drawing.rs` what happens between them, `letter.rs` what an arrow opens.
 //! All of it is drawn here and in one way; the script only shows and hides. What others wrote is shown through `printable`.
 
 mod cards;
 mod drawing;
+mod hands;
 mod letter;
+mod live;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use sha2::{Digest as _, Sha256};
 use solme_sync_protocol::printable;
+
+pub(crate) use live::serve;
 
 use crate::scenario::{LICENSING_DESK, MAIN_SERVER, Story};
 
@@ -28,6 +32,13 @@ impl Lanes {
     /// The desk and the main server first, so that License Servers can be added on the right.
     pub(crate) fn new<'a>(servers: impl IntoIterator<Item = &'a str>) -> Self {
         Self([LICENSING_DESK, MAIN_SERVER].into_iter().chain(servers).map(str::to_owned).collect())
+    }
+
+    /// Somebody new is on the right of all others.
+    fn enter(&mut self, name: &str) {
+        if !self.0.iter().any(|known| known == name) {
+            self.0.push(name.to_owned());
+        }
     }
 
     fn of(&self, name: &str) -> Option<usize> {

@@ -10,6 +10,8 @@
   const stage = {
     /** The step that is shown; -1 before the first. */
     here: -1,
+    /** What links to a step; a page whose fragment has something else as well sets it. */
+    fragment: (id) => `#${id}`,
     /** Asked for when there is no next step; a page that can play on sets it. True if one will come. */
     beyond: () => false,
     steps: () => all(document, ".step"),
@@ -26,7 +28,7 @@
       });
       const step = steps[stage.here];
       cards(step);
-      if (hash) history.replaceState(null, "", `#${step.id}`);
+      if (hash) history.replaceState(null, "", stage.fragment(step.id));
       if (scroll) step.scrollIntoView({ block: "nearest", behavior: motion.matches ? "auto" : "smooth" });
       if (focus) step.focus({ preventScroll: true });
       told();
@@ -83,7 +85,7 @@
     story.style.setProperty("--heads", `${head.offsetHeight + 8}px`);
   };
 
-  const told = () => {
+  const told = stage.told = () => {
     const steps = stage.steps();
     for (const place of all(document, ".place")) place.textContent = steps.length ? `${stage.here + 1} of ${steps.length}` : "";
     for (const button of all(document, "[data-go=play]")) {
@@ -128,7 +130,7 @@
 
   // A link to a step, or to an arrow of it, shows both.
   const follow = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)).split("/").pop());
     const step = target?.closest(".step");
     if (!step) return false;
     if (target.matches(".arrow")) target.open = true;
