@@ -4,7 +4,7 @@ export interface IdRecord {
   name: string | null;
   contacts: string[];
   added_at: string;
-  disabled: { at: string; reason: string } | null;
+  disabled: { at: string; by: string; reason: string } | null;
   allocation_revision: number;
   licenses: number;
   key_thumbprint: string | null;
@@ -76,6 +76,14 @@ export interface Numbered {
   [further: string]: unknown;
 }
 
+/** A request by e-mail to clear a key pair. */
+export interface ClearRequest {
+  id: number;
+  license_server_id: string;
+  thumbprint: string | null;
+  [further: string]: unknown;
+}
+
 /** Who does it and why, for the audit. */
 export interface By {
   operator?: string;
@@ -129,9 +137,9 @@ export class AdminApi {
   ): Promise<unknown>;
   reserveFor(id: string, thumbprint: string | null, by?: Pick<By, "operator">): Promise<KeyPair>;
 
-  clearRequests(listing?: { id?: string; limit?: number }): Promise<Numbered[]>;
-  approveClearRequest(number: number, options?: { evenSo?: boolean; reserve?: boolean } & By): Promise<Numbered>;
-  rejectClearRequest(number: number, by?: By): Promise<Numbered>;
+  clearRequests(listing?: { id?: string; limit?: number }): Promise<ClearRequest[]>;
+  approveClearRequest(number: number, options?: { evenSo?: boolean; reserve?: boolean } & By): Promise<ClearRequest>;
+  rejectClearRequest(number: number, by?: By): Promise<ClearRequest>;
   outbox(listing?: { limit?: number }): Promise<Numbered[]>;
   mail(number: number): Promise<Numbered>;
 
