@@ -38,7 +38,7 @@ pub(super) struct Global {
     /// Admin API of the running simulator: `admin` of its ready line
     #[arg(long, value_name = "URL", global = true, env = "MOCK_SOLME_ADMIN_URL")]
     pub(super) admin_url: Option<String>,
-    /// Its token: `admin_token` of its ready line
+    /// Admin token, printed as `admin_token` when `serve` starts
     #[arg(long, global = true, env = "MOCK_SOLME_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
     /// Who does it, for the audit
@@ -362,7 +362,7 @@ pub(super) enum KeyPair {
         /// Only if this one is in use
         #[arg(long, allow_hyphen_values = true)]
         thumbprint: Option<KeyThumbprint>,
-        /// Even if it has synchronized within the last 30 days
+        /// Clear it even if it synchronized within the last 30 days
         #[arg(long, requires = "reason")]
         even_so: bool,
         /// Why, for the audit

@@ -113,8 +113,14 @@ pub(crate) fn append(connection: &Connection, entry: &NewAuditEntry) -> Result<(
         entry.thumbprint.map(String::from),
         entry.detail,
     ])?;
+    connection
+        .prepare_cached("DELETE FROM audit WHERE number <= ?1")?
+        .execute([connection.last_insert_rowid() - KEPT])?;
     Ok(())
 }
+
+/// Rows that are kept: the newest ones.
+const KEPT: i64 = 1_000_000;
 
 /// The newest `limit` rows before `before`, oldest first; of one id, or of all.
 pub(crate) fn list(

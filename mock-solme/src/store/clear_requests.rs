@@ -6,11 +6,23 @@ use solme_sync_protocol::LicenseServerId;
 use super::{StoreError, from_json, to_json};
 use crate::registry::ClearRequest;
 
-/// Stores a new one. Its number.
+/// Requests that are kept once they are closed: those among the newest so many.
+const KEPT: i64 = 100_000;
+
+/// Stores a new one, and forgets the closed ones beyond those that are kept. Its number.
 pub(crate) fn insert(connection: &Connection, request: &ClearRequest) -> Result<u64, StoreError> {
     let sql = "INSERT INTO clear_request (license_server_id, request) VALUES (?1, ?2)";
     connection.execute(sql, params![request.license_server_id.as_str(), to_json(request)?])?;
-    u64::try_from(connection.last_insert_rowid()).map_err(StoreError::damaged)
+    let number = connection.last_insert_rowid();
+    forget_closed(connection, number - KEPT)?;
+    u64::try_from(number).map_err(StoreError::damaged)
+}
+
+/// Up to this number. Open ones stay: of an id and key pair there is one.
+fn forget_closed(connection: &Connection, up_to: i64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM clear_request WHERE id <= ?1 AND json_type(request, '$.state') = 'object'";
+    connection.prepare_cached(sql)?.execute([up_to])?;
+    Ok(())
 }
 
 pub(crate) fn update(connection: &Connection, number: u64, request: &ClearRequest) -> Result<(), StoreError> {
@@ -47,4 +59,41 @@ pub(crate) fn list(
     }
     requests.reverse();
     Ok(requests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::{ClearRequestState, ClosedAs};
+    use crate::store::Store;
+    use solme_sync_protocol::UtcTime;
+
+    #[test]
+    fn closed_requests_beyond_the_ceiling_are_forgotten_and_open_ones_never() {
+        let at = UtcTime::from_secs(1_800_000_000);
+        let (by, reason, overridden) = (String::new(), String::new(), Vec::new());
+        let closed = ClearRequestState::Closed { closed_as: ClosedAs::Approved, at, by, reason, overridden };
+        let request = |state: &ClearRequestState| ClearRequest {
+            license_server_id: "DEMO-1".parse().unwrap(),
+            thumbprint: None,
+            new_thumbprint: None,
+            sender: String::new(),
+            envelope_sender: None,
+            subject: String::new(),
+            received_at: at,
+            ids_left_out: 0,
+            further_mails: 0,
+            further: Vec::new(),
+            state: state.clone(),
+        };
+        let store = Store::in_memory().unwrap();
+        let kept = store.read(|store| {
+            for state in [&closed, &ClearRequestState::Open, &closed, &closed] {
+                insert(store, &request(state))?;
+            }
+            forget_closed(store, 3)?;
+            list(store, None, None, 9)
+        });
+        assert_eq!(kept.unwrap().into_iter().map(|(number, _)| number).collect::<Vec<_>>(), [2, 4]);
+    }
 }
