@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The stage in a real browser: stage.mjs, with Chromium of the system's packages.
+#
+#   tests/browser/stage.sh HARNESS [SCREENSHOTS]     HARNESS is the program, for example target/release/harness
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# A Debian package that a check needs and that the machine may lack.
+needs() {
+    command -v "$1" >/dev/null && return
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$2"
+}
+needs npm npm
+needs chromium chromium
+
+[ $# -ge 1 ] || {
+    echo "tests/browser/stage.sh: name the program: target/release/harness" >&2
+    exit 2
+}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+npm install --silent --no-fund --no-audit --prefix "$work" playwright-core@1.65.1
+cp tests/browser/stage.mjs "$work"
+CHROMIUM=$(command -v chromium) node "$work/stage.mjs" "$(realpath "$1")" "${@:2}"
