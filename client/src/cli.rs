@@ -150,6 +150,23 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "COMMAND")]
         warning_command: Option<String>,
     },
+    /// Show the License Server Manager: this server in a browser on this computer, until stopped
+    ///
+    /// It prints one address for a browser on this computer. Whoever has that address may use the Manager, so keep it to
+    /// yourself. A page that is open comes back when the Manager is started again.
+    Manager {
+        #[command(flatten)]
+        network: Network,
+        /// The port of 127.0.0.1 [default: that of the last time, or a free one]
+        #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
+        /// Open the browser
+        #[arg(long)]
+        open: bool,
+        /// The server name that users enter in AVIX [default: the name of this computer]
+        #[arg(long, value_name = "NAME")]
+        server_name: Option<String>,
+    },
     /// Write shell completions to standard output
     Completions {
         /// The shell
@@ -249,7 +266,8 @@ impl Cli {
             Verb::Synchronize { network }
             | Verb::Doctor { network }
             | Verb::Config { network }
-            | Verb::Serve { network, .. } => Flags {
+            | Verb::Serve { network, .. }
+            | Verb::Manager { network, .. } => Flags {
                 connect_limit: network.connect_limit,
                 total_limit: network.total_limit,
                 proxy: network.proxy.clone(),

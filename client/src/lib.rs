@@ -13,12 +13,14 @@
 //! - `store` keeps: one SQLite database and one key file, changed in numbered durable steps.
 //! - `transport` carries: two ports, directly or through a proxy, every failure told apart by its source.
 //! - `command` acts: one file for each verb of the command line.
+//! - `manager` shows: the License Server Manager, a page over [`LicenseServer`].
 
 mod cli;
 mod clock;
 mod command;
 mod conduct;
 mod core;
+mod manager;
 mod on_paper;
 mod output;
 mod run;

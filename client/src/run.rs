@@ -11,6 +11,7 @@ use solme_sync_protocol::{printable, printable_lines};
 use crate::cli::{Cli, Verb};
 use crate::clock::Span;
 use crate::command::{self, Context};
+use crate::manager;
 use crate::output::{Error, Exit, Report};
 use crate::seams::Seams;
 use crate::settings::Settings;
@@ -49,6 +50,10 @@ pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
         let settings = Settings::resolve(cli.flags(), &|name| std::env::var_os(name))?;
         if let Verb::Config { .. } = cli.verb {
             return Ok(Report::new(Exit::Done, settings.to_json(), settings.to_text()));
+        }
+        if let Verb::Manager { port, open, server_name, .. } = cli.verb {
+            let options = manager::Options { port, open, server_name };
+            return manager::run(settings, offset, options, cli.json);
         }
         command::run(&mut Context::new(settings, offset, seams), cli.verb, cli.json)
     });

@@ -165,6 +165,11 @@ impl LicenseServer {
         command::automatic(&self.context(), Some(mode))
     }
 
+    /// Differs after every change of the state.
+    pub(crate) fn stamp(&self) -> impl Eq + Send + use<> {
+        self.context().place.stamp()
+    }
+
     /// With another clock than that of this computer.
     pub(crate) fn with_clock(self, clock: LocalClock) -> Self {
         Self { clock: Some(clock), ..self }

@@ -85,7 +85,7 @@ impl Automatic {
         idle.then(|| format!("automatic synchronization is {}, but `license-server serve` does not run", self.mode))
     }
 
-    fn next_step(&self) -> String {
+    pub(crate) fn next_step(&self) -> String {
         match (self.mode, self.serving) {
             (Mode::Off, _) => "run `license-server synchronize` yourself, at least every 366 days.".to_owned(),
             (_, false) => "start `license-server serve` and keep it running.".to_owned(),

@@ -218,7 +218,7 @@ impl Diagnosis {
 }
 
 impl Checked {
-    fn is_wrong(&self) -> bool {
+    pub(crate) fn is_wrong(&self) -> bool {
         !self.ok && self.code != NOT_CHECKED
     }
 }

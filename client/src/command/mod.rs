@@ -33,8 +33,8 @@ pub(crate) use may_issue::ask;
 pub use new_key_pair::NewKeyPair;
 pub(crate) use new_key_pair::new_key_pair;
 pub use outcome::{Answered, Synchronization};
-pub(crate) use request_clear::request_clear;
 pub use request_clear::{ClearRequest, ClearRequestBy};
+pub(crate) use request_clear::{host_and_port, request_clear};
 pub(crate) use status::status;
 pub use status::{AllocatedLicense, Clock, OutstandingRequest, Status};
 pub(crate) use synchronize::{exchange, once};
@@ -184,7 +184,9 @@ pub(crate) fn run(context: &mut Context, verb: Verb, as_json: bool) -> Result<Re
         Verb::Init { id, trust } => init::run(context, &id, &trust),
         Verb::Synchronize { .. } => Ok(synchronize::once(context, context.transport())?.report()),
         Verb::Doctor { .. } => Ok(doctor::diagnosis(context, context.transport()).report()),
-        Verb::Completions { .. } | Verb::ManPages { .. } | Verb::Config { .. } => unreachable!("they need no state"),
+        Verb::Completions { .. } | Verb::ManPages { .. } | Verb::Config { .. } | Verb::Manager { .. } => {
+            unreachable!("they need no context")
+        }
         Verb::Status => Ok(status::status(context)?.report()),
         Verb::MayIssue { license_number } => Ok(may_issue::ask(context, license_number.as_ref())?.report()),
         Verb::NewKeyPair { yes } => new_key_pair::run(context, yes),

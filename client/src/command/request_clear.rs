@@ -170,7 +170,7 @@ fn send(mail: &Message, host: &str, port: u16) -> Result<(), Error> {
     })
 }
 
-fn host_and_port(text: &str) -> Result<(&str, u16), Error> {
+pub(crate) fn host_and_port(text: &str) -> Result<(&str, u16), Error> {
     let wrong = || usage(format!("{text:?} is not a mail server; expected HOST:PORT"));
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     let host = host.trim_start_matches('[').trim_end_matches(']');

@@ -29,7 +29,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// Differs after every change of the state.
-    pub(crate) fn stamp(&self) -> impl Eq + use<> {
+    pub(crate) fn stamp(&self) -> impl Eq + Send + use<> {
         let of = |name: &str| {
             let file = fs::metadata(self.path.join(name)).ok()?;
             Some((file.modified().ok()?, file.len()))
