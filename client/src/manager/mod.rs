@@ -6,6 +6,8 @@
 mod answers;
 mod carried;
 mod shell;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::fs;

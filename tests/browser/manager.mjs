@@ -1,0 +1,113 @@
+// The License Server Manager, as a person uses it, in Chromium: each entry of its menu, by mouse and keyboard; the page
+// while its program ends and comes back; a wrong token.
+//
+//   node manager.mjs WORK SCREENSHOTS     with playwright-core installed; run.sh calls it
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const [work, screenshots] = process.argv.slice(2);
+const state = join(work, "server");
+const ready = JSON.parse(readFileSync(join(work, "ready.json"), "utf8"));
+execFileSync(process.env.LICENSE_SERVER, ["--state", state, "init", "--id", "DEMO-4711", "--trust", ready.trust_file]);
+
+const start = async () => {
+  const program = spawn(process.env.LICENSE_SERVER, ["--state", state, "manager", "--json"], { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await once(program.stdout, "data");
+  return { program, address: JSON.parse(line).address };
+};
+let { program, address } = await start();
+process.on("exit", () => program.kill());
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
+const complaints = [];
+page.on("pageerror", (error) => complaints.push(String(error)));
+page.on("console", (message) => { if (message.text().includes("Content Security Policy")) complaints.push(message.text()); });
+await page.goto(address);
+
+const from_menu = async (name) => { await page.click("#server-menu"); await page.getByRole("menuitem", { name }).click(); };
+const close = (id) => page.locator(`#${id} [data-close]`).click();
+
+await page.getByText("No license may be issued", { exact: true }).waitFor();
+await from_menu("Synchronize Server");
+await page.locator("#synchronize .note.good").waitFor();
+assert.equal(await page.locator("#synchronize [data-state=done]").count(), 4);
+if (screenshots) await page.screenshot({ path: join(screenshots, "synchronize.png") });
+await close("synchronize");
+await page.getByText("May issue licenses").waitFor();
+assert.equal(await page.locator("#days").textContent(), "366");
+assert.equal(await page.locator("h1").textContent(), "DEMO-4711");
+assert.ok(await page.locator("#license tbody tr").count() > 0);
+console.log("manager: synchronizes, with its phases, and shows licenses and days left");
+
+await page.click("#server-menu");
+await page.locator("[data-mode=weekly]").click();
+await page.locator("[data-mode=weekly][aria-checked=true]").waitFor({ state: "attached" });
+console.log("manager: automatic synchronization each week");
+
+await from_menu("Synchronize via file…");
+const [download] = await Promise.all([page.waitForEvent("download"), page.click("#export")]);
+const request = join(work, "request.solme");
+await download.saveAs(request);
+const response_file = join(work, "response.solme");
+execFileSync(process.env.MOCK_SOLME, ["--admin-url", ready.admin, "--token", ready.admin_token, "process-request", request, "--out", response_file]);
+await page.setInputFiles("#response", request);
+await page.locator("#checked .note.bad").waitFor();
+assert.ok(await page.locator("#import").isDisabled());
+await page.setInputFiles("#response", response_file);
+await page.locator("#checked .note.good").waitFor();
+await page.click("#import");
+await page.getByText("The response was imported").waitFor();
+await close("file");
+console.log("manager: synchronizes via file; a wrong file is named and cannot be imported");
+
+await from_menu("Request to clear the key pair…");
+await page.fill("#from", "it@customer.example");
+await page.click("#clear-form button");
+assert.match(await page.locator("#clear .mail").textContent(), /To: licensing@solme\.se/);
+await close("clear");
+await from_menu("Run diagnostics");
+await page.locator("#diagnostics .checks li.good").first().waitFor();
+assert.equal(await page.locator("#diagnostics .checks li").count(), 11);
+await close("diagnostics");
+console.log("manager: writes the mail, runs diagnostics");
+
+await page.focus("#server-menu");
+await page.keyboard.press("ArrowDown");
+assert.equal(await page.evaluate(() => document.activeElement.dataset.do), "synchronize");
+await page.keyboard.press("End");
+await page.keyboard.press("Enter");
+await page.locator("#diagnostics .checks").waitFor();
+await page.keyboard.press("Escape");
+assert.ok(await page.locator("#diagnostics").isHidden());
+console.log("manager: by keyboard");
+
+program.kill();
+await page.getByText("The program has ended").waitFor();
+const again = await start();
+assert.equal(again.address, address);
+program = again.program;
+await page.locator("html[data-connection=up]").waitFor();
+await page.locator("#connection:not(.shown)").waitFor({ state: "attached" });
+console.log("manager: says when its program has ended, and comes back with it");
+
+for (const theme of ["light", "dark"]) {
+  for (const width of [360, 900, 1600]) {
+    await page.emulateMedia({ colorScheme: theme });
+    await page.setViewportSize({ width, height: 1000 });
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(over <= 0, `${over} px too wide at ${width}`);
+    if (screenshots) await page.screenshot({ path: join(screenshots, `manager-${width}-${theme}.png`), fullPage: true });
+  }
+}
+const stranger = await browser.newPage();
+await stranger.goto(address.replace(/#.*/, "#wrong"));
+await stranger.getByText("This address is not valid any more").waitFor();
+assert.equal(await stranger.locator("#days").count(), 0);
+console.log("manager: a wrong token gets nothing");
+assert.deepEqual(complaints, []);
+await browser.close();
