@@ -5,26 +5,44 @@ use std::path::Path;
 use std::time::Instant;
 
 use license_server::{Connection, Direct, Failure as Unreached, HttpAnswer, Network, PayloadName, Transport};
-use solme_sync_harness::programs::{LicenseServer, Programs};
+use reqwest::{Certificate, Client};
+use solme_sync_harness::programs::{LicenseServer, MainServer, Programs};
 use solme_sync_protocol::TrustFile;
 
-use super::{Failure, REPETITIONS, Server, Table, p50};
+use crate::{Failure, REPETITIONS, Table, p50};
 
-/// All of them.
-pub(super) async fn budgets(
-    programs: &Programs,
-    folder: &Path,
-    server: &Server,
-    table: &mut Table,
-) -> Result<(), Failure> {
+/// All of them, and how long the simulator takes until it answers the first.
+pub(crate) async fn measure(programs: &Programs, folder: &Path, table: &mut Table) -> Result<(), Failure> {
     let path = |name: &str| folder.join(name);
-    tokio::task::block_in_place(|| library(server, &path("library"), table))?;
-    let warm = tokio::task::block_in_place(|| warm(server, &path("warm")))?;
-    table.row("client: a synchronization, warm, in process, p50", warm, 5.0, "ms");
-    let [status, synchronize] = cold(programs, &path("cold"), server).await?;
-    table.row("client: a cold command without network, p50", status, 40.0, "ms");
-    table.row("client: a cold synchronization, p50", synchronize, 20.0, "ms");
+    table.row("simulator: first answer after the start", first_answer(programs).await?, 15.0, "ms");
+    let server = MainServer::start_command(programs, MainServer::command(programs, &path("data"))).await?;
+    for id in ["LIBRARY", "WARM", "COLD"] {
+        server.admin(["ids", "add", id]).await?.done()?;
+        server.admin(["licenses", "add", id]).await?.done()?;
+    }
+    let trust = server.ready("trust_file")?;
+    tokio::task::block_in_place(|| library(trust, &path("library"), table))?;
+    let warm = tokio::task::block_in_place(|| warm(trust, &path("warm")))?;
+    table.row("License Server: a synchronization, warm, in process, p50", warm, 5.0, "ms");
+    let [status, synchronize] = cold(programs, &path("cold"), trust).await?;
+    table.row("License Server: a cold `synchronize`, p50", synchronize, 20.0, "ms");
+    table.row("License Server: a cold `status`, p50", status, 5.0, "ms");
     Ok(())
+}
+
+/// From the start of a process with a fresh CA to an answer over TLS. Milliseconds.
+async fn first_answer(programs: &Programs) -> Result<f64, Failure> {
+    let mut times = Vec::new();
+    for _ in 0..REPETITIONS {
+        let began = Instant::now();
+        let main = MainServer::start(programs, [] as [&str; 0]).await?;
+        let trust = TrustFile::parse(&std::fs::read(main.ready("trust_file")?)?)?;
+        let ca = Certificate::from_pem(trust.ca_certificate.as_bytes())?;
+        let client = Client::builder().no_proxy().tls_certs_only([ca]).build()?;
+        client.get(format!("{}/health", trust.https)).send().await?.error_for_status()?;
+        times.push(began.elapsed());
+    }
+    Ok(p50(times))
 }
 
 /// A way to the main server that notes when it is used.
@@ -78,8 +96,9 @@ const PHASES: [&str; 6] = [
 ];
 
 /// What a program pays that has the License Server in it: the whole, and each phase.
-fn library(server: &Server, state: &Path, table: &mut Table) -> Result<(), Failure> {
-    let local = license_server::LicenseServer::init(state, "BENCH-0000000".parse()?, &server.trust)?;
+fn library(trust: &str, state: &Path, table: &mut Table) -> Result<(), Failure> {
+    let trust = TrustFile::parse(&std::fs::read(trust)?)?;
+    let local = license_server::LicenseServer::init(state, "LIBRARY".parse()?, &trust)?;
     let moments = RefCell::default();
     let direct = Watched { inner: Direct::new(Network::default()), moments: &moments };
     let (mut whole, mut phases) = (Vec::new(), PHASES.map(|phase| (phase, Vec::new())));
@@ -96,7 +115,7 @@ fn library(server: &Server, state: &Path, table: &mut Table) -> Result<(), Failu
             times.push(moments[n + 1] - moments[n]);
         }
     }
-    table.row("client: a synchronization, warm, library, p50", p50(whole), 5.0, "ms");
+    table.row("License Server: a synchronization, warm, library, p50", p50(whole), 5.0, "ms");
     for (phase, times) in phases {
         println!("  {phase:<60} {:>8.2} ms", p50(times));
     }
@@ -104,7 +123,7 @@ fn library(server: &Server, state: &Path, table: &mut Table) -> Result<(), Failu
 }
 
 /// Milliseconds.
-fn warm(server: &Server, state: &Path) -> Result<f64, Failure> {
+fn warm(trust: &str, state: &Path) -> Result<f64, Failure> {
     let run = |words: &[&str]| {
         let state = state.to_str().unwrap_or_default();
         let args = ["license-server", "--state", state, "--json"].into_iter().chain(words.iter().copied());
@@ -114,16 +133,15 @@ fn warm(server: &Server, state: &Path) -> Result<f64, Failure> {
         license_server::testing::run(args.map(Into::into), seams);
         began.elapsed()
     };
-    let trust = server.trust_file.to_str().ok_or("the trust file has a strange name")?;
-    run(&["init", "--id", "BENCH-0000001", "--trust", trust]);
+    run(&["init", "--id", "WARM", "--trust", trust]);
     run(&["synchronize"]);
     Ok(p50((0..REPETITIONS).map(|_| run(&["synchronize"])).collect()))
 }
 
 /// Milliseconds: a `status`, and a `synchronize`.
-async fn cold(programs: &Programs, state: &Path, server: &Server) -> Result<[f64; 2], Failure> {
+async fn cold(programs: &Programs, state: &Path, trust: &str) -> Result<[f64; 2], Failure> {
     let local = LicenseServer::new(programs, state.to_owned());
-    local.run(["init", "--id", "BENCH-0000002", "--trust", server.main.ready("trust_file")?]).await?.done()?;
+    local.run(["init", "--id", "COLD", "--trust", trust]).await?.done()?;
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..REPETITIONS {
         for (verb, times) in ["status", "synchronize"].into_iter().zip(&mut times) {
