@@ -1,23 +1,25 @@
 //! What the main server keeps, in SQLite: in memory, or durable in a data directory. Rows are per id, so the cost of a
 //! synchronization does not depend on how many ids there are.
 //!
-//! Every change is one transaction, audit row included. The modules below are the tables; they decide nothing.
+//! Every change is whole, audit row included, and durable before anyone is told of it; see [`group`]. The other modules
+//! below are the tables; they decide nothing.
 
 pub(crate) mod answers;
 pub(crate) mod audit;
 pub(crate) mod clear_requests;
+mod group;
 pub(crate) mod meta;
 pub(crate) mod outbox;
 pub(crate) mod records;
 
 use std::ffi::c_int;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, TransactionBehavior};
 
+use self::group::Groups;
 use crate::seams::DurableSteps;
 
 /// Prepared statements that are kept: more than there are.
@@ -103,6 +105,9 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
+    /// The changes of a group, this one's among them, could not be made durable. None of them was made.
+    #[error("the store: {0}")]
+    NotCommitted(String),
     /// Written by another version of this program.
     #[error("the store has schema version {found}, this program understands {SCHEMA_VERSION}")]
     SchemaVersion {
@@ -135,9 +140,7 @@ impl StoreError {
 
 /// The store: one connection, so that there is one writer.
 pub(crate) struct Store {
-    connection: Mutex<Connection>,
-    /// Counts and reports commits; `None` in memory, where nothing is durable.
-    steps: Option<DurableSteps>,
+    groups: Groups,
 }
 
 impl Store {
@@ -146,7 +149,7 @@ impl Store {
         let mut connection = Connection::open_in_memory()?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         create_tables(&mut connection)?;
-        Ok(Self { connection: Mutex::new(connection), steps: None })
+        Ok(Self { groups: Groups::new(connection, None) })
     }
 
     /// The store in this file. What was committed survives SIGKILL and power failure.
@@ -165,55 +168,38 @@ impl Store {
             }
             steps.step("tables", || create_tables(&mut connection))?;
         }
-        Ok(Self { connection: Mutex::new(connection), steps: Some(steps) })
+        Ok(Self { groups: Groups::new(connection, Some(steps)) })
     }
 
-    /// Reads.
+    /// Reads what is durable.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        read(&self.lock())
+        self.groups.read(read)
     }
 
-    /// Carries out one transaction. On any error nothing has changed.
+    /// Makes one change, whole and durable. On any error nothing has changed.
     pub(crate) fn write<T, E: From<StoreError>>(
         &self,
         name: &'static str,
         write: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut connection = self.lock();
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-        let done = write(&transaction)?;
-        let commit = || transaction.commit().map_err(StoreError::from);
-        match &self.steps {
-            Some(steps) => steps.step(name, commit)?,
-            None => commit()?,
-        }
-        Ok(done)
+        self.groups.write(name, write)
     }
 
     /// All that is stored, at one moment.
     pub(crate) fn snapshot(&self) -> Result<Connection, StoreError> {
         let mut snapshot = Connection::open_in_memory()?;
-        Backup::new(&self.lock(), &mut snapshot)?.run_to_completion(c_int::MAX, Duration::ZERO, None)?;
+        self.read(|stored| {
+            Ok(Backup::new(stored, &mut snapshot)?.run_to_completion(c_int::MAX, Duration::ZERO, None)?)
+        })?;
         Ok(snapshot)
     }
 
     /// Puts a snapshot in the place of all that is stored. On any error nothing has changed.
     pub(crate) fn restore(&self, snapshot: &Connection) -> Result<(), StoreError> {
-        let mut connection = self.lock();
-        let mut copy = || {
-            let backup = Backup::new(snapshot, &mut connection)?;
+        self.groups.alone("restore a snapshot", |connection| {
+            let backup = Backup::new(snapshot, connection)?;
             Ok(backup.run_to_completion(c_int::MAX, Duration::ZERO, None)?)
-        };
-        match &self.steps {
-            Some(steps) => steps.step("restore a snapshot", copy),
-            None => copy(),
-        }
-    }
-
-    /// A panic while the lock was held rolled its transaction back: what is there is sound.
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        })
     }
 }
 
