@@ -101,7 +101,7 @@ impl MainServer {
             // A machine's mail is no customer's wish.
             let named = if read.automatic { LicenseServerIds::default() } else { known_ids(store, &read)? };
             let wish = Wish {
-                sender: read.sender(),
+                sender: read.authors().join(registry::AND),
                 // As it stands, also where it is no address: a contact's it is not.
                 envelope_sender: mail.envelope_from.as_ref().map(|sender| sender.chars().take(ADDRESS).collect()),
                 subject: read.subject.clone().unwrap_or_default(),

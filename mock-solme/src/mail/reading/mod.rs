@@ -14,7 +14,6 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 
 use self::words::Words;
 use super::{Address, LICENSING, MessageId, ReceivedMail};
-use crate::registry::AND;
 
 /// License server ids taken from one mail, known ones and unknown ones each; those that follow are left out.
 pub(crate) const MAX_LICENSE_SERVER_IDS: usize = 10;
@@ -86,10 +85,10 @@ impl ReadMail {
         Self { from, from_left_out, envelope_from, subject: shortened, message_id, automatic, thumbprints, words }
     }
 
-    /// Who wrote it, in one line: each address, and that there are more.
-    pub(crate) fn sender(&self) -> String {
+    /// Who wrote it: each address, and that there are more.
+    pub(crate) fn authors(&self) -> Vec<String> {
         let left_out = (self.from_left_out > 0).then(|| format!("{} more", self.from_left_out));
-        self.from.iter().map(ToString::to_string).chain(left_out).collect::<Vec<_>>().join(AND)
+        self.from.iter().map(ToString::to_string).chain(left_out).collect()
     }
 
     /// The license server ids of this mail. `is_known` is asked at most 768 times, once for each candidate.
