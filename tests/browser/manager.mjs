@@ -97,7 +97,7 @@ console.log("manager: says when its program has ended, and comes back with it");
 
 for (const theme of ["light", "dark"]) {
   for (const width of [360, 900, 1600]) {
-    await page.emulateMedia({ colorScheme: theme });
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
     await page.setViewportSize({ width, height: 1000 });
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${over} px too wide at ${width}`);

@@ -203,7 +203,7 @@ class Peer:
         """P 11.1 to 11.9 and 11.11. A payload that did not come along is fetched."""
         claims, last, asked = self.answer(text, "receipt"), self.last, self.kept["outstanding"] or {"jti": 0, "jws": ""}
         if last and digest(text) == digest(self.kept["receipt"]):
-            return
+            return require(payload is not None, "the receipt that was applied last, and not of this request")
         require(claims["sequence"] >= last.get("sequence", 0), "older than the one applied last", "response-older")
         same(claims, request_id=asked["jti"], request_digest=digest(asked["jws"]), key_thumbprint=self.key.thumbprint())
         if last:
@@ -294,7 +294,7 @@ def run(options: argparse.Namespace) -> dict:
         same(trust, **{name: kept["trust"][name] for name in ("main_server_id", "signing_jwks")})
         path.parent.mkdir(parents=True, exist_ok=True)
         Peer(path, kept | {"trust": trust})
-    peer = Peer(path)
+    peer, done = Peer(path), {"outcome": "synchronized", "code": None, "message": "Synchronized.", "cure": None}
     if verb == "export-request":
         file = {"solme_sync_file": "request", "version": 1, "message": re.findall(".{1,64}", peer.request())}
         Path(options.what).write_text(json.dumps(file | {"about": [f"Request of {peer.kept['id']}"]}, indent=2))
@@ -302,9 +302,14 @@ def run(options: argparse.Namespace) -> dict:
         require(len(data := Path(options.what).read_bytes()) <= 2**24, "the file is too long")  # P 18
         peer.import_response(re.sub("[\r\n]", "", data.decode("utf-8-sig")))
     elif verb == "synchronize":
-        for _ in range(2 if peer.kept["outstanding"] else 1):  # P 12.5
-            Peer(path).exchange()
-    done = {"outcome": "synchronized", "code": None, "message": "Synchronized.", "cure": None}
+        earlier = peer.kept["outstanding"]
+        peer.exchange()
+        try:
+            Peer(path).exchange() if earlier else None  # P 12.5
+        except Exception as error:
+            if isinstance(error, Failed) and error.args[2] == REFUSED:
+                raise
+            done["message"] = f"Synchronized. One more request failed: {error}"
     shown = peer.may_issue(options.what) if verb == "may-issue" else peer.status()
     return done if verb in ("synchronize", "import-response") else shown
 
