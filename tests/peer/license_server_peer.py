@@ -291,7 +291,9 @@ def run(options: argparse.Namespace) -> dict:
         key = jwk.JWK.generate(kty="EC", crv="P-384").export(as_dict=True)
         kept = json.loads(path.read_text()) if path.exists() else FRESH | {"id": options.id, "trust": trust, "key": key}
         same(kept, id=options.id)
-        same(trust, **{name: kept["trust"][name] for name in ("main_server_id", "signing_jwks")})
+        same(trust, main_server_id=kept["trust"]["main_server_id"])
+        keys = [{jwk.JWK(**one).thumbprint() for one in of["signing_jwks"]} for of in (trust, kept["trust"])]
+        require(keys[0] == keys[1], "the trust file of another main server")  # P 15.3
         path.parent.mkdir(parents=True, exist_ok=True)
         Peer(path, kept | {"trust": trust})
     peer, done = Peer(path), {"outcome": "synchronized", "code": None, "message": "Synchronized.", "cure": None}

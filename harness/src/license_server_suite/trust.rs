@@ -16,6 +16,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
         "15.3" Must the_same_id_with_another_key_is_another_main_server;
         "15.3" Must a_trust_file_with_one_key_more_is_of_another_main_server;
         "15.3" Must a_trust_file_with_one_key_less_is_of_another_main_server;
+        "15.3" Must the_same_keys_in_another_order_are_the_same_main_server;
         "15.3" Must the_same_identity_updates_the_addresses;
         "3.6" Must only_a_key_of_the_trust_file_counts;
     }
@@ -96,6 +97,14 @@ async fn a_trust_file_with_one_key_more_is_of_another_main_server(stage: &Stage)
 async fn a_trust_file_with_one_key_less_is_of_another_main_server(stage: &Stage) -> Outcome {
     let server = stage.server_with_two_keys("a").await?;
     server.init(ID, stage.main.trust_file()).await?.is_failed("local-state")?;
+    stage.synchronize(&server).await.map(drop)
+}
+
+async fn the_same_keys_in_another_order_are_the_same_main_server(stage: &Stage) -> Outcome {
+    let server = stage.server_with_two_keys("a").await?;
+    let mut trust = stage.main.trust().clone();
+    trust.signing_jwks.insert(0, stage.second_key());
+    server.init(ID, &stage.write("turned.json", trust.to_json())?).await?.is_done()?;
     stage.synchronize(&server).await.map(drop)
 }
 
