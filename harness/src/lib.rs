@@ -17,7 +17,6 @@ mod stop;
 mod subject;
 mod usage;
 mod voice;
-mod work_folders;
 
 pub use black_hole::BlackHole;
 pub use cli::run;

@@ -1,6 +1,9 @@
 // What all pages share. `Door`, `Feed` and `Shell` in pages/src are the other side of it.
 
-const token = () => location.hash.slice(1).split("/")[0];
+const token = () => {
+  const text = location.hash.slice(1).split("/")[0];
+  try { return decodeURIComponent(text); } catch { return text; }
+};
 const opened_with = token();
 // Another address pasted into the same tab changes the fragment only.
 addEventListener("hashchange", () => { if (token() !== opened_with) location.reload(); });
@@ -25,14 +28,18 @@ export const call = async (path, options = {}) => {
     throw error.name === "AbortError" ? error : ended();
   }
   if (response.ok) return response;
-  const { code, message, cure } = await response.json().catch(() => ({}));
-  throw new Problem(code ?? "answer", message ?? `The program answered with ${response.status}`, cure ?? "Reload this page.", response.status);
+  // What is wrong is the `message` of a page's problem, and the `detail` of a problem document (RFC 9457).
+  const { code, message, detail, cure } = await response.json().catch(() => ({}));
+  const wrong = message ?? detail?.replace(/\.$/, "");
+  throw new Problem(code ?? "answer", wrong ?? `The program answered with ${response.status}`, cure ?? "Reload this page.", response.status);
 };
 
 const base64url = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
 // Another program may have the port by now. It must not get the token from a page that waits for ours.
 const proven = async () => {
+  // No browser calculates it for a page from another computer over plain HTTP; whoever is on the way reads the token there.
+  if (!crypto.subtle) return;
   const nonce = base64url(crypto.getRandomValues(new Uint8Array(16)));
   const bytes = (text) => new TextEncoder().encode(text);
   const key = await crypto.subtle.importKey("raw", bytes(opened_with), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
@@ -108,7 +115,12 @@ const connection = (problem) => {
 /** For screen readers: something changed that is not in view. */
 export const announce = (text) => { document.getElementById("announce").textContent = text; };
 
-/** An element. Attributes that are functions listen; children are text or elements, never markup. */
+const acts = /(?![\u200c\u200d\ufe0e\ufe0f\n])[\p{Cc}\p{Cs}\p{NChar}\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu;
+
+/** Text of others, fit to be shown: characters that would act or cannot be seen are escapes, as in protocol/src/printable.rs. */
+export const printable = (text) => text.replace(acts, (character) => `\\u{${character.codePointAt(0).toString(16)}}`);
+
+/** An element. Attributes that are functions listen; children are text, made printable, or elements, never markup. */
 export const el = (tag, attributes = {}, ...children) => {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -116,7 +128,8 @@ export const el = (tag, attributes = {}, ...children) => {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value != null) element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child != null && child !== false));
+  const shown = children.filter((child) => child != null && child !== false);
+  element.append(...shown.map((child) => child instanceof Node ? child : printable(String(child))));
   return element;
 };
 

@@ -4,16 +4,13 @@ use std::io::{self, Write as _};
 
 use tempfile::{Builder, NamedTempFile};
 
-use crate::Door;
-
-/// Opens the browser. It is given a file of ours, which only this user can read, and which leads to the address; the
+/// Opens the browser at `address`. It is given a file of ours, which only this user can read, and which leads to the address; the
 /// file goes away with what is returned.
 ///
 /// # Errors
 /// The file cannot be written, or there is no browser.
-pub fn open_browser(door: &Door) -> io::Result<NamedTempFile> {
+pub fn open_browser(address: &str) -> io::Result<NamedTempFile> {
     let mut file = Builder::new().prefix("open-").suffix(".html").tempfile()?;
-    let address = door.address();
     let page = maud::html! {
         (maud::DOCTYPE)
         meta charset="utf-8";

@@ -6,10 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use axum::Router;
+use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::Problem;
 use crate::guard::{Guard, guarded};
 use crate::shell;
 
@@ -70,12 +72,17 @@ impl Door {
     /// The listener fails.
     pub async fn serve(self, pages: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let pages = guarded(pages.merge(shell::house()), self.guard);
+        let pages = guarded(pages.merge(shell::house()).fallback(no_such_page), self.guard);
         tokio::select! {
             served = axum::serve(listener, pages).into_future() => served,
             () = stop => Ok(()),
         }
     }
+}
+
+async fn no_such_page() -> Problem {
+    let cure = "Open the address that the program printed.";
+    Problem::new(StatusCode::NOT_FOUND, "no-such-page", "There is no such page", cure)
 }
 
 fn new_token() -> String {

@@ -8,7 +8,7 @@ use axum::extract::{Query, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -67,14 +67,25 @@ impl Guard {
         let given = given.and_then(|given| given.strip_prefix(b"Bearer "));
         given.is_some_and(|given| given.ct_eq(self.token.as_bytes()).into())
     }
+}
 
-    /// That this program knows the token, for a page that has one and does not know who listens here by now. The port is
-    /// a part of it, so that no other program can pass it on.
-    fn proof(&self, nonce: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.token.as_bytes()).expect("any length is a key");
-        mac.update(format!("solme-sync-pages {} {nonce}", self.address.port()).as_bytes());
-        BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+/// That a program knows the token, for a page that has one and does not know who listens at its address by now. The port
+/// of that address is a part of it, so that no other program can pass it on. None for what is no nonce of a page.
+pub fn proof(token: &str, port: u16, nonce: &str) -> Option<String> {
+    if nonce.len() > NONCE_LIMIT {
+        return None;
     }
+    let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).expect("any length is a key");
+    mac.update(format!("solme-sync-pages {port} {nonce}").as_bytes());
+    Some(BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+/// `response` with the policy of every page: nothing inline, nothing from elsewhere, in no frame, in no cache.
+pub async fn with_policy(mut response: Response) -> Response {
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// `pages` for those who may have them.
@@ -85,14 +96,12 @@ pub(crate) fn guarded(pages: Router, guard: Guard) -> Router {
 }
 
 async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let mut response = match refused(&guard, request.headers(), request.uri().path(), request.method()) {
+    let refused = refused(&guard, request.headers(), request.uri().path(), request.method());
+    with_policy(match refused {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
-    };
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
+    })
+    .await
 }
 
 fn refused(guard: &Guard, headers: &HeaderMap, path: &str, method: &Method) -> Option<Problem> {
@@ -123,8 +132,6 @@ struct Nonce {
 }
 
 async fn prove(State(guard): State<Arc<Guard>>, Query(Nonce { nonce }): Query<Nonce>) -> Response {
-    if nonce.len() > NONCE_LIMIT {
-        return StatusCode::BAD_REQUEST.into_response();
-    }
-    guard.proof(&nonce).into_response()
+    let proof = proof(&guard.token, guard.address.port(), &nonce);
+    proof.map_or_else(|| StatusCode::BAD_REQUEST.into_response(), IntoResponse::into_response)
 }

@@ -30,9 +30,13 @@
 //!   [`Door::open`] a file in which port and token are kept. The page sends the token again only to a program that proves
 //!   that it knows it, since another program may have the port by then.
 //!
+//! A program that has a listener, a token and a guard of its own for them, such as the admin API of `mock-solme`, serves
+//! [`house`] and its own files [`with_policy`], and answers `/proof` with [`proof`].
+//!
 //! `/house.js` exports `call(path, options)` (a `fetch` with the token, that throws a `Problem` with `message` and `cure`),
-//! `live(path, { up, event, down })`, `el(tag, attributes, ...children)`, `show(element, html)`, `announce(text)`.
-//! Text of others goes through [`Shown`] in maud, and is `printable` in every [`Feed`] and [`json`] answer.
+//! `live(path, { up, event, down })`, `el(tag, attributes, ...children)`, `show(element, html)`, `announce(text)`,
+//! `printable(text)`.
+//! Text of others goes through [`Shown`] in maud, is `printable` in every [`Feed`] and [`json`] answer, and as a child of `el`.
 
 mod answer;
 mod browser;
@@ -47,4 +51,5 @@ pub use answer::{Problem, Shown, json};
 pub use browser::open_browser;
 pub use door::Door;
 pub use feed::Feed;
-pub use shell::{Shell, script, style};
+pub use guard::{proof, with_policy};
+pub use shell::{Shell, house, script, style};

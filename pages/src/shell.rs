@@ -2,12 +2,10 @@
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, get};
 use maud::{DOCTYPE, Markup, html};
-
-use crate::Problem;
 
 /// The frame of a page. It holds no data: whoever reaches the port can read it.
 pub struct Shell {
@@ -71,17 +69,9 @@ fn file<S: Clone + Send + Sync + 'static>(media_type: &'static str, text: &'stat
 }
 
 /// The files that all pages have.
-pub(crate) fn house() -> Router {
+pub fn house<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/house.css", style(include_str!("../assets/house.css")))
         .route("/house.js", script(include_str!("../assets/house.js")))
         .route("/house.svg", file("image/svg+xml", include_str!("../assets/house.svg")))
-        .fallback(|| async {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "no-such-page",
-                "There is no such page",
-                "Open the address that the program printed.",
-            )
-        })
 }

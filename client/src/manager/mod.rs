@@ -78,7 +78,7 @@ pub(crate) fn run(settings: Settings, offset: Span, options: Options, as_json: b
     let server_name = options.server_name.unwrap_or_else(|| gethostname::gethostname().to_string_lossy().into_owned());
     let manager = Arc::new(Manager { server, direct, feed: Feed::new(EVENTS), server_name });
     announce(&manager, &door, as_json)?;
-    let opened = options.open.then(|| open_browser(&door));
+    let opened = options.open.then(|| open_browser(&door.address()));
     if let Some(Err(error)) = &opened {
         let _ = writeln!(std::io::stderr(), "Note: no browser could be opened ({error}); open the address yourself.");
     }

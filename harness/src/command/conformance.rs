@@ -16,7 +16,6 @@ use crate::stop::Stop;
 use crate::subject::Subject;
 use crate::usage::Usage;
 use crate::voice::Voice;
-use crate::work_folders;
 
 /// Longer than a case takes on a busy machine, a subject's 20 seconds for a verb included.
 const CASE_LIMIT: Duration = Duration::from_secs(60);
@@ -57,7 +56,6 @@ pub(crate) struct Arguments {
 
 /// Runs a suite over each subject and writes the reports. Success where every subject conforms.
 pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode> {
-    work_folders::in_memory();
     let voice = arguments.files.voice()?;
     selected(suite, &arguments.only)?;
     let deviations = arguments.deviations.as_deref().map(Deviations::read).transpose().map_err(usage)?;

@@ -54,8 +54,11 @@ pub(crate) async fn serve(text: &str, port: Option<u16>, open: bool) -> Result<(
     let house = House { script: text.into(), performance: Arc::new(Mutex::new(performance)), feed: Feed::new(64) };
     anstream::println!("The stage is open: {}", door.address());
     anstream::println!("Ctrl-C closes it.");
-    let browser =
-        if open { Some(open_browser(&door).context("cannot open a browser; open the address above")?) } else { None };
+    let browser = if open {
+        Some(open_browser(&door.address()).context("cannot open a browser; open the address above")?)
+    } else {
+        None
+    };
     let stop = Stop::on_signals().context("cannot listen to signals")?;
     door.serve(router(house), async move { stop.told().await }).await?;
     drop(browser);
