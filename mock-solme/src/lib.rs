@@ -61,7 +61,8 @@ pub use mail::ReceivedMail;
 pub use mail::answers::ComposeError;
 pub use mail::hand_on::{HandOnError, MailServer};
 pub use main_server::{
-    By, Carrier, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile, TraceEntry,
+    By, Carrier, InboxMail, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile,
+    TraceEntry,
 };
 pub use mock::{Approval, Builder, Clear, MockSolme, Snapshot};
 pub use registry::{

@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 use crate::mail::ReceivedMail;
 use crate::mail::hand_on::MailServer;
 use crate::main_server::{
-    By, ClearOrder, JournalEntry, MainServer, NewId, NewLicense, NumberedClearRequest, NumberedMail, OperatorError,
-    ResponseFile, TraceEntry,
+    By, ClearOrder, Filter, JournalEntry, MainServer, NewId, NewLicense, NumberedClearRequest, NumberedMail,
+    OperatorError, ResponseFile, TraceEntry,
 };
 use crate::quirks::{Fault, FaultError, FaultReport, hostile};
 use crate::registry::{ClearOutcome, LicenseChange, Record};
@@ -498,12 +498,12 @@ impl MockSolme {
     /// # Errors
     /// The store's.
     pub fn outbox(&self) -> Result<Vec<NumberedMail>, OperatorError> {
-        Ok(self.main_server.outbox(ALL)?)
+        Ok(self.main_server.outbox(None, ALL)?)
     }
 
     /// The newest exchanges, oldest first.
     pub fn journal(&self) -> Vec<JournalEntry> {
-        self.main_server.journal.list(None, None, usize::MAX)
+        self.main_server.journal.list(&Filter::default(), None, usize::MAX)
     }
 
     /// Arms a fault: from now on the main server misbehaves where and when it says.

@@ -13,6 +13,7 @@ use serde::Serialize;
 use solme_sync_protocol::{LicenseServerId, MainServerId, TrustFile};
 use tokio::task::{JoinSet, spawn_blocking};
 
+use crate::admin::api::RunSettings;
 use crate::admin::{self, Access, Admin};
 use crate::connections::{Client, Listener, Pool, Port, http as bounded};
 use crate::crypto::{self, CryptoError};
@@ -158,6 +159,7 @@ pub(crate) struct Opened {
     front: Arc<Front>,
     pub(crate) listeners: Listeners,
     mail_server: Option<MailServer>,
+    data: Option<PathBuf>,
     /// Where the trust file lies when there is no data directory; removed on drop.
     _temporary: Option<TemporaryFolder>,
 }
@@ -177,25 +179,28 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
     let front = Arc::new(Front::new(Arc::clone(&main_server), &public, https, http)?);
     let trust = front.trust_file();
     let (trust_file, temporary) = write_trust_file(&trust, options.data.as_deref(), steps)?;
+    let admin = match &public.admin {
+        Some(url) => url.clone(),
+        None => format!("http://{}", public.authority(address(&listeners.admin)?)),
+    };
+    let admin_token = match options.admin_token {
+        Some(token) => token,
+        None => admin_token(crypto::random()?),
+    };
     let ready = Ready {
         https: trust.https.clone(),
         http: trust.http.clone(),
-        admin: match &public.admin {
-            Some(url) => url.clone(),
-            None => format!("http://{}", public.authority(address(&listeners.admin)?)),
-        },
+        admin,
         smtp: public.authority(address(&listeners.smtp)?),
-        admin_token: match options.admin_token {
-            Some(token) => token,
-            None => admin_token(crypto::random()?),
-        },
+        admin_token,
         trust_file,
         seed: main_server.seed(),
         main_server_id: main_server.id().clone(),
         demo_license_server_id,
     };
     let mail_server = options.mail_server;
-    Ok(Opened { main_server, ready, trust, public, front, listeners, mail_server, _temporary: temporary })
+    let data = options.data.map(std::path::absolute).transpose()?;
+    Ok(Opened { main_server, ready, trust, public, front, listeners, mail_server, data, _temporary: temporary })
 }
 
 /// Letters and digits only: a token that begins with a hyphen would be taken for a flag on a command line.
@@ -236,11 +241,35 @@ pub(crate) struct Running {
 }
 
 impl Opened {
+    /// What it was told.
+    fn run(&self) -> RunSettings {
+        let (ready, settings) = (self.ready.clone(), self.main_server.settings());
+        RunSettings {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            main_server_id: ready.main_server_id,
+            started_at: self.main_server.now(),
+            https: ready.https,
+            http: ready.http,
+            admin: ready.admin,
+            smtp: ready.smtp,
+            public_names: self.public.names.clone(),
+            trust_file: ready.trust_file,
+            data: self.data.clone(),
+            seed: ready.seed,
+            demo_license_server_id: ready.demo_license_server_id,
+            auto_approve: settings.auto_approve,
+            rate_limit: settings.rate_limit,
+            mail_server: self.mail_server.is_some(),
+            armed_at_start: settings.faults.clone(),
+        }
+    }
+
     /// Starts to serve. From now on every connection is answered; those made since the listeners were bound as well.
     pub(crate) fn serve(self) -> Result<Running, StartError> {
-        let Self { main_server, ready, trust: _, public, front, listeners, mail_server, _temporary } = self;
+        let run = self.run();
+        let Self { main_server, ready, public, front, listeners, mail_server, _temporary, .. } = self;
         let access = Access { token: ready.admin_token, address: listeners.admin.local_addr()?, public };
-        let admin = Admin::new(Arc::clone(&main_server), access, Arc::clone(&front), mail_server);
+        let admin = Admin::new(Arc::clone(&main_server), access, Arc::clone(&front), mail_server, run);
         let (mut handles, mut servers) = (Vec::new(), JoinSet::new());
         let mut handle = || {
             handles.push(Handle::new());

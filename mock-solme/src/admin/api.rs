@@ -4,6 +4,9 @@
 //! Journal, audit, mails and faults go over the wire as the types that the library returns: [`JournalEntry`],
 //! [`AuditEntry`], [`NumberedMail`], [`Fault`], [`FaultReport`] and [`TraceEntry`]. What fails is a [`Problem`] document.
 
+mod exchange;
+mod run;
+
 use std::collections::BTreeMap;
 
 use serde::de::{Deserializer, Error as _};
@@ -18,10 +21,12 @@ use crate::registry::{
 };
 use crate::store::records::DamagedRecord;
 
-pub use crate::main_server::{JournalEntry, NumberedMail, TraceEntry};
+pub use crate::main_server::{Carrier, InboxMail, JournalEntry, NumberedMail, TraceEntry};
 pub use crate::quirks::{Fault, FaultReport, Operation, Quirk, Variant};
 pub use crate::store::audit::AuditEntry;
+pub use exchange::{Exchange, JournalListing, Message, Repeat, Signed};
 pub use protocol::Problem;
+pub use run::RunSettings;
 
 // Requests. A member that is missing has its default; an unknown one is an error.
 
@@ -213,6 +218,9 @@ pub struct RoleAddresses {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pages {
+    /// Only ids that begin so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub begins_with: String,
     /// Only ids after this one.
     #[serde(default)]
     pub after: String,
@@ -527,6 +535,12 @@ pub struct ClearRequest {
     /// When the key pair in use last synchronized.
     #[serde(with = "crate::rfc3339::option")]
     pub last_synchronized_at: Option<UtcTime>,
+    /// When the key pair that it is about was bound; null where that was forgotten.
+    #[serde(default, with = "crate::rfc3339::option")]
+    pub bound_at: Option<UtcTime>,
+    /// Whether everyone who wrote the mail, as it says, is a registered contact.
+    #[serde(default)]
+    pub sender_is_contact: bool,
     /// When it was decided.
     #[serde(with = "crate::rfc3339::option")]
     pub decided_at: Option<UtcTime>,
@@ -538,7 +552,8 @@ pub struct ClearRequest {
 
 impl From<NumberedClearRequest> for ClearRequest {
     fn from(numbered: NumberedClearRequest) -> Self {
-        let NumberedClearRequest { id, request, cautions, last_synchronized_at } = numbered;
+        let NumberedClearRequest { id, request, cautions, last_synchronized_at, bound_at, sender_is_contact } =
+            numbered;
         let state = ClearRequestStatus::from(&request.state);
         let (decided_at, decided_by, reason, overridden) = match request.state {
             ClearRequestState::Open => (None, None, None, Vec::new()),
@@ -562,6 +577,8 @@ impl From<NumberedClearRequest> for ClearRequest {
             cautions,
             overridden,
             last_synchronized_at,
+            bound_at,
+            sender_is_contact,
             decided_at,
             decided_by,
             reason,

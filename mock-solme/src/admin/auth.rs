@@ -32,6 +32,15 @@ impl Access {
             || authority.parse::<Authority>().is_ok_and(|authority| self.is_public(authority.host()))
     }
 
+    /// That this program knows the token, for a page that sees us at this authority. Its port has to be ours, or the one
+    /// of the port mapping that we know of: at any other one somebody else may be listening.
+    pub(crate) fn proof(&self, authority: &str, nonce: &str) -> Option<String> {
+        let port = authority.parse::<Authority>().ok()?.port_u16().unwrap_or(80);
+        let mapped = self.public.admin.as_deref().and_then(|url| url.rsplit_once(':')?.1.parse().ok());
+        let known = port == self.address.port() || Some(port) == mapped;
+        known.then(|| solme_sync_pages::proof(&self.token, port, nonce)).flatten()
+    }
+
     fn is_public(&self, host: &str) -> bool {
         let host = host.trim_matches(['[', ']']);
         self.public.names.iter().any(|name| name.eq_ignore_ascii_case(host))

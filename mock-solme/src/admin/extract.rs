@@ -107,5 +107,10 @@ pub(super) fn limit(asked: Option<u32>) -> u32 {
 
 /// The id that a listing is of.
 pub(super) fn id_of(listing: &api::Listing) -> Result<Option<LicenseServerId>, ProblemResponse> {
-    listing.id.as_deref().map(str::parse::<LicenseServerId>).transpose().map_err(|error| malformed(&error))
+    id_in(listing.id.as_deref())
+}
+
+/// An id in a query.
+pub(super) fn id_in(id: Option<&str>) -> Result<Option<LicenseServerId>, ProblemResponse> {
+    id.map(str::parse::<LicenseServerId>).transpose().map_err(|error| malformed(&error))
 }

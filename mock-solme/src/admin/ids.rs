@@ -35,7 +35,8 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Query(pages): Query<Pages>,
 ) -> Result<Out<Vec<ListedId>>, ProblemResponse> {
-    let records = admin.act(move |main_server| main_server.records(&pages.after, limit(pages.limit))).await?;
+    let records =
+        admin.act(move |main_server| main_server.records(&pages.begins_with, &pages.after, limit(pages.limit))).await?;
     Ok(Out(records.into_iter().map(ListedId::from).collect()))
 }
 

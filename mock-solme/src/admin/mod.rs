@@ -5,8 +5,10 @@ mod audit;
 mod auth;
 mod clear_requests;
 mod clock;
+mod exchange;
 mod extract;
 mod ids;
+mod inbox;
 mod journal;
 mod key_pair;
 mod licenses;
@@ -36,6 +38,8 @@ pub(crate) struct Admin {
     /// Makes trust files.
     front: Arc<Front>,
     mail_server: Option<Arc<MailServer>>,
+    /// What was said at the start.
+    run: Arc<api::RunSettings>,
 }
 
 impl Admin {
@@ -44,9 +48,15 @@ impl Admin {
         access: Access,
         front: Arc<Front>,
         mail_server: Option<MailServer>,
+        run: api::RunSettings,
     ) -> Self {
         let access = Arc::new(access);
-        Self { main_server, access, front, mail_server: mail_server.map(Arc::new) }
+        Self { main_server, access, front, mail_server: mail_server.map(Arc::new), run: Arc::new(run) }
+    }
+
+    /// Who may use it.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Does something that blocks.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Json as Out;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use axum::response::IntoResponse;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use solme_sync_protocol::limits;
 
 use super::Admin;
-use super::api::{Health, Reset, RoleAddresses};
+use super::api::{Health, Reset, RoleAddresses, RunSettings};
 use super::extract::Json;
 use crate::http::body;
 use crate::http::problem::{self, ProblemResponse};
@@ -54,6 +55,21 @@ pub(super) async fn process_request(
     let response = admin.act(move |main_server| main_server.process_request_file(&file)).await?;
     let outcome = HeaderValue::from_str(&response.outcome).map_err(|_| problem::failed())?;
     Ok(([(CONTENT_TYPE, JSON), (OUTCOME, outcome)], response.bytes))
+}
+
+/// What this run was told at its start.
+pub(super) async fn settings(State(admin): State<Admin>) -> Out<RunSettings> {
+    Out(RunSettings::clone(&admin.run))
+}
+
+/// A layer: open consoles are told what has changed.
+pub(super) async fn tell(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    let changed = (!request.method().is_safe()).then(|| request.uri().path().to_owned());
+    let response = next.run(request).await;
+    if let Some(path) = changed.filter(|_| response.status().is_success()) {
+        admin.main_server.feed.send("changed", &path);
+    }
+    response
 }
 
 pub(super) async fn reset(State(admin): State<Admin>) -> Result<Out<Reset>, ProblemResponse> {

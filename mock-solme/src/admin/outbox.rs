@@ -15,8 +15,8 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Query(listing): Query<Listing>,
 ) -> Result<Out<Vec<NumberedMail>>, ProblemResponse> {
-    let limit = limit(listing.limit);
-    Ok(Out(admin.act(move |main_server| main_server.outbox(limit)).await?))
+    let (before, limit) = (listing.before, limit(listing.limit));
+    Ok(Out(admin.act(move |main_server| main_server.outbox(before, limit)).await?))
 }
 
 pub(super) async fn show(

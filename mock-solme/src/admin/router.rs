@@ -1,10 +1,13 @@
-//! All routes of the admin API.
+//! All routes of the admin API, and those of the console, which is a page over it.
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{delete, get, patch, post};
 
-use super::{Admin, audit, auth, clear_requests, clock, ids, journal, key_pair, licenses, operations, outbox, quirks};
+use super::{
+    Admin, audit, auth, clear_requests, clock, exchange, ids, inbox, journal, key_pair, licenses, operations, outbox,
+    quirks,
+};
 use crate::http::{no_store, problem};
 
 pub(crate) fn router(admin: Admin) -> Router {
@@ -23,6 +26,8 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/clear-requests/{number}", get(clear_requests::show))
         .route("/clear-requests/{number}/approve", post(clear_requests::approve))
         .route("/clear-requests/{number}/reject", post(clear_requests::reject))
+        .route("/inbox", get(inbox::list))
+        .route("/inbox/{number}", get(inbox::show))
         .route("/outbox", get(outbox::list))
         .route("/outbox/{number}", get(outbox::show))
         .route("/outbox/{number}/hand-on", post(outbox::hand_on))
@@ -35,10 +40,14 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route("/quirks/variants", get(quirks::variants))
         .route("/quirks/trace", get(quirks::trace))
         .route("/journal", get(journal::list))
+        .route("/journal/{number}", get(exchange::show))
+        .route("/live", get(journal::live))
         .route("/audit", get(audit::list))
         .route("/trust-file", get(operations::trust_file).post(operations::trust_file_for))
         .route("/reset", post(operations::reset))
         .route("/metrics", get(operations::metrics))
+        .route("/settings", get(operations::settings))
+        .route_layer(from_fn_with_state(admin.clone(), operations::tell))
         .route_layer(from_fn_with_state(admin.clone(), auth::require_token));
     Router::new()
         .route("/health", get(operations::health))

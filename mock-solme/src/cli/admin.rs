@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use solme_sync_protocol::{Problem, limits, printable_json, printable_lines};
 
-use super::args::{ClearRequests, Clock, Global, Ids, KeyPair, Licenses, Listener, Listing, Outbox, Terms, Verb};
+use super::args::{
+    ClearRequests, Clock, Global, Ids, Inbox, Journal, KeyPair, Licenses, Listener, Listing, Outbox, Terms, Verb,
+};
 use super::failure::{Failure, pretty, print};
 use super::render::{self, Render};
 use crate::admin::api;
@@ -229,8 +231,13 @@ fn call(verb: Verb, by: &str) -> Call {
         Verb::Licenses(verb) => licenses(verb, by),
         Verb::KeyPair(verb) => key_pair(verb, by),
         Verb::ClearRequests(verb) => clear_requests(verb, by),
-        Verb::Outbox(Outbox::List { limit }) => {
-            let listing = api::Listing { limit: Some(limit), ..api::Listing::default() };
+        Verb::Inbox(Inbox::List { before, limit }) => {
+            let listing = api::Listing { id: None, before, limit: Some(limit) };
+            Call::new(Method::GET, ["inbox"], render::inbox).query(&listing)
+        }
+        Verb::Inbox(Inbox::Show { number }) => Call::new(Method::GET, ["inbox", &number.to_string()], render::received),
+        Verb::Outbox(Outbox::List { before, limit }) => {
+            let listing = api::Listing { id: None, before, limit: Some(limit) };
             Call::new(Method::GET, ["outbox"], render::mails).query(&listing)
         }
         Verb::Outbox(Outbox::Show { number }) => Call::new(Method::GET, ["outbox", &number.to_string()], render::mail),
@@ -245,7 +252,8 @@ fn call(verb: Verb, by: &str) -> Call {
             Call::new(Method::POST, ["clock", "advance"], render::clock).json(&api::AdvanceClock { seconds: by })
         }
         Verb::Quirks(verb) => super::quirks::call(verb),
-        Verb::Journal(listing) => Call::new(Method::GET, ["journal"], render::journal).listing(listing),
+        Verb::Journal(verb) => journal(verb),
+        Verb::Settings => Call::new(Method::GET, ["settings"], render::object),
         Verb::Audit(listing) => Call::new(Method::GET, ["audit"], render::audit).listing(listing),
         Verb::Reset { id: Some(id), .. } => {
             let call = Call::new(Method::POST, ["ids", id.as_str(), "reset"], render::object);
@@ -269,6 +277,16 @@ fn on_behalf(by: &str, reason: Option<String>) -> api::By {
     api::By { operator: Some(by.to_owned()), reason }
 }
 
+fn journal(verb: Journal) -> Call {
+    let Journal { number, listing: Listing { id, before, limit }, verdict, clause, quirk, carrier } = verb;
+    if let Some(number) = number {
+        return Call::new(Method::GET, ["journal", &number.to_string()], render::exchange);
+    }
+    let id = id.map(|id| id.to_string());
+    let listing = api::JournalListing { id, verdict, clause, quirk, carrier, before, limit: Some(limit), brief: false };
+    Call::new(Method::GET, ["journal"], render::journal).query(&listing)
+}
+
 fn ids(verb: Ids, by: &str) -> Call {
     let operator = Some(by.to_owned());
     match verb {
@@ -281,8 +299,9 @@ fn ids(verb: Ids, by: &str) -> Call {
             Call::new(Method::PATCH, ["ids", id.as_str()], render::object).json(&change)
         }
         Ids::Show { id } => Call::new(Method::GET, ["ids", id.as_str()], render::object),
-        Ids::List { after, limit } => {
-            Call::new(Method::GET, ["ids"], render::ids).query(&api::Pages { after, limit: Some(limit) })
+        Ids::List { begins_with, after, limit } => {
+            let pages = api::Pages { begins_with, after, limit: Some(limit) };
+            Call::new(Method::GET, ["ids"], render::ids).query(&pages)
         }
         Ids::Disable { id, reason } => {
             Call::new(Method::POST, ["ids", id.as_str(), "disable"], render::object).json(&on_behalf(by, reason))

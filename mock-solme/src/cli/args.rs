@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime};
 
 use super::quirks::Quirks;
-use super::values::{address, component, duration, end, property, time, token};
-use crate::admin::api::ComponentTerms;
+use super::values::{address, carrier, component, duration, end, property, time, token};
+use crate::admin::api::{Carrier, ComponentTerms, Quirk};
 use crate::public;
 
 const EXIT_CODES: &str =
@@ -75,6 +75,9 @@ pub(super) enum Verb {
     /// Requests by e-mail to clear a key pair
     #[command(subcommand)]
     ClearRequests(ClearRequests),
+    /// Mails that came in for the licensing desk, in this run
+    #[command(subcommand)]
+    Inbox(Inbox),
     /// Mails that the licensing desk has answered with
     #[command(subcommand)]
     Outbox(Outbox),
@@ -96,7 +99,8 @@ Example: mock-solme process-request site.request --out site.response")]
     #[command(subcommand)]
     Quirks(Quirks),
     /// Every exchange with a License Server, and the clause that decided it
-    Journal(Listing),
+    #[command(after_help = "Examples:\n  mock-solme journal --id SITE-1 --verdict refused\n  mock-solme journal 17")]
+    Journal(Journal),
     /// What was changed, by whom and why
     Audit(Listing),
     /// Forget everything, or the key pairs and requests of one id
@@ -123,6 +127,8 @@ Example: mock-solme trust-file --https https://main-server.example:24443 --http 
         #[arg(long, value_name = "URL", value_parser = public::http)]
         http: Option<String>,
     },
+    /// What `serve` was told at the start of this run
+    Settings,
     /// Whether it runs: exit code 0 if it does, 3 if not; for the health check of a container
     Health,
     /// Where a simulator with --data listens
@@ -276,6 +282,9 @@ pub(super) enum Ids {
     Show { id: LicenseServerId },
     /// List all ids
     List {
+        /// Only ids that begin so
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        begins_with: String,
         /// Only ids after this one
         #[arg(long, value_name = "ID", default_value = "")]
         after: String,
@@ -411,9 +420,27 @@ pub(super) enum ClearRequests {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum Inbox {
+    /// List the mails
+    List {
+        /// Only what has a lower number
+        #[arg(long, value_name = "N")]
+        before: Option<u64>,
+        /// At most so many, the newest
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show one, as it came in
+    Show { number: u64 },
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum Outbox {
     /// List the mails
     List {
+        /// Only what has a lower number
+        #[arg(long, value_name = "N")]
+        before: Option<u64>,
         /// At most so many, the newest
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
@@ -439,6 +466,26 @@ pub(super) enum Clock {
         #[arg(value_parser = duration, allow_hyphen_values = true)]
         by: i64,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Journal {
+    /// Show this one, decoded
+    pub(super) number: Option<u64>,
+    #[command(flatten)]
+    pub(super) listing: Listing,
+    /// Only with this verdict; `refused` is all but accepted, answered-again and payload
+    #[arg(long)]
+    pub(super) verdict: Option<String>,
+    /// Only where this clause decided, or one below it
+    #[arg(long)]
+    pub(super) clause: Option<String>,
+    /// Only with this quirk
+    #[arg(long)]
+    pub(super) quirk: Option<Quirk>,
+    /// Only over https (443), http (8080) or file
+    #[arg(long, value_parser = carrier)]
+    pub(super) carrier: Option<Carrier>,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use serde_json::Value;
-use solme_sync_protocol::{printable, printable_lines};
+use solme_sync_protocol::{printable, printable_json, printable_lines};
 use textwrap::core::display_width;
 
 /// Components in a line of a table; `--json` shows all.
@@ -95,6 +95,15 @@ fn body(text: &Value) -> String {
     printable_lines(text.as_str().unwrap_or_default()).to_string()
 }
 
+pub(super) fn inbox(answer: &Value) -> String {
+    table(answer, &["id", "at", "from", "subject", "clear_requests"], "There are no mails.")
+}
+
+/// A mail as it came in.
+pub(super) fn received(answer: &Value) -> String {
+    body(&Value::from(answer["text"].as_str().unwrap_or_default().replace("\r\n", "\n")))
+}
+
 pub(super) fn clock(answer: &Value) -> String {
     format!("{}, {} s from real time", plain(&answer["now"]), answer["offset"])
 }
@@ -140,6 +149,40 @@ pub(super) fn journal(answer: &Value) -> String {
     let columns =
         ["number", "at", "carrier", "license_server_id", "verdict", "clause", "quirk", "detail", "judgements"];
     table(answer, &columns, "Nothing has happened yet.")
+}
+
+/// One exchange, as people read it: why, then what went over the wire, then how to repeat it.
+pub(super) fn exchange(answer: &Value) -> String {
+    let members = ["at", "carrier", "license_server_id", "thumbprint", "key_pair", "verdict", "clause", "quirk"];
+    let head: serde_json::Map<_, _> = members.iter().map(|name| ((*name).to_owned(), answer[*name].clone())).collect();
+    let mut text = vec![plain(&answer["why"]), object(&Value::from(head))];
+    for (title, name) in [("Request", "request"), ("Answer", "answer")] {
+        let message = &answer[format!("{name}_message")];
+        text.push(match message.as_object() {
+            None => format!("{title}: {}", plain(&answer[name])),
+            Some(_) => format!(
+                "{title}: {}, {} bytes, digest {}; {} with {}\n{}\n{}",
+                plain(&message["kind"]),
+                message["bytes"],
+                plain(&message["digest"]),
+                message["signature"]["flaw"].as_str().map_or("verified".to_owned(), |flaw| printable(flaw).to_string()),
+                plain(&message["signature"]["whose"]),
+                pretty(&message["header"]),
+                pretty(&message["payload"]),
+            ),
+        });
+    }
+    let lines = ["curl", "license_server"].map(|name| &answer["repeat"][name]);
+    let lines: Vec<_> =
+        lines.into_iter().filter(|line| !line.is_null()).map(|line| format!("  {}", plain(line))).collect();
+    if !lines.is_empty() {
+        text.push(format!("To repeat it:\n{}", lines.join("\n")));
+    }
+    text.join("\n\n")
+}
+
+fn pretty(value: &Value) -> String {
+    printable_json(&serde_json::to_string_pretty(value).unwrap_or_default()).to_string()
 }
 
 pub(super) fn audit(answer: &Value) -> String {

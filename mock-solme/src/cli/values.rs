@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use solme_sync_protocol::UtcTime;
 
-use crate::admin::api::ComponentTerms;
+use crate::admin::api::{Carrier, ComponentTerms};
 
 /// An address, or a port of the loopback interface.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -24,6 +24,12 @@ pub(super) fn token(text: &str) -> Result<String, String> {
         return Err("use visible ASCII characters only, without blanks: a header has no others".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// `https`, `http` or `file`.
+pub(super) fn carrier(text: &str) -> Result<Carrier, String> {
+    let known = [Carrier::Https, Carrier::Http, Carrier::File].into_iter().find(|carrier| carrier.as_str() == text);
+    known.ok_or_else(|| "choose https, http or file".to_owned())
 }
 
 /// `366d`, `-12h`, `1d12h`: seconds.

@@ -94,6 +94,60 @@ pub struct JournalEntry {
     pub answer: String,
 }
 
+impl JournalEntry {
+    /// The entry without the bytes of request and answer.
+    fn brief(&self) -> Self {
+        let Self { license_server_id, verdict, clause, detail, judgements, .. } = self;
+        Self {
+            license_server_id: license_server_id.clone(),
+            verdict: verdict.clone(),
+            clause: clause.clone(),
+            detail: detail.clone(),
+            judgements: judgements.clone(),
+            request: String::new(),
+            answer: String::new(),
+            ..*self
+        }
+    }
+}
+
+/// Verdicts with which the License Server got what it asked for.
+const GOOD: [&str; 4] = ["accepted", "answered-again", "payload", "healthy"];
+
+/// Which entries are wanted: those that fit all that is named.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) id: Option<LicenseServerId>,
+    /// `refused` is every verdict but the good ones.
+    pub(crate) verdict: Option<String>,
+    /// A clause, or those below it.
+    pub(crate) clause: Option<String>,
+    pub(crate) quirk: Option<Quirk>,
+    pub(crate) carrier: Option<Carrier>,
+}
+
+impl Filter {
+    /// All exchanges of one id.
+    pub(crate) fn of(id: &LicenseServerId) -> Self {
+        Self { id: Some(id.clone()), ..Self::default() }
+    }
+
+    fn fits(&self, entry: &JournalEntry) -> bool {
+        let verdict = |wanted: &String| match wanted.as_str() {
+            "refused" => !GOOD.contains(&entry.verdict.as_str()),
+            wanted => entry.verdict == wanted,
+        };
+        let below = |wanted: &String| {
+            entry.clause.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.id.as_ref().is_none_or(|id| entry.license_server_id.as_ref() == Some(id))
+            && self.verdict.as_ref().is_none_or(verdict)
+            && self.clause.as_ref().is_none_or(below)
+            && self.quirk.is_none_or(|quirk| entry.quirk == Some(quirk))
+            && self.carrier.is_none_or(|carrier| entry.carrier == carrier)
+    }
+}
+
 /// What came of one exchange, without what is random by nature: keys, signatures, ciphertext, ports. The same seed and
 /// the same exchanges give the same trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,21 +242,41 @@ impl Journal {
         Ok(Self { inner: Mutex::new(inner) })
     }
 
-    pub(crate) fn record(&self, at: UtcTime, exchange: Exchange) {
-        self.lock().record(at, exchange);
+    /// Keeps an exchange. It is returned as it was numbered, without the bytes.
+    pub(crate) fn record(&self, at: UtcTime, exchange: Exchange) -> JournalEntry {
+        self.lock().record(at, exchange)
     }
 
-    /// The newest `limit` entries before `before`, oldest first; of one id, or of all.
-    pub(crate) fn list(&self, id: Option<&LicenseServerId>, before: Option<u64>, limit: usize) -> Vec<JournalEntry> {
+    /// The newest `limit` entries before `before` that fit, oldest first.
+    pub(crate) fn list(&self, filter: &Filter, before: Option<u64>, limit: usize) -> Vec<JournalEntry> {
+        self.newest(filter, before, limit, JournalEntry::clone)
+    }
+
+    /// The same without the bytes.
+    pub(crate) fn brief(&self, filter: &Filter, before: Option<u64>, limit: usize) -> Vec<JournalEntry> {
+        self.newest(filter, before, limit, JournalEntry::brief)
+    }
+
+    fn newest(
+        &self,
+        filter: &Filter,
+        before: Option<u64>,
+        limit: usize,
+        kept: impl Fn(&JournalEntry) -> JournalEntry,
+    ) -> Vec<JournalEntry> {
         let inner = self.lock();
-        let wanted = |(entry, _): &&(JournalEntry, _)| {
-            before.is_none_or(|before| entry.number < before)
-                && id.is_none_or(|id| entry.license_server_id.as_ref() == Some(id))
-        };
-        let newest = inner.entries.iter().rev().filter(wanted).take(limit);
-        let mut entries: Vec<_> = newest.map(|(entry, _)| entry.clone()).collect();
+        let entries = inner.entries.iter().rev().map(|(entry, _)| entry);
+        let wanted = entries.filter(|entry| before.is_none_or(|before| entry.number < before) && filter.fits(entry));
+        let mut entries: Vec<_> = wanted.take(limit).map(kept).collect();
         entries.reverse();
         entries
+    }
+
+    /// The entry of this number, if the journal has it still.
+    pub(crate) fn entry(&self, number: u64) -> Option<JournalEntry> {
+        let inner = self.lock();
+        let at = inner.entries.binary_search_by_key(&number, |(entry, _)| entry.number).ok()?;
+        Some(inner.entries[at].0.clone())
     }
 
     pub(crate) fn clear(&self) {
@@ -219,7 +293,7 @@ impl Journal {
 }
 
 impl Inner {
-    fn record(&mut self, at: UtcTime, mut exchange: Exchange) {
+    fn record(&mut self, at: UtcTime, mut exchange: Exchange) -> JournalEntry {
         self.last_number += 1;
         let number = self.last_number;
         exchange.judgements.extend(self.judge_sealing_key(&exchange, number));
@@ -239,7 +313,9 @@ impl Inner {
             answer: exchange.answer,
         };
         self.keep(&entry, exchange.sealing_thumbprint);
+        let brief = entry.brief();
         self.push(entry, exchange.sealing_thumbprint);
+        brief
     }
 
     fn push(&mut self, entry: JournalEntry, sealing_thumbprint: Option<KeyThumbprint>) {
@@ -351,7 +427,7 @@ mod tests {
         for _ in 0..ENTRIES {
             journal.record(UtcTime::from_secs(0), exchange("other", None));
         }
-        let entries = journal.list(None, None, usize::MAX);
+        let entries = journal.list(&Filter::default(), None, usize::MAX);
         assert_eq!((entries.len(), entries[0].number), (ENTRIES, 2));
         assert!(journal.lock().sealing_keys.is_empty());
     }
@@ -363,8 +439,38 @@ mod tests {
         for _ in 0..=BYTES >> 20 {
             journal.record(UtcTime::from_secs(0), exchange(&megabyte, None));
         }
-        assert_eq!(journal.list(None, None, usize::MAX).len(), BYTES >> 20);
+        assert_eq!(journal.list(&Filter::default(), None, usize::MAX).len(), BYTES >> 20);
         assert!(journal.lock().bytes <= BYTES);
+    }
+
+    #[test]
+    fn a_filter_wants_all_that_it_names() {
+        let journal = Journal::default();
+        for (verdict, clause, quirk) in [
+            ("accepted", "9.10", None),
+            ("key-pair-in-use", "9.9", None),
+            ("not-looked-at", "12.3", Some(Quirk::DropReply)),
+        ] {
+            let decided = Exchange { verdict: verdict.to_owned(), clause: clause.to_owned(), ..exchange("", None) };
+            journal.record(UtcTime::from_secs(0), Exchange { quirk, ..decided });
+        }
+        let text = |text: &str| Some(text.to_owned());
+        for (filter, numbers) in [
+            (Filter::default(), &[1, 2, 3][..]),
+            (Filter { verdict: text("refused"), ..Filter::default() }, &[2, 3]),
+            (Filter { verdict: text("accepted"), ..Filter::default() }, &[1]),
+            (Filter { clause: text("9"), ..Filter::default() }, &[1, 2]),
+            (Filter { clause: text("9.1"), ..Filter::default() }, &[]),
+            (Filter { quirk: Some(Quirk::DropReply), ..Filter::default() }, &[3]),
+            (Filter { carrier: Some(Carrier::File), ..Filter::default() }, &[]),
+            (Filter { clause: text("9"), verdict: text("refused"), ..Filter::default() }, &[2]),
+            (Filter::of(&"SITE-1".parse().unwrap()), &[]),
+        ] {
+            let found: Vec<_> = journal.brief(&filter, None, 9).iter().map(|entry| entry.number).collect();
+            assert_eq!(found, numbers, "{filter:?}");
+        }
+        assert_eq!(journal.entry(2).unwrap().clause, "9.9");
+        assert!(journal.entry(4).is_none());
     }
 
     #[test]
@@ -374,7 +480,8 @@ mod tests {
         for request in ["a", "a", "b"] {
             journal.record(UtcTime::from_secs(0), exchange(request, key));
         }
-        let judged: Vec<_> = journal.list(None, None, 9).iter().map(|entry| entry.judgements.len()).collect();
+        let judged: Vec<_> =
+            journal.list(&Filter::default(), None, 9).iter().map(|entry| entry.judgements.len()).collect();
         assert_eq!(judged, [0, 0, 1]);
     }
 }

@@ -26,7 +26,7 @@ use crate::store::{StoreError, audit, clear_requests, outbox, records};
 const REQUESTS: u32 = registry::REQUESTS_AN_HOUR as u32;
 
 /// Characters of an envelope sender that are kept: as many as an address has (RFC 5321 section 4.5.3.1).
-const ADDRESS: usize = 320;
+pub(super) const ADDRESS: usize = 320;
 
 /// Acknowledgements within an hour: to one address, and to all of them.
 const TO_ONE: usize = 10;
@@ -61,6 +61,10 @@ pub struct NumberedClearRequest {
     pub cautions: Vec<Caution>,
     /// When the key pair in use last synchronized.
     pub last_synchronized_at: Option<UtcTime>,
+    /// When the key pair that the request is about was bound; `None` where it was forgotten.
+    pub bound_at: Option<UtcTime>,
+    /// Whether everyone who wrote the mail, as it says, is a registered contact.
+    pub sender_is_contact: bool,
 }
 
 /// A mail in the outbox.
@@ -97,7 +101,7 @@ impl MainServer {
     pub(crate) fn receive_mail(&self, mail: &ReceivedMail) -> Result<(), OperatorError> {
         let read = ReadMail::read(mail);
         let now = self.now();
-        self.store.write("receive a mail", |store| {
+        let clear_requests = self.store.write("receive a mail", |store| {
             // A machine's mail is no customer's wish.
             let named = if read.automatic { LicenseServerIds::default() } else { known_ids(store, &read)? };
             let wish = Wish {
@@ -108,13 +112,14 @@ impl MainServer {
                 named: read.thumbprints.clone(),
                 ids_left_out: named.left_out,
             };
+            let mut clear_requests = Vec::new();
             for id in &named.known {
                 match self.receive_clear_request(store, id, wish.clone(), now) {
                     // The others that the mail names are not concerned, and to try again would not help.
                     Err(OperatorError::Store(error @ StoreError::DamagedRecord { .. })) => {
                         tracing::error!(%error, "a mail asks for a clear");
                     }
-                    received => received?,
+                    received => clear_requests.push(received?),
                 }
             }
             if let Some((sender, answer)) = read.answer_to_sender()
@@ -122,8 +127,11 @@ impl MainServer {
             {
                 self.write_mail(store, slice::from_ref(sender), read.message_id.as_ref(), &answer, now)?;
             }
-            Ok(())
-        })
+            Ok::<_, OperatorError>(clear_requests)
+        })?;
+        self.inbox.keep(mail, &read, now, clear_requests);
+        self.feed.send("changed", &"/inbox");
+        Ok(())
     }
 
     fn receive_clear_request(
@@ -132,12 +140,15 @@ impl MainServer {
         id: &LicenseServerId,
         wish: Wish,
         now: UtcTime,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<u64, OperatorError> {
         let record = load(store, id)?;
         let newest = clear_requests::list(store, Some(id), None, REQUESTS)?;
         let request = match registry::receive(&record, &newest, wish, now) {
             Received::Opened(request) => request,
-            Received::Noted(number, request) => return Ok(clear_requests::update(store, number, &request)?),
+            Received::Noted(number, request) => {
+                clear_requests::update(store, number, &request)?;
+                return Ok(number);
+            }
         };
         let number = clear_requests::insert(store, &request)?;
         let by = By { operator: format!("mail from {}", request.sender), reason: String::new() };
@@ -154,7 +165,7 @@ impl MainServer {
             let reserve = request.new_thumbprint.is_some();
             self.approve_in(store, number, &judgement(&by, true, reserve, now), &by)?;
         }
-        Ok(())
+        Ok(number)
     }
 
     /// Approves a clear request: clears the key pair that it remembers, or finds that this is done already.
@@ -267,6 +278,8 @@ impl MainServer {
                         request,
                         cautions: Vec::new(),
                         last_synchronized_at: None,
+                        bound_at: None,
+                        sender_is_contact: false,
                     }),
                     Err(error) => Err(error),
                 }
@@ -275,9 +288,9 @@ impl MainServer {
         })
     }
 
-    /// The newest `limit` mails in the outbox, in the order in which they were written.
-    pub(crate) fn outbox(&self, limit: u32) -> Result<Vec<NumberedMail>, StoreError> {
-        let mails = self.store.read(|store| outbox::list(store, limit))?;
+    /// The newest `limit` mails in the outbox before `before`, in the order in which they were written.
+    pub(crate) fn outbox(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedMail>, StoreError> {
+        let mails = self.store.read(|store| outbox::list(store, before, limit))?;
         Ok(mails.into_iter().map(|(id, at, mail)| NumberedMail { id, at, mail }).collect())
     }
 
@@ -351,8 +364,19 @@ fn request_and_record(store: &Connection, number: u64) -> Result<(ClearRequest, 
 fn numbered(id: u64, request: ClearRequest, record: &Record, now: UtcTime) -> NumberedClearRequest {
     let open = request.state == ClearRequestState::Open;
     let cautions = if open { registry::cautions(&request, record, now) } else { Vec::new() };
-    let last_synchronized_at = record.key_pair_in_use.as_ref().map(|in_use| in_use.last_synchronized_at);
-    NumberedClearRequest { id, request, cautions, last_synchronized_at }
+    let in_use = record.key_pair_in_use.as_ref();
+    let cleared = request.thumbprint.and_then(|thumbprint| record.cleared(&thumbprint));
+    NumberedClearRequest {
+        cautions,
+        last_synchronized_at: in_use.map(|in_use| in_use.last_synchronized_at),
+        bound_at: in_use
+            .filter(|in_use| request.thumbprint == Some(in_use.thumbprint))
+            .map(|in_use| in_use.bound_at)
+            .or(cleared.map(|cleared| cleared.bound_at)),
+        sender_is_contact: request.sender.split(registry::AND).all(|author| record.is_contact(author)),
+        id,
+        request,
+    }
 }
 
 fn judgement(by: &By, even_so: bool, reserve: bool, now: UtcTime) -> Judgement {

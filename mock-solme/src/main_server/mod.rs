@@ -3,6 +3,7 @@
 //! It knows nothing of HTTP, SMTP or the command line; those call it.
 
 mod files;
+mod inbox;
 mod journal;
 mod licenses;
 mod mails;
@@ -16,15 +17,17 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
-use solme_sync_protocol::{MainServerId, PayloadName, SignEs384 as _, TrustFile, UtcTime};
+use solme_sync_pages::Feed;
+use solme_sync_protocol::{MainServerId, PayloadName, PublicJwk, SignEs384 as _, TrustFile, UtcTime};
 
 pub use files::ResponseFile;
+pub use inbox::InboxMail;
 pub use journal::{Carrier, JournalEntry, TraceEntry};
 pub use licenses::NewLicense;
 pub use mails::{NumberedClearRequest, NumberedMail};
 pub use operator::{By, OperatorError};
 
-pub(crate) use journal::Exchange;
+pub(crate) use journal::{Exchange, Filter};
 pub(crate) use licenses::base;
 pub(crate) use operator::{ClearOrder, NewId};
 pub(crate) use synchronize::{ACCEPTED, Answer, Outgoing};
@@ -40,6 +43,9 @@ use crate::store::{Store, StoreError, meta};
 
 /// Main server time goes no further, so that receipts and licenses made then still end before the year 10000.
 pub(crate) const LATEST_NOW: UtcTime = UtcTime::from_secs(250_246_627_200);
+
+/// Exchanges and changes that are kept for a console that is slow.
+const EVENTS: usize = 1_024;
 
 const JOURNAL: &str = "journal.jsonl";
 const MAIN_SERVER_ID: &str = "main_server_id";
@@ -77,6 +83,9 @@ pub(crate) struct MainServer {
     pub(crate) quirks: Quirks,
     pub(crate) forged_payloads: ForgedPayloads,
     answered: mails::Answered,
+    pub(crate) inbox: inbox::Inbox,
+    /// Tells open consoles what happens.
+    pub(crate) feed: Feed,
     /// Payloads that somebody is getting: however many do, there is one copy.
     payloads_on_the_way: Mutex<HashMap<PayloadName, Weak<[u8]>>>,
     /// Holds the lock of the data directory.
@@ -165,6 +174,8 @@ impl MainServer {
             quirks: Quirks::new(settings.seed, settings.faults.clone())?,
             forged_payloads: ForgedPayloads::default(),
             answered: mails::Answered::default(),
+            inbox: inbox::Inbox::default(),
+            feed: Feed::new(EVENTS),
             payloads_on_the_way: Mutex::default(),
             settings,
             lock: None,
@@ -174,6 +185,16 @@ impl MainServer {
     /// Its id.
     pub(crate) fn id(&self) -> &MainServerId {
         &self.id
+    }
+
+    /// What it was told at the start.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The key that its messages are signed with.
+    pub(crate) fn public_key(&self) -> &PublicJwk {
+        self.identity.key.public_jwk()
     }
 
     pub(crate) fn has_demo(&self) -> bool {

@@ -196,9 +196,14 @@ impl MainServer {
         self.store.read(|store| records::exists(store, id))
     }
 
-    /// The records whose id comes after `after`, in the order of their ids.
-    pub(crate) fn records(&self, after: &str, limit: u32) -> Result<Vec<Result<Record, DamagedRecord>>, StoreError> {
-        self.store.read(|store| records::list(store, after, limit))
+    /// The records whose id begins so and comes after `after`, in the order of their ids.
+    pub(crate) fn records(
+        &self,
+        begins_with: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<Result<Record, DamagedRecord>>, StoreError> {
+        self.store.read(|store| records::list(store, begins_with, after, limit))
     }
 
     /// Disables an id (P 9.5).
@@ -278,6 +283,7 @@ impl MainServer {
         self.store.write("reset", records::delete_all)?;
         self.change_clock(|_| 0)?;
         self.journal.clear();
+        self.inbox.clear();
         self.reset_quirks();
         Ok(())
     }

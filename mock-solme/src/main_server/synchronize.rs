@@ -9,7 +9,7 @@ use solme_sync_protocol::{
 };
 
 use super::MainServer;
-use super::journal::{Carrier, Exchange, TraceEntry};
+use super::journal::{Carrier, Exchange, Filter, TraceEntry};
 use crate::conduct::{Leaving, ReadError};
 use crate::crypto::{self, AwsLc, CryptoError};
 use crate::quirks::{Fired, Operation};
@@ -386,12 +386,13 @@ impl MainServer {
             quirk = exchange.quirk.map(display),
             "exchange"
         );
-        self.journal.record(self.now(), exchange);
+        let entry = self.journal.record(self.now(), exchange);
+        self.feed.send("exchange", &entry);
     }
 
     /// What came of the newest exchanges, oldest first.
     pub(crate) fn trace(&self) -> Vec<TraceEntry> {
-        self.journal.list(None, None, usize::MAX).into_iter().map(TraceEntry::from).collect()
+        self.journal.brief(&Filter::default(), None, usize::MAX).into_iter().map(TraceEntry::from).collect()
     }
 }
 

@@ -46,10 +46,16 @@ pub(crate) fn load(connection: &Connection, number: u64) -> Result<Option<(UtcTi
     found.map(|(at, mail)| Ok((UtcTime::from_secs(at), from_json(&mail)?))).transpose()
 }
 
-/// The newest `limit` mails, in the order in which they were written.
-pub(crate) fn list(connection: &Connection, limit: u32) -> Result<Vec<(u64, UtcTime, StoredMail)>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT id, at, mail FROM outbox ORDER BY id DESC LIMIT ?1")?;
-    let mut rows = statement.query([limit])?;
+/// The newest `limit` mails before `before`, in the order in which they were written.
+pub(crate) fn list(
+    connection: &Connection,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<(u64, UtcTime, StoredMail)>, StoreError> {
+    let before = before.unwrap_or(solme_sync_protocol::limits::INTEGER);
+    let sql = "SELECT id, at, mail FROM outbox WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![before, limit])?;
     let mut mails = Vec::new();
     while let Some(row) = rows.next()? {
         mails.push((row.get(0)?, UtcTime::from_secs(row.get(1)?), from_json(&row.get::<_, String>(2)?)?));

@@ -40,15 +40,20 @@ pub(crate) struct DamagedRecord {
     pub(crate) what: String,
 }
 
-/// The records whose id comes after `after`, in the order of their ids. One that is damaged does not hide the others.
+/// The records whose id begins with `begins_with` and comes after `after`, in the order of their ids. One that is damaged
+/// does not hide the others.
 pub(crate) fn list(
     connection: &Connection,
+    begins_with: &str,
     after: &str,
     limit: u32,
 ) -> Result<Vec<Result<Record, DamagedRecord>>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM license_server WHERE id > ?1 ORDER BY id LIMIT ?2");
+    // A range of the primary key, whose ids are ASCII (P 2.7): as fast among a million as among ten.
+    let end = format!("{begins_with}\u{7f}");
+    let sql =
+        format!("SELECT {COLUMNS} FROM license_server WHERE id > ?1 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT ?4");
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![after, limit])?;
+    let mut rows = statement.query(params![after, begins_with, end, limit])?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get_ref(0)?.as_str_or_null().ok().flatten().unwrap_or_default();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::license_server::LicenseServer;
 
 /// Every route, with a method that it knows.
-const ROUTES: [(Method, &str); 29] = [
+const ROUTES: [(Method, &str); 34] = [
     (Method::GET, "/ids"),
     (Method::POST, "/ids"),
     (Method::GET, "/ids/DEMO-4711"),
@@ -26,6 +26,8 @@ const ROUTES: [(Method, &str); 29] = [
     (Method::GET, "/clear-requests"),
     (Method::POST, "/clear-requests/1/approve"),
     (Method::POST, "/clear-requests/1/reject"),
+    (Method::GET, "/inbox"),
+    (Method::GET, "/inbox/1"),
     (Method::GET, "/outbox"),
     (Method::POST, "/outbox/1/hand-on"),
     (Method::POST, "/process-request"),
@@ -33,11 +35,14 @@ const ROUTES: [(Method, &str); 29] = [
     (Method::PUT, "/clock"),
     (Method::POST, "/clock/advance"),
     (Method::GET, "/journal"),
+    (Method::GET, "/journal/1"),
+    (Method::GET, "/live"),
     (Method::GET, "/audit"),
     (Method::GET, "/trust-file"),
     (Method::POST, "/trust-file"),
     (Method::POST, "/reset"),
     (Method::GET, "/metrics"),
+    (Method::GET, "/settings"),
 ];
 
 fn client() -> Client {

@@ -16,7 +16,7 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId, PublicJwk, Receipt, Re
 pub(crate) use payloads::ForgedPayloads;
 
 use crate::crypto::{AwsLc, CryptoError};
-use crate::main_server::{ACCEPTED, Answer, Carrier, Exchange, MainServer};
+use crate::main_server::{ACCEPTED, Answer, Carrier, Exchange, Filter, MainServer};
 use crate::quirks::{Fired, Need, Quirk, Stage};
 use crate::store::{StoreError, records};
 
@@ -158,7 +158,7 @@ impl MainServer {
     /// The journal has them: only the newest receipt of an id lies in the store.
     fn older_than(&self, last: &Receipt, key: &[PublicJwk]) -> Option<String> {
         let of_this_key_pair = |thumbprint: Option<KeyThumbprint>| thumbprint == Some(last.key_thumbprint);
-        let entries = self.journal.list(Some(&last.license_server_id), None, usize::MAX).into_iter().rev();
+        let entries = self.journal.list(&Filter::of(&last.license_server_id), None, usize::MAX).into_iter().rev();
         let honest = entries.filter(|entry| {
             of_this_key_pair(entry.thumbprint)
                 && entry.quirk.is_none_or(|quirk| !matches!(quirk.stage(), Stage::Message(_)))
