@@ -38,6 +38,7 @@ mod cli;
 mod clock;
 mod conduct;
 mod connections;
+mod console;
 mod crypto;
 mod data;
 mod demo;

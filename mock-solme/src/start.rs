@@ -16,6 +16,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use crate::admin::api::RunSettings;
 use crate::admin::{self, Access, Admin};
 use crate::connections::{Client, Listener, Pool, Port, http as bounded};
+use crate::console;
 use crate::crypto::{self, CryptoError};
 use crate::data::TemporaryFolder;
 use crate::http::{https_role, payload_role};
@@ -143,6 +144,8 @@ pub(crate) struct Ready {
     pub(crate) admin: String,
     pub(crate) smtp: String,
     pub(crate) admin_token: String,
+    /// The page over the admin API, with the token: the address for a browser.
+    pub(crate) console: String,
     pub(crate) trust_file: PathBuf,
     pub(crate) seed: u32,
     pub(crate) main_server_id: MainServerId,
@@ -190,6 +193,7 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
     let ready = Ready {
         https: trust.https.clone(),
         http: trust.http.clone(),
+        console: console::address(&admin, &admin_token),
         admin,
         smtp: public.authority(address(&listeners.smtp)?),
         admin_token,

@@ -8,6 +8,7 @@ use super::{
     Admin, audit, auth, clear_requests, clock, exchange, ids, inbox, journal, key_pair, licenses, operations, outbox,
     quirks,
 };
+use crate::console;
 use crate::http::{no_store, problem};
 
 pub(crate) fn router(admin: Admin) -> Router {
@@ -51,6 +52,7 @@ pub(crate) fn router(admin: Admin) -> Router {
         .route_layer(from_fn_with_state(admin.clone(), auth::require_token));
     Router::new()
         .route("/health", get(operations::health))
+        .merge(console::pages())
         .merge(with_token)
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)

@@ -154,8 +154,9 @@ pub(super) enum Listener {
 }
 
 const SERVE_HELP: &str = "When it is ready it prints one line of JSON, and nothing else, to stdout: https, http, admin,
-smtp, admin_token, trust_file, seed, main_server_id, demo_license_server_id. With --data the
-addresses and the token are those of the last time; the directory is closed to other users
+smtp, admin_token, console, trust_file, seed, main_server_id, demo_license_server_id. `console`
+is the address of a page with all that an operator does, for a browser; its end is the token.
+With --data the addresses and the token are those of the last time; the directory is closed to other users
 (0700, files 0600), and its journal keeps the newest 10,000 exchanges, at most 64 MiB. It logs to
 stderr, with RUST_LOG=info a line for each exchange, and ends with SIGTERM or Ctrl-C.
 
@@ -225,6 +226,9 @@ pub(super) struct Serve {
     /// Arm the faults in this file
     #[arg(long, value_name = "FILE")]
     pub(super) quirks: Option<PathBuf>,
+    /// Open the console in the browser
+    #[arg(long)]
+    pub(super) open: bool,
     /// End when standard input is closed, as when the program that started it has died
     #[arg(long)]
     pub(super) exit_with_stdin: bool,

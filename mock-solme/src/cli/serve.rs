@@ -1,9 +1,11 @@
 //! `serve`: the simulator as a program.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+
+use solme_sync_pages::open_browser;
 
 use super::FAILED;
 use super::args::{Profile, Serve};
@@ -66,7 +68,7 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
         anstream::eprintln!("mock-solme: {open}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(until_terminated(opened, args.exit_with_stdin));
+    let served = runtime.block_on(until_terminated(opened, args.exit_with_stdin, args.open));
     runtime.shutdown_timeout(AT_MOST);
     served
 }
@@ -116,17 +118,22 @@ fn faults(args: &Serve) -> Result<Vec<Fault>, StartError> {
     quirks::parse_file(&text).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
-async fn until_terminated(opened: Opened, exit_with_stdin: bool) -> Result<(), StartError> {
+async fn until_terminated(opened: Opened, exit_with_stdin: bool, open: bool) -> Result<(), StartError> {
     // Before the ready line: whoever has read it may send the signal.
     let terminated = terminated()?;
     let ready = opened.ready.clone();
     let running = opened.serve()?;
     announce(&ready)?;
+    let browser = open.then(|| open_browser(&ready.console));
+    if let Some(Err(error)) = &browser {
+        anstream::eprintln!("mock-solme: no browser could be opened ({error}); open the address `console` yourself.");
+    }
     let stdin_closed = stdin_closed(exit_with_stdin)?;
     tokio::select! {
         () = terminated => {}
         () = stdin_closed => {}
     }
+    drop(browser);
     running.shut_down().await;
     Ok(())
 }
@@ -149,8 +156,11 @@ fn stdin_closed(asked: bool) -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// The one line on stdout.
+/// The one line on stdout. A person at a terminal gets the console's address once more, to click on; no log does.
 fn announce(ready: &Ready) -> io::Result<()> {
+    if io::stderr().is_terminal() {
+        anstream::eprintln!("Console: {}", ready.console);
+    }
     let mut line = serde_json::to_vec(ready)?;
     line.push(b'\n');
     let mut stdout = io::stdout().lock();

@@ -3,6 +3,7 @@
 
 mod admin;
 mod bad_input;
+mod console;
 mod damaged;
 mod data_directory;
 mod durable;

@@ -102,6 +102,7 @@ fn the_ready_line_says_all_that_a_script_needs() {
         assert!(served.text(member).starts_with(begins), "{}", served.ready);
     }
     assert_eq!(served.ready["seed"], 7);
+    assert_eq!(served.text("console"), format!("{}/#{}", served.text("admin"), served.text("admin_token")));
     assert_eq!(served.text("demo_license_server_id"), "DEMO-4711");
     let trust = solme_sync_protocol::TrustFile::parse(&std::fs::read(served.text("trust_file")).unwrap()).unwrap();
     assert_eq!(trust.https, served.text("https"));
