@@ -1,8 +1,7 @@
 //! The two suites: for License Servers, and for main servers.
 
-use anyhow::Result;
-
 use crate::conformance::{Level, News, Options, Report};
+use crate::failure::Failure;
 use crate::license_server_mutants;
 use crate::license_server_suite;
 use crate::main_server_mutants;
@@ -64,7 +63,7 @@ impl Suite {
     ///
     /// # Errors
     /// Where the subject is no command.
-    pub(crate) async fn run(self, options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report> {
+    pub(crate) async fn run(self, options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report, Failure> {
         match self {
             Self::Client => license_server_suite::run(options, tell).await,
             Self::Server => main_server_suite::run(options, tell).await,

@@ -6,16 +6,17 @@ mod both_suites;
 mod cli;
 mod command;
 mod conformance;
+mod failure;
 mod license_server_mutants;
 mod license_server_suite;
 mod main_server_mutants;
 mod main_server_suite;
+mod nearest;
 pub mod programs;
 mod scenario;
 mod stage;
 mod stop;
 mod subject;
-mod usage;
 mod voice;
 
 pub use black_hole::BlackHole;

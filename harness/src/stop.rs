@@ -4,6 +4,8 @@ use std::io;
 
 use tokio::sync::watch;
 
+use crate::failure::Failure;
+
 /// Whether the program was told to stop, and the exit code that says so: 128 and the number of the signal.
 #[derive(Clone)]
 pub(crate) struct Stop(watch::Receiver<Option<u8>>);
@@ -13,9 +15,9 @@ impl Stop {
     ///
     /// # Errors
     /// The operating system gives no way to listen.
-    pub(crate) fn on_signals() -> io::Result<Self> {
+    pub(crate) fn on_signals() -> Result<Self, Failure> {
         let (told, stop) = watch::channel(None);
-        let signal = listen()?;
+        let signal = listen().map_err(Failure::system("listen for signals"))?;
         tokio::spawn(async move { told.send(Some(signal.await)) });
         Ok(Self(stop))
     }

@@ -3,9 +3,9 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use serde::Serialize;
 
-use crate::usage::Usage;
+use crate::failure::{Failure, NoPlace};
 
 /// The file name that means standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -25,12 +25,12 @@ impl Voice {
         if files.into_iter().any(is_standard_output) { Self::Errors } else { Self::Output }
     }
 
-    /// Says a line. A reader that has gone away is no reason to fail: the exit code still has the verdict.
+    /// Says a line. That it cannot be written is no reason to fail: the exit code still has the verdict.
     pub(crate) fn say(self, line: &str) {
-        match self {
-            Self::Output => anstream::println!("{line}"),
-            Self::Errors => anstream::eprintln!("{line}"),
-        }
+        let _ = match self {
+            Self::Output => writeln!(anstream::stdout(), "{line}"),
+            Self::Errors => writeln!(anstream::stderr(), "{line}"),
+        };
     }
 }
 
@@ -43,12 +43,26 @@ pub(crate) fn is_standard_output(path: &Path) -> bool {
 ///
 /// # Errors
 /// Where it cannot be written.
-pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if is_standard_output(path) {
-        let mut output = io::stdout().lock();
-        return output.write_all(text.as_bytes()).and_then(|()| output.flush()).context("cannot write the report");
+        return print(text);
     }
-    replace(path, text).with_context(|| format!("cannot write {}", path.display()))
+    replace(path, text).map_err(|error| Failure::not_written(Some(path), &error))
+}
+
+/// Writes what was asked for to standard output.
+///
+/// # Errors
+/// Where it cannot be written.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    written.map_err(|error| Failure::not_written(None, &error))
+}
+
+/// A report as JSON.
+pub(crate) fn json(report: &impl Serialize) -> String {
+    serde_json::to_string_pretty(report).expect("reports have string keys") + "\n"
 }
 
 /// Replaces a file as a whole: whoever reads it, or kills us, has the text of before or this one. What is no file, such as
@@ -72,21 +86,20 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// Where two want standard output or the same file, or a folder is missing or stands in place of a file.
-pub(crate) fn can_be_written(reports: &[&Path]) -> Result<(), Usage> {
+pub(crate) fn can_be_written(reports: &[&Path]) -> Result<(), Failure> {
     for (index, path) in reports.iter().enumerate() {
         if reports[..index].contains(path) {
-            let both = if is_standard_output(path) { "standard output".into() } else { path.display().to_string() };
-            return Err(Usage(format!("two reports cannot both go to {both}; name a file for each")));
+            return Err(Failure::SamePlace(Some(path.to_path_buf()).filter(|path| !is_standard_output(path))));
         }
         if is_standard_output(path) {
             continue;
         }
         if path.is_dir() {
-            return Err(Usage(format!("{} is a directory; name a file in it", path.display())));
+            return Err(Failure::no_place(path, NoPlace::IsADirectory));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            return Err(Usage(format!("there is no directory {}; create it, or name another", folder.display())));
+            return Err(Failure::no_place(folder, NoPlace::NoDirectory));
         }
     }
     Ok(())

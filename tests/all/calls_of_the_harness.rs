@@ -27,12 +27,111 @@ fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// One sentence on standard error, and exit code 2.
-async fn is_usage(words: &[&str], said: &str) {
+/// What is wrong and what to do next, on standard error.
+async fn fails(words: &[&str], code: i32, said: &str) {
     let output = call(words).await;
-    let (code, errors) = (output.status.code(), errors(&output));
-    assert!(code == Some(2) && output.stdout.is_empty(), "{words:?}: {output:?}");
-    assert!(errors.lines().count() == 1 && errors.contains(said), "{words:?}: {errors}");
+    let errors = errors(&output);
+    assert!(output.status.code() == Some(code) && output.stdout.is_empty(), "{words:?}: {output:?}");
+    let lines: Vec<&str> = errors.lines().collect();
+    let [wrong, next] = lines.as_slice() else { panic!("{words:?}: {errors}") };
+    assert!(
+        wrong.starts_with("harness: ") && next.starts_with("Next: ") && errors.contains(said),
+        "{words:?}: {errors}"
+    );
+}
+
+/// The same with exit code 2.
+async fn is_usage(words: &[&str], said: &str) {
+    fails(words, 2, said).await;
+}
+
+/// The failure as JSON on standard output, which has it for itself.
+async fn fails_as_json(words: &[&str], exit: i32, code: &str) -> Value {
+    let output = call(words).await;
+    assert!(output.status.code() == Some(exit) && output.stderr.is_empty(), "{words:?}: {output:?}");
+    let failure: Value = serde_json::from_str(out(&output).lines().last().unwrap()).unwrap();
+    assert_eq!((&failure["outcome"], &failure["code"]), (&"failed".into(), &code.into()), "{words:?}: {failure}");
+    for member in ["message", "cure"] {
+        assert!(failure[member].as_str().is_some_and(|text| !text.is_empty()), "{words:?}: {failure}");
+    }
+    failure
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_used_is_named_with_the_next_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (empty, here) = (path("empty"), dir.path().to_str().unwrap());
+    std::fs::write(&empty, "title = \"t\"\nabout = \"a\"\nstep = []\n").unwrap();
+    is_usage(&["scenario", "/no/such"], "Name a scenario").await;
+    is_usage(&["scenario", here], "directory").await;
+    is_usage(&["scenario", &empty], "is not a scenario").await;
+    is_usage(&["scenario", &empty, &empty, "--web"], "Name one file").await;
+    is_usage(&["scenario", "--reference", "/no/such/page"], "no directory /no/such").await;
+    is_usage(&["demo", "--junit", "/no/such/report"], "no directory /no/such").await;
+    is_usage(&["demo", "--html", "-", "--junit", "-"], "only one").await;
+    is_usage(&["demo", "--json", "--junit", "-"], "only one").await;
+    let judge = ["conformance", "client", "--subject", "ours", "--deviations"];
+    is_usage(&[&judge[..], &[here]].concat(), "a file of deviations").await;
+    let wrong = path("deviations");
+    std::fs::write(&wrong, "[[deviation]]\ncase = \"1.1/x\"\nreason = \"\"\n").unwrap();
+    is_usage(&[&judge[..], &[&wrong]].concat(), "1.1/x has no reason").await;
+}
+
+#[tokio::test]
+async fn a_failure_is_json_where_json_has_standard_output() {
+    fails_as_json(&["scenario", "/no/such", "--json"], 2, "file-unreadable").await;
+    fails_as_json(&["demo", "--json", "--no-such-flag"], 2, "usage").await;
+    let judge = ["conformance", "client", "--json", "-", "--subject"];
+    let failure = fails_as_json(&[&judge[..], &["/no/such\u{202e}"]].concat(), 2, "subject-not-started").await;
+    assert_eq!(failure["cure"], "Run the command by hand, then fix --subject.");
+    let json = ["mutants", "client", "--json=-", "--mutant", "no-such-bug"];
+    fails_as_json(&json, 2, "nothing-matches").await;
+    let output = call(&["list", "client", "\u{1b}[31m"]).await;
+    assert!(!errors(&output).contains('\u{1b}') && output.status.code() == Some(2), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said_before_anything_is_played() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    is_usage(&["demo", "--web", "--port", &port], "--port").await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_is_named_and_ends_with_1() {
+    for words in [&["list", "client"][..], &["clauses"], &["completions", "bash"], &["demo"], &["demo", "--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let process = harness(words).stdout(full).spawn().unwrap();
+        let output = process.wait_with_output().await.unwrap();
+        let errors = errors(&output);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {errors}");
+        assert!(words.contains(&"--json") || errors.contains("cannot write to standard output"), "{words:?}: {errors}");
+        assert!(!errors.contains("panicked"), "{words:?}: {errors}");
+    }
+    fails(&["clauses", "--out", "/dev/full"], 1, "No space left").await;
+}
+
+#[tokio::test]
+async fn an_interrupted_story_says_so_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for (words, name, code) in [
+        (&["demo", "--step"][..], "-INT", 130),
+        (&["demo", "--step"], "-TERM", 143),
+        (&["demo", "--pace", "10m"], "-INT", 130),
+    ] {
+        let mut command = harness(words);
+        let mut process = command.stdin(Stdio::piped()).env("TMPDIR", dir.path()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        while !lines.next_line().await.unwrap().unwrap().contains('✓') {}
+        signal(&process, name).await;
+        let mut errors = String::new();
+        process.stderr.take().unwrap().read_to_string(&mut errors).await.unwrap();
+        assert_eq!(process.wait().await.unwrap().code(), Some(code), "{errors}");
+        assert!(errors.contains("harness: interrupted") && errors.contains("Next: "), "{errors}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "what was played in is gone");
+    }
 }
 
 #[tokio::test]
@@ -42,7 +141,7 @@ async fn a_subject_that_cannot_be_started_is_one_sentence() {
             ("/no/such/subject", "No such file"),
             ("/", "denied"),
             ("sh -c 'exec /no/such/subject'", "not found"),
-            (" ", "--subject is empty"),
+            (" ", "it is empty"),
             ("'open", "is not closed"),
         ] {
             is_usage(&["conformance", suite, "--subject", subject], said).await;
@@ -89,7 +188,7 @@ async fn what_cannot_be_written_is_said_before_anything_is_judged() {
     is_usage(&["mutants", "client", "--json", file, "--html", file], "two reports").await;
     is_usage(&["mutants", "client", "--json", "/no/such/folder/report"], "no directory").await;
     is_usage(&["clauses", "--out", "/no/such/folder/page"], "no directory").await;
-    is_usage(&["man-pages", "/no/such/folder"], "directory that exists").await;
+    is_usage(&["man-pages", "/no/such/folder"], "no directory /no/such/folder").await;
     assert!(!std::path::Path::new(file).exists(), "nothing was judged");
     for flag in ["--parallel", "--verb-limit"] {
         assert_eq!(call(&[&judge[..], &[flag, "0"]].concat()).await.status.code(), Some(2), "{flag}");
@@ -103,7 +202,7 @@ async fn what_matches_nothing_names_what_was_meant() {
     let near = near.split(' ').next().unwrap();
     is_usage(&["conformance", "server", "--subject", "ours", "--only", "9.12", "--only", wanted], near).await;
     is_usage(&["list", "server", "--only", wanted], near).await;
-    is_usage(&["list", "client", "--only", "xyzzy"], "`harness list` shows").await;
+    is_usage(&["list", "client", "--only", "xyzzy"], "See `harness list client`").await;
     is_usage(&["mutants", "client", "--mutant", "skips-the-signatur"], "skips-the-signature").await;
 }
 

@@ -152,8 +152,8 @@ async fn what_is_kept_of_one_story_is_not_mixed_with_another() {
     assert!(keep().await.unwrap().status.success());
     assert!(kept.join("main-server").is_dir() && kept.join("server-a").is_dir());
     let again = keep().await.unwrap();
-    let says = String::from_utf8_lossy(&again.stderr).into_owned();
-    assert!(!again.status.success() && says.contains("is not empty") && says.contains("another directory"), "{says}");
+    let says: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!((again.status.code(), &says["code"]), (Some(2), &"directory-not-empty".into()), "{says}");
 }
 
 #[tokio::test]
@@ -168,8 +168,8 @@ async fn a_scenario_that_does_not_come_as_expected_fails() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"ok\":false"));
     std::fs::write(&file, "title = 1").unwrap();
     let output = play(&file).await;
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("is not a scenario"), "{output:?}");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("is not a scenario"), "{output:?}");
 }
 
 async fn play(file: &Path) -> std::process::Output {

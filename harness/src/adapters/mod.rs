@@ -6,10 +6,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-
 use crate::conformance::shell_word;
-use crate::usage::Usage;
+use crate::failure::{Failure, NoPlace};
 use crate::voice::Voice;
 
 pub(crate) use guide::guide;
@@ -21,7 +19,7 @@ pub(crate) enum Language {
     Python,
     /// Node, without packages
     Node,
-    /// A POSIX shell, around a program that you have
+    /// POSIX shell, around a program of yours
     Shell,
     /// Go, without modules
     Go,
@@ -30,13 +28,13 @@ pub(crate) enum Language {
 /// Arguments of `harness new-adapter`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Every verb of the skeleton answers 89, \"not implemented\". The harness judges it as it is, and \
+    after_help = "Every verb of the skeleton ends with exit code 89, not implemented. The harness judges it as it is and \
                         says what to implement next.\n\nExample: harness new-adapter python my-adapter"
 )]
 pub(crate) struct Arguments {
-    /// Its language
+    /// The language
     language: Language,
-    /// The directory that it is written into; made if it does not exist
+    /// The directory to write to; created if missing
     directory: PathBuf,
 }
 
@@ -72,20 +70,19 @@ impl Language {
 }
 
 /// Writes the skeleton. No file is overwritten.
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { language, directory } = arguments;
-    let failed = || format!("cannot write into {}; name a directory that you may write into", directory.display());
-    fs::create_dir_all(directory).with_context(failed)?;
+    let failed = |error: std::io::Error| Failure::not_written(Some(directory), &error);
+    fs::create_dir_all(directory).map_err(failed)?;
     for Skeleton { name, .. } in language.skeleton() {
         if directory.join(name).symlink_metadata().is_ok() {
-            let path = directory.join(name);
-            return Err(Usage(format!("{} exists already; name another directory", path.display())).into());
+            return Err(Failure::no_place(&directory.join(name), NoPlace::Exists));
         }
     }
     for skeleton in language.skeleton() {
-        write(&directory.join(skeleton.name), skeleton).with_context(failed)?;
+        write(&directory.join(skeleton.name), skeleton).map_err(failed)?;
     }
-    let directory = directory.canonicalize().with_context(failed)?;
+    let directory = directory.canonicalize().map_err(failed)?;
     let subject = shell_word(&directory.join(language.program()).to_string_lossy());
     let build = match language {
         Language::Go => format!("(cd {} && go build -o adapter .)\n  ", shell_word(&directory.to_string_lossy())),

@@ -5,17 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-
 use super::progress::Progress;
 use super::report_files::Files;
 use crate::adapters::guide;
 use crate::both_suites::Suite;
 use crate::conformance::{Deviations, Foreign, Level, News, Options, Report, Verdict, matches, report, requirement};
+use crate::failure::Failure;
+use crate::nearest::nothing_matches;
 use crate::stop::Stop;
 use crate::subject::Subject;
-use crate::usage::Usage;
-use crate::voice::Voice;
+use crate::voice::{Voice, print};
 
 /// Longer than a case takes on a busy machine, a subject's 20 seconds for a verb included.
 const CASE_LIMIT: Duration = Duration::from_secs(60);
@@ -23,31 +22,31 @@ const CASE_LIMIT: Duration = Duration::from_secs(60);
 /// Arguments of `harness conformance client|server`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The subject's command, see harness/SUBJECT.md; `ours` is our own program. Repeat it to judge several side by side
+    /// The subject's command, as in harness/SUBJECT.md, or `ours` for our own program. Repeat it for several
     #[arg(long = "subject", value_name = "CMD", required = true)]
     subjects: Vec<String>,
-    /// Only cases whose id matches: a whole id, a clause, or a pattern with `*`. Repeat it for more of them
+    /// Only cases whose id matches: an id, a clause, or a pattern with `*`. Repeat it for more
     #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
-    /// Everything random follows from it; without, a new one is drawn and shown
+    /// Seed of everything random [default: a new one, shown in the report]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Cases at a time
+    /// Cases to run at a time
     #[arg(long, value_name = "N", default_value = "4")]
     parallel: NonZeroUsize,
-    /// A verb of the subject that needs longer hangs
+    /// How long a verb of the subject may take
     #[arg(long, value_name = "SECONDS", default_value = "20")]
     verb_limit: NonZeroU64,
-    /// Run again and again, with seeds that count up, until a case fails
+    /// Run again with the next seed until a case fails
     #[arg(long)]
     repeat_until_failure: bool,
-    /// What the subject does not implement fails too
+    /// Count what the subject does not implement as failed
     #[arg(long)]
     require_all: bool,
-    /// Say what to implement or to fix next, why, and the clause
+    /// Say what to implement or fix next, and why
     #[arg(long)]
     guide: bool,
-    /// Expected deviations: TOML, [[deviation]] with `case` and `reason`, and `subject` if it is about one of several
+    /// Expected deviations: TOML, [[deviation]] with `case`, `reason` and, for one of several subjects, `subject`
     #[arg(long, value_name = "FILE")]
     deviations: Option<PathBuf>,
     #[command(flatten)]
@@ -55,13 +54,13 @@ pub(crate) struct Arguments {
 }
 
 /// Runs a suite over each subject and writes the reports. Success where every subject conforms.
-pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let voice = arguments.files.voice()?;
     selected(suite, &arguments.only)?;
-    let deviations = arguments.deviations.as_deref().map(Deviations::read).transpose().map_err(usage)?;
+    let deviations = arguments.deviations.as_deref().map(Deviations::read).transpose()?;
     let deviations = deviations.unwrap_or_default();
     can_be_judged(suite, arguments).await?;
-    let stop = Stop::on_signals().context("cannot listen to signals")?;
+    let stop = Stop::on_signals()?;
     let mut seed = arguments.seed.unwrap_or_else(random_seed);
     loop {
         let mut reports: Vec<Report> = Vec::new();
@@ -94,27 +93,21 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode>
     }
 }
 
-fn usage(error: anyhow::Error) -> Usage {
-    Usage(format!("{error:#}"))
-}
-
 /// Each subject is a command that starts, and is named once: the second is not to fail on this when the first has been
 /// judged for a minute.
-async fn can_be_judged(suite: Suite, arguments: &Arguments) -> Result<()> {
+async fn can_be_judged(suite: Suite, arguments: &Arguments) -> Result<(), Failure> {
     let mut commands = Vec::new();
     for (index, subject) in arguments.subjects.iter().enumerate() {
         if arguments.subjects[..index].contains(subject) {
-            return Err(Usage(format!("--subject {subject:?} appears twice; name each subject once")).into());
+            return Err(Failure::SubjectTwice(subject.clone()));
         }
         let limit = Duration::from_secs(arguments.verb_limit.get());
-        commands.push(Subject::parse(subject, suite.our_subject(), limit).map_err(usage)?);
+        commands.push(Subject::parse(subject, suite.our_subject(), limit)?);
     }
     for (command, subject) in commands.iter().zip(&arguments.subjects) {
-        command.probe(suite.first_verb()).await.map_err(|why| {
-            let why = Foreign::from(why).line();
-            Usage(format!(
-                "the subject {subject:?} cannot be started: {why}; run the command by hand, then fix --subject"
-            ))
+        command.probe(suite.first_verb()).await.map_err(|why| Failure::SubjectNotStarted {
+            subject: subject.clone(),
+            detail: Foreign::from(why).line(),
         })?;
     }
     Ok(())
@@ -143,7 +136,7 @@ fn options(
 }
 
 /// Runs the suite over one subject, and tells how it goes; `meanwhile` has what is known, now and then.
-async fn judge(suite: Suite, options: &Options, voice: Voice, meanwhile: impl Fn(Report)) -> Result<Report> {
+async fn judge(suite: Suite, options: &Options, voice: Voice, meanwhile: impl Fn(Report)) -> Result<Report, Failure> {
     let progress = Progress::begin(suite.list().iter().filter(|(id, _)| options.selects(id)).count(), voice);
     let mut failed = 0;
     let tell = |news: News<'_>| {
@@ -168,11 +161,11 @@ async fn judge(suite: Suite, options: &Options, voice: Voice, meanwhile: impl Fn
 ///
 /// # Errors
 /// Where a pattern lets none through.
-fn selected(suite: Suite, only: &[String]) -> Result<Vec<(String, Level)>, Usage> {
+fn selected(suite: Suite, only: &[String]) -> Result<Vec<(String, Level)>, Failure> {
     let mut cases = suite.list();
     for pattern in only {
         if !cases.iter().any(|(id, _)| matches(pattern, id)) {
-            return Err(Usage::unknown("--only", pattern, cases.iter().map(|(id, _)| id.as_str())));
+            return Err(nothing_matches("--only", pattern, cases.iter().map(|(id, _)| id.as_str())));
         }
     }
     cases.retain(|(id, _)| only.is_empty() || only.iter().any(|pattern| matches(pattern, id)));
@@ -180,12 +173,12 @@ fn selected(suite: Suite, only: &[String]) -> Result<Vec<(String, Level)>, Usage
 }
 
 /// Prints the cases of a suite that `only` lets through: id, level, requirement.
-pub(crate) fn list(suite: Suite, only: &[String]) -> Result<()> {
-    for (id, level) in selected(suite, only)? {
+pub(crate) fn list(suite: Suite, only: &[String]) -> Result<(), Failure> {
+    let lines = selected(suite, only)?.into_iter().map(|(id, level)| {
         let clause = id.split('/').next().unwrap_or_default();
-        Voice::Output.say(&format!("{id} ({level})\n    {}", requirement(clause)));
-    }
-    Ok(())
+        format!("{id} ({level})\n    {}\n", requirement(clause))
+    });
+    print(&lines.collect::<String>())
 }
 
 /// Small enough to be typed again.

@@ -3,13 +3,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::conformance::report::code;
 use crate::conformance::{CaseResult, Foreign};
-use crate::usage::Usage;
-use crate::voice::{Voice, can_be_written, write};
+use crate::failure::Failure;
+use crate::voice::{Voice, can_be_written, json, write};
 
 /// Arguments of `harness diff`.
 #[derive(clap::Args)]
@@ -76,14 +75,14 @@ struct Difference {
 ///
 /// # Errors
 /// Where one cannot be read, or they are about different suites.
-pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+pub(crate) fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let files: Vec<&Path> =
         [&arguments.json, &arguments.markdown].into_iter().flatten().map(PathBuf::as_path).collect();
     can_be_written(&files)?;
     let difference = Difference::between(&read(&arguments.old)?, &read(&arguments.new)?)?;
     Voice::beside(files).say(difference.text().trim_end());
     if let Some(path) = &arguments.json {
-        write(path, &(serde_json::to_string_pretty(&difference)? + "\n"))?;
+        write(path, &json(&difference))?;
     }
     if let Some(path) = &arguments.markdown {
         write(path, &difference.markdown())?;
@@ -91,11 +90,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     Ok(difference.worse.is_empty())
 }
 
-fn read(path: &Path) -> Result<Vec<Report>> {
-    let wrong =
-        |why: String| Usage(format!("{}: {why}; name a report of `harness conformance --json`", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let file = serde_json::from_slice(&bytes).map_err(|error| wrong(format!("not a report: {error}")))?;
+fn read(path: &Path) -> Result<Vec<Report>, Failure> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::unreadable(path, "a report of `harness conformance --json`", &error))?;
+    let file = serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::NotAReport { path: path.to_owned(), detail: error.to_string() })?;
     Ok(match file {
         File::One(report) => vec![report],
         File::Several(reports) => reports,
@@ -117,15 +116,14 @@ fn cases(report: Option<&Report>) -> impl Iterator<Item = &Case> {
 }
 
 impl Difference {
-    fn between(old: &[Report], new: &[Report]) -> Result<Self> {
+    fn between(old: &[Report], new: &[Report]) -> Result<Self, Failure> {
         let suites = [old, new].map(|reports| reports.first().map(|report| &report.suite));
         let [Some(before), Some(after)] = suites else {
-            return Err(Usage("a report without a subject; name reports of finished runs".to_owned()).into());
+            return Err(Failure::NotComparable("a report has no subject".to_owned()));
         };
         if before != after {
-            let suites =
-                format!("the reports are about different suites ({before}, {after}); compare two of one suite");
-            return Err(Usage(suites).into());
+            let (before, after) = (before.line(), after.line());
+            return Err(Failure::NotComparable(format!("the reports are of different suites: {before}, {after}")));
         }
         // One subject against one is the same one, whatever it was called then: a path with a version in it, say.
         let renamed = old.len() == 1 && new.len() == 1;
@@ -218,7 +216,7 @@ mod tests {
         serde_json::json!({ "suite": "client", "subject": subject, "cases": cases, "seed": 1 })
     }
 
-    fn between(old: serde_json::Value, new: serde_json::Value) -> Result<Difference> {
+    fn between(old: serde_json::Value, new: serde_json::Value) -> Result<Difference, Failure> {
         let read = |value| match serde_json::from_value(value).unwrap() {
             File::One(report) => vec![report],
             File::Several(reports) => reports,

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::progress::Progress;
 use crate::both_suites::Suite;
 use crate::conformance::{CaseReport, CaseResult, Deviations, News, Options, Report, Verdict, report, shell_word};
+use crate::failure::Failure;
+use crate::nearest::nothing_matches;
 use crate::stop::Stop;
 use crate::subject::{OURS, this_executable};
-use crate::usage::Usage;
-use crate::voice::{Voice, can_be_replaced, can_be_written, write};
+use crate::voice::{Voice, can_be_replaced, can_be_written, json, write};
 
 /// Arguments of `harness mutants client|server`.
 #[derive(clap::Args)]
@@ -22,16 +22,16 @@ pub(crate) struct Arguments {
     /// Only this mutant
     #[arg(long, value_name = "NAME")]
     mutant: Option<String>,
-    /// Stop at what notices a mutant: the cases of its clause alone, and all others only where none of them does
+    /// Run the cases of a mutant's clause first, and the others only if none of them kills it
     #[arg(long)]
     until_killed: bool,
-    /// Everything random follows from it
+    /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Cases at a time
+    /// Cases to run at a time
     #[arg(long, value_name = "N", default_value = "4")]
     parallel: NonZeroUsize,
-    /// Write the kill matrix, and each case that failed, as one HTML page
+    /// Write the kill matrix and the failed cases as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write the kill matrix as JSON
@@ -62,11 +62,11 @@ struct Row<'a> {
 
 /// Runs a suite over all mutants of its subject, and over the subject as it is. True where that one passes, and no mutant
 /// survives.
-pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut mutants = suite.mutants();
     if let Some(name) = &arguments.mutant {
         if !mutants.iter().any(|(known, _)| known == name) {
-            return Err(Usage::unknown("--mutant", name, mutants.iter().map(|(known, _)| *known)).into());
+            return Err(nothing_matches("--mutant", name, mutants.iter().map(|(known, _)| *known)));
         }
         mutants.retain(|(known, _)| known == name);
     }
@@ -74,7 +74,7 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode>
     let files: Vec<&Path> = [&arguments.html, &arguments.json].into_iter().flatten().map(PathBuf::as_path).collect();
     can_be_written(&files)?;
     let voice = Voice::beside(files);
-    let stop = Stop::on_signals().context("cannot listen to signals")?;
+    let stop = Stop::on_signals()?;
     // Were it to fail as it is, the failures of the mutants would say nothing.
     let progress = Progress::begin(suite.list().len() * (mutants.len() + 1), voice);
     write_reports(suite, arguments, &[], true, can_be_replaced)?;
@@ -131,13 +131,13 @@ fn write_reports(
     reports: &[Report],
     interrupted: bool,
     to: impl Fn(&Path) -> bool,
-) -> Result<()> {
+) -> Result<(), Failure> {
     let (unchanged, mutants) = (reports.first(), reports.get(1..).unwrap_or_default());
     if let Some(path) = arguments.json.as_deref().filter(|path| to(path)) {
         let (suite, seed, conforms) =
             (suite.name(), arguments.seed, unchanged.map(|report| report.verdict == Verdict::Passed));
         let matrix = Matrix { suite, seed, interrupted, conforms, mutants: mutants.iter().map(row).collect() };
-        write(path, &(serde_json::to_string_pretty(&matrix)? + "\n"))?;
+        write(path, &json(&matrix))?;
     }
     if let (Some(path), Some(unchanged)) = (arguments.html.as_deref().filter(|path| to(path)), unchanged) {
         let remark = if interrupted { "interrupted: " } else { "" };
@@ -155,7 +155,7 @@ async fn judge(
     arguments: &Arguments,
     stop: &Stop,
     progress: &Progress,
-) -> Result<Report> {
+) -> Result<Report, Failure> {
     let options = Options {
         suite: suite.name(),
         subject: command.to_owned(),

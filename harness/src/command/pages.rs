@@ -1,27 +1,24 @@
 //! `completions` and `man-pages`: what packages ship beside the program.
 
-use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
 use clap::Command;
 use clap_complete::Shell;
 
-use crate::usage::Usage;
+use crate::failure::{Failure, NoPlace};
+use crate::voice::{Voice, print};
 
-pub(crate) fn completions(mut command: Command, shell: Shell) {
+pub(crate) fn completions(mut command: Command, shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "harness", &mut script);
-    // A reader that has gone away is no reason to fail.
-    let _ = std::io::stdout().write_all(&script);
+    print(&String::from_utf8_lossy(&script))
 }
 
-pub(crate) fn man_pages(command: Command, directory: &Path) -> Result<()> {
+pub(crate) fn man_pages(command: Command, directory: &Path) -> Result<(), Failure> {
     if !directory.is_dir() {
-        return Err(Usage(format!("{} is not a directory; name a directory that exists", directory.display())).into());
+        return Err(Failure::no_place(directory, NoPlace::NoDirectory));
     }
-    clap_mangen::generate_to(command, directory)
-        .with_context(|| format!("cannot write man pages into {}", directory.display()))?;
-    anstream::println!("Man pages written. Next: `man -l {}`.", directory.join("harness.1").display());
+    clap_mangen::generate_to(command, directory).map_err(|error| Failure::not_written(Some(directory), &error))?;
+    Voice::Output.say(&format!("Man pages written. Next: `man -l {}`.", directory.join("harness.1").display()));
     Ok(())
 }

@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-
 use crate::conformance::report::{self, Page, Report, TapVersion};
-use crate::voice::{Voice, can_be_replaced, can_be_written, write};
+use crate::failure::Failure;
+use crate::voice::{self, Voice, can_be_replaced, can_be_written, write};
 
 /// One option a form of report; each takes a file, or `-` for standard output.
 #[derive(clap::Args)]
 pub(crate) struct Files {
-    /// Write the report as JSON; with several subjects, an array of reports
+    /// Write the report as JSON; an array for several subjects
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the report as JUnit XML
@@ -19,7 +18,7 @@ pub(crate) struct Files {
     /// Write the report in the Test Anything Protocol
     #[arg(long, value_name = "FILE")]
     tap: Option<PathBuf>,
-    /// Which version of it; with 14 each of several subjects is a subtest, which some consumers do not know
+    /// The version of TAP; in 14 each of several subjects is a subtest, which some consumers do not support
     #[arg(long, value_name = "VERSION", value_enum, default_value_t, requires = "tap")]
     tap_version: TapVersion,
     /// Write a summary as Markdown, for a CI's job page
@@ -28,7 +27,7 @@ pub(crate) struct Files {
     /// Write the report as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Where PROTOCOL.md is on the web, for the HTML page's links to clauses; without, it has a copy of them
+    /// Web address of PROTOCOL.md for links in the HTML page [default: the page quotes the clauses]
     #[arg(long, value_name = "URL", requires = "html", value_parser = web_address)]
     protocol: Option<String>,
 }
@@ -36,7 +35,7 @@ pub(crate) struct Files {
 /// A link on a page leads to nothing that could run in it.
 fn web_address(text: &str) -> Result<String, &'static str> {
     let known = text.starts_with("https://") || text.starts_with("http://");
-    if known { Ok(text.to_owned()) } else { Err("name an address that begins with https://") }
+    if known { Ok(text.to_owned()) } else { Err("expected an address that begins with https://") }
 }
 
 impl Files {
@@ -44,7 +43,7 @@ impl Files {
     ///
     /// # Errors
     /// Where they cannot be written, as [`can_be_written`] says.
-    pub(super) fn voice(&self) -> Result<Voice> {
+    pub(super) fn voice(&self) -> Result<Voice, Failure> {
         let files = [&self.json, &self.junit, &self.tap, &self.html, &self.markdown]
             .map(Option::as_deref)
             .into_iter()
@@ -55,22 +54,22 @@ impl Files {
     }
 
     /// Writes the reports that were asked for.
-    pub(super) fn write(&self, reports: &[Report], require_all: bool) -> Result<()> {
+    pub(super) fn write(&self, reports: &[Report], require_all: bool) -> Result<(), Failure> {
         self.write_where(|_| true, reports, require_all)
     }
 
     /// Writes what is known so far, where that can be replaced later.
-    pub(super) fn write_meanwhile(&self, reports: &[Report], require_all: bool) -> Result<()> {
+    pub(super) fn write_meanwhile(&self, reports: &[Report], require_all: bool) -> Result<(), Failure> {
         self.write_where(can_be_replaced, reports, require_all)
     }
 
-    fn write_where(&self, to: fn(&Path) -> bool, reports: &[Report], require_all: bool) -> Result<()> {
+    fn write_where(&self, to: fn(&Path) -> bool, reports: &[Report], require_all: bool) -> Result<(), Failure> {
         if let Some(path) = self.json.as_deref().filter(|path| to(path)) {
             let json = match reports {
-                [report] => serde_json::to_string_pretty(report)?,
-                _ => serde_json::to_string_pretty(reports)?,
+                [report] => voice::json(report),
+                _ => voice::json(&reports),
             };
-            write(path, &(json + "\n"))?;
+            write(path, &json)?;
         }
         if let Some(path) = self.junit.as_deref().filter(|path| to(path)) {
             write(path, &report::junit(reports, require_all))?;

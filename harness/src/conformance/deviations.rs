@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+
+use crate::failure::Failure;
 
 /// Cases with the reason why a subject deviates there.
 #[derive(Debug, Default, Clone)]
@@ -29,24 +30,25 @@ impl Deviations {
     /// Reads a TOML file of `[[deviation]]` tables with `case`, `reason`, and `subject` where it is about one of several.
     ///
     /// # Errors
-    /// Where it cannot be read, a case stands twice, or a reason is missing.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("{} is no file of deviations", path.display()))
+    /// Where it cannot be read, a case appears twice, or a reason is missing.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Failure::unreadable(path, "a file of deviations", &error))?;
+        Self::parse(&text).map_err(|detail| Failure::NotDeviations { path: path.to_owned(), detail })
     }
 
-    fn parse(text: &str) -> Result<Self> {
-        let File { deviation: entries } = toml::from_str(text)?;
+    fn parse(text: &str) -> Result<Self, String> {
+        let File { deviation: entries } = toml::from_str(text).map_err(|error| error.to_string())?;
         for (index, Entry { case, subject, reason }) in entries.iter().enumerate() {
             if reason.trim().is_empty() {
-                bail!("case {case} has no reason; write down why the subject deviates");
+                return Err(format!("case {case} has no reason; say why the subject deviates"));
             }
             // An entry for each subject is one for this subject too.
             let same = |earlier: &Entry| {
                 earlier.case == *case && (earlier.subject.is_none() || subject.is_none() || earlier.subject == *subject)
             };
             if entries[..index].iter().any(same) {
-                bail!("case {case} stands twice; keep one entry");
+                return Err(format!("case {case} appears twice; keep one entry"));
             }
         }
         Ok(Self(entries))

@@ -19,9 +19,8 @@ mod trust;
 
 use std::sync::LazyLock;
 
-use anyhow::Result;
-
 use crate::conformance::{self, Case, Ended, Finding, News, Options, Report};
+use crate::failure::Failure;
 use crate::programs::LICENSE_SERVER_SUBJECT;
 use crate::subject::Subject;
 
@@ -56,7 +55,7 @@ pub(crate) fn cases() -> &'static [Case<Stage>] {
 ///
 /// # Errors
 /// Where the subject is no command.
-pub(crate) async fn run(options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report> {
+pub(crate) async fn run(options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report, Failure> {
     let subject = Subject::parse(&options.subject, LICENSE_SERVER_SUBJECT, options.verb_limit)?;
     let play = |case: &'static Case<Stage>, seed| {
         let subject = subject.clone();
@@ -78,7 +77,7 @@ pub(crate) async fn run(options: &Options, tell: impl FnMut(News<'_>)) -> Result
 
 /// The referee could not even begin: that is never a pass.
 fn no_stage(error: &anyhow::Error) -> Finding {
-    Finding::deviates("a stage to play on", format!("{error:#}"))
+    Finding::deviates("a working main server", format!("{error:#}"))
 }
 
 #[cfg(test)]

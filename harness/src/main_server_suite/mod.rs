@@ -16,12 +16,11 @@ mod stage;
 
 use std::sync::{Arc, LazyLock};
 
-use anyhow::Result;
-
 use self::main_server::MainServer;
 pub(crate) use self::no_case::no_case;
 use self::stage::Stage;
 use crate::conformance::{self, Case, Ended, Finding, News, Options, Report, WireLog};
+use crate::failure::Failure;
 use crate::programs::MOCK_SOLME_SUBJECT;
 use crate::subject::Subject;
 
@@ -32,7 +31,7 @@ pub(crate) fn cases() -> &'static [Case<Stage>] {
 }
 
 /// Runs the suite over the subject of `options`.
-pub(crate) async fn run(options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report> {
+pub(crate) async fn run(options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report, Failure> {
     let subject = Subject::parse(&options.subject, MOCK_SOLME_SUBJECT, options.verb_limit)?;
     // What it says while it starts belongs to no case; where it fails, the finding says all.
     let unseen = WireLog::default();

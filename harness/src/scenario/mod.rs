@@ -15,14 +15,13 @@ mod teller;
 mod told;
 mod wire;
 
-use std::io::Read as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-
-use crate::usage::Usage;
-use crate::voice::{is_standard_output, write};
+use crate::failure::{Failure, NoPlace};
+use crate::stop::Stop;
+use crate::voice::{can_be_written, is_standard_output, write};
 pub(crate) use action::Action;
 pub(crate) use card::{Card, Change, Fact, Kind, Role};
 pub(crate) use file::{Scenario, Step};
@@ -38,10 +37,10 @@ const DEMO: &str = include_str!("../../../fixtures/scenarios/key-pair-story.toml
 #[derive(clap::Args)]
 #[command(after_help = "Example: harness scenario fixtures/scenarios/leaked-id.toml --html story.html")]
 pub(crate) struct Arguments {
-    /// Scenario files, see fixtures/scenarios; `-` is standard input
+    /// Scenario files, as in fixtures/scenarios; `-` is standard input
     #[arg(required_unless_present = "reference", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Write the page for authors of scenarios, and play nothing
+    /// Write the reference for authors of scenarios; play nothing
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     reference: Option<PathBuf>,
     #[command(flatten)]
@@ -57,16 +56,16 @@ pub(crate) struct Telling {
     /// Wait for Enter before each step
     #[arg(long, conflicts_with_all = ["pace", "json"])]
     step: bool,
-    /// Wait this long before each step, for example 2s
+    /// Wait this long before each step, such as 2s
     #[arg(long, value_name = "TIME", value_parser = span)]
     pace: Option<Duration>,
-    /// Write a JUnit report: a suite for each scenario, a test case for each step
+    /// Write a JUnit report: one suite per scenario, one test case per step
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Write the story as one HTML page, with what went over the wire
+    /// Write the story as one HTML page, with every message
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Keep state directories, files and the main server's data in DIR; it must be empty
+    /// Keep state directories, files and the main server's data in DIR, which must be empty or new
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
     #[command(flatten)]
@@ -76,33 +75,42 @@ pub(crate) struct Telling {
 /// The stage in a browser.
 #[derive(clap::Args)]
 struct Web {
-    /// Play the story on a page in the browser, step by step, or freely
+    /// Show the story in the browser, step by step; play freely there
     #[arg(long, conflicts_with_all = ["json", "step", "pace", "junit", "html", "keep"])]
     web: bool,
-    /// Open the page in the browser
+    /// Open the browser
     #[arg(long, requires = "web")]
     open: bool,
-    /// Serve the page on this port of 127.0.0.1; a free one without it
+    /// Serve the page on this port of 127.0.0.1 [default: that of the last time, or a free one]
     #[arg(long, requires = "web")]
     port: Option<u16>,
 }
 
 impl Web {
     /// Serves the stage until the program is told to stop.
-    async fn serve(&self, text: &str) -> Result<bool> {
-        crate::stage::serve(text, self.port, self.open).await.map(|()| true)
+    async fn serve(&self, scenario: Scenario, text: &str) -> Result<bool, Failure> {
+        crate::stage::serve(scenario, text, self.port, self.open).await.map(|()| true)
     }
 }
 
 impl Telling {
     /// A report named `-` has standard output for itself.
-    fn manner(&self) -> Result<Manner> {
-        let on_output = [&self.junit, &self.html].into_iter().flatten().filter(|path| is_standard_output(path)).count();
-        match (on_output, self.json) {
-            (0, false) => Ok(Manner::Lanes),
-            (0, true) => Ok(Manner::Json),
-            (1, false) => Ok(Manner::Silent),
-            _ => Err(Usage("only one of --json, --junit - and --html - can have standard output".to_owned()).into()),
+    fn manner(&self) -> Result<Manner, Failure> {
+        let reports: Vec<&Path> = [&self.junit, &self.html].into_iter().flatten().map(PathBuf::as_path).collect();
+        can_be_written(&reports)?;
+        match (reports.into_iter().any(is_standard_output), self.json) {
+            (false, false) => Ok(Manner::Lanes),
+            (false, true) => Ok(Manner::Json),
+            (true, false) => Ok(Manner::Silent),
+            (true, true) => Err(Failure::SamePlace(None)),
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        match (self.step, self.pace) {
+            (true, _) => Pace::OnEnter,
+            (false, Some(time)) => Pace::After(time),
+            (false, None) => Pace::AtOnce,
         }
     }
 }
@@ -114,59 +122,73 @@ fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// Plays scenarios from files; true if every step of each came as expected.
-pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
+pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     if let Some(path) = &arguments.reference {
         reference::write(path)?;
         return Ok(true);
     }
     if arguments.telling.web.web {
         let [file] = arguments.files.as_slice() else {
-            return Err(Usage("--web has room for one story; name one file".to_owned()).into());
+            return Err(Failure::SeveralStories);
         };
-        let text = read(file)?;
-        Scenario::parse(&text).with_context(|| format!("{} is not a scenario", file.display()))?;
-        return arguments.telling.web.serve(&text).await;
+        let (scenario, text) = read(file)?;
+        return arguments.telling.web.serve(scenario, &text).await;
     }
+    let telling = &arguments.telling;
+    let manner = telling.manner()?;
+    let scenarios = arguments.files.iter().map(|path| Ok((path, read(path)?.0)));
+    let scenarios: Vec<_> = scenarios.collect::<Result<_, Failure>>()?;
+    let stop = Stop::on_signals()?;
     let mut stories = Vec::new();
-    for path in &arguments.files {
-        let text = read(path)?;
-        let scenario = Scenario::parse(&text).with_context(|| format!("{} is not a scenario", path.display()))?;
+    for (path, scenario) in &scenarios {
         let name = path.file_stem().filter(|_| !is_standard_output(path)).unwrap_or("scenario".as_ref());
-        let keep = arguments.telling.keep.as_ref().map(|keep| keep.join(name));
-        stories.push(play(&scenario, &arguments.telling, keep.as_deref()).await?);
+        let keep = telling.keep.as_ref().map(|keep| keep.join(name));
+        stories.push(play(scenario, Teller::new(manner, telling.pace()), telling, keep.as_deref(), &stop).await?);
     }
-    end(&stories, &arguments.telling)
+    end(&stories, telling)
 }
 
 /// Plays the demo; true if every step came as expected.
-pub(crate) async fn demo(telling: &Telling) -> Result<bool> {
+pub(crate) async fn demo(telling: &Telling) -> Result<bool, Failure> {
+    let scenario = parsed("the demo", DEMO)?;
     if telling.web.web {
-        return telling.web.serve(DEMO).await;
+        return telling.web.serve(scenario, DEMO).await;
     }
-    let scenario = Scenario::parse(DEMO).context("the demo is not a scenario")?;
-    let story = play(&scenario, telling, telling.keep.as_deref()).await?;
+    let teller = Teller::new(telling.manner()?, telling.pace());
+    let story = play(&scenario, teller, telling, telling.keep.as_deref(), &Stop::on_signals()?).await?;
     end(&[story], telling)
 }
 
-async fn play(scenario: &Scenario, telling: &Telling, keep: Option<&Path>) -> Result<Story> {
-    let throw_away = tempfile::tempdir().context("cannot create a directory to play in")?;
+async fn play(
+    scenario: &Scenario,
+    mut teller: Teller,
+    telling: &Telling,
+    keep: Option<&Path>,
+    stop: &Stop,
+) -> Result<Story, Failure> {
+    let throw_away = tempfile::tempdir().map_err(Failure::system("create a directory to play in"))?;
     let stage = keep.unwrap_or(throw_away.path());
-    std::fs::create_dir_all(stage).with_context(|| format!("cannot create {}", stage.display()))?;
-    if std::fs::read_dir(stage).with_context(|| format!("cannot read {}", stage.display()))?.next().is_some() {
-        bail!("{} is not empty: another story may lie there; choose another directory for --keep", stage.display());
+    let not_written = |error: io::Error| Failure::not_written(Some(stage), &error);
+    std::fs::create_dir_all(stage).map_err(not_written)?;
+    // Another story may lie there.
+    if std::fs::read_dir(stage).map_err(not_written)?.next().is_some() {
+        return Err(Failure::no_place(stage, NoPlace::NotEmpty));
     }
-    let pace = match (telling.step, telling.pace) {
-        (true, _) => Pace::OnEnter,
-        (false, Some(time)) => Pace::After(time),
-        (false, None) => Pace::AtOnce,
+    let everyone = telling.json || telling.html.is_some();
+    let looks = if everyone { Looks::AtEveryone } else { Looks::AtNobody };
+    let story = tokio::select! {
+        story = play::play(scenario, stage, looks, &mut teller) => Some(story),
+        () = stop.told() => None,
     };
-    let manner = telling.manner()?;
-    let looks = if manner == Manner::Json || telling.html.is_some() { Looks::AtEveryone } else { Looks::AtNobody };
-    play::play(scenario, stage, looks, &mut Teller::new(manner, pace)).await
+    // Ctrl-C in a terminal ends those who play, too: that is not the story's fault.
+    match (stop.exit_code(), story) {
+        (None, Some(story)) => story,
+        (code, _) => Err(Failure::Interrupted(code.unwrap_or(1))),
+    }
 }
 
 /// Writes the reports; true if every story went well.
-fn end(stories: &[Story], telling: &Telling) -> Result<bool> {
+fn end(stories: &[Story], telling: &Telling) -> Result<bool, Failure> {
     if let Some(path) = &telling.junit {
         write(path, &report::junit(stories))?;
     }
@@ -174,17 +196,20 @@ fn end(stories: &[Story], telling: &Telling) -> Result<bool> {
         write(path, &crate::stage::page(stories))?;
     }
     if let Some(broken) = stories.iter().find_map(|story| story.broken.as_ref()) {
-        bail!("the story broke off: {broken}");
+        return Err(Failure::BrokeOff(broken.clone()));
     }
     Ok(stories.iter().all(Story::went_well))
 }
 
-fn read(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    if is_standard_output(path) {
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-    } else {
-        text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    }
-    Ok(text)
+/// The scenario in a file or, for `-`, on standard input, and its text.
+fn read(path: &Path) -> Result<(Scenario, String), Failure> {
+    let from_input = is_standard_output(path);
+    let read = if from_input { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) };
+    let text = read.map_err(|error| Failure::unreadable(path, "a scenario", &error))?;
+    let name = if from_input { "standard input".into() } else { path.to_string_lossy() };
+    Ok((parsed(&name, &text)?, text))
+}
+
+fn parsed(name: &str, text: &str) -> Result<Scenario, Failure> {
+    Scenario::parse(text).map_err(|error| Failure::NotAScenario { name: name.to_owned(), detail: format!("{error:#}") })
 }

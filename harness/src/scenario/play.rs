@@ -1,5 +1,6 @@
 //! Plays a scenario: acts, compares, tells.
 
+use std::io;
 use std::path::Path;
 use std::time::Instant;
 
@@ -13,16 +14,24 @@ use super::file::{Scenario, Step};
 use super::teller::Teller;
 use super::told::{Beat, LICENSING_DESK, MAIN_SERVER, Says, Story, Told, WORLD};
 use super::wire::Exchange;
+use crate::failure::Failure;
 use crate::programs::Answer;
 
 /// Plays the scenario in `stage`, and tells each step as it has been played.
-pub(super) async fn play(scenario: &Scenario, stage: &Path, looks: Looks, teller: &mut Teller) -> Result<Story> {
+pub(super) async fn play(
+    scenario: &Scenario,
+    stage: &Path,
+    looks: Looks,
+    teller: &mut Teller,
+) -> Result<Story, Failure> {
     let mut story = Story::new(scenario);
-    teller.opening(scenario)?;
-    if let Err(error) = play_steps(scenario, stage, looks, teller, &mut story).await {
-        story.broken = Some(format!("{error:#}"));
+    teller.opening(scenario).map_err(not_told)?;
+    match play_steps(scenario, stage, looks, teller, &mut story).await {
+        Ok(()) => {}
+        Err(Failure::BrokeOff(why)) => story.broken = Some(why),
+        Err(failure) => return Err(failure),
     }
-    teller.end(&story)?;
+    teller.end(&story).map_err(not_told)?;
     Ok(story)
 }
 
@@ -32,19 +41,27 @@ async fn play_steps(
     looks: Looks,
     teller: &mut Teller,
     story: &mut Story,
-) -> Result<()> {
-    let mut player = Player::enter(scenario, stage, looks).await?;
+) -> Result<(), Failure> {
+    let mut player = Player::enter(scenario, stage, looks).await.map_err(broke_off)?;
     story.cards.clone_from(&player.cards);
     for step in &scenario.step {
         if step.tell.is_some() {
-            teller.before_a_step().await?;
+            teller.before_a_step().await.map_err(not_told)?;
         }
-        if let Some(told) = player.play(step).await? {
-            teller.tell(&told)?;
+        if let Some(told) = player.play(step).await.map_err(broke_off)? {
+            teller.tell(&told).map_err(not_told)?;
             story.steps.push(told);
         }
     }
     Ok(())
+}
+
+fn not_told(error: io::Error) -> Failure {
+    Failure::not_written(None, &error)
+}
+
+pub(crate) fn broke_off(error: anyhow::Error) -> Failure {
+    Failure::BrokeOff(format!("{error:#}"))
 }
 
 /// Whether everyone is looked at after each step, which takes a while.

@@ -3,20 +3,20 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Result;
-
 use super::action::{Action, COMMON, MEMBERS, Who};
+use crate::failure::Failure;
+use crate::voice::{self, can_be_written};
 
 const HEAD: &str = r#"# Scenarios
 
 Stories about License Servers and their main server, in TOML, played with real processes and virtual time. This page is
-written from the parser by `cargo run --bin harness -- scenario --reference fixtures/scenarios/README.md`; a test finds every difference.
+generated from the parser by `cargo run --bin harness -- scenario --reference fixtures/scenarios/README.md`; a test finds every difference.
 
 ```toml
 title = "A leaked license server id"
 about = "Somebody else knows the id. While a key pair is in use, the id is useless to them."
 
-[[step]]                         # a stage direction: it has to succeed
+[[step]]                         # a stage direction: it must succeed
 do = "add-license"
 license = "first"
 
@@ -24,8 +24,8 @@ license = "first"
 do = "synchronize"
 server = "customer"
 
-[[step]]                         # a step that is told, and judged
-tell = "The thief sets up a server with the leaked id, and is refused"
+[[step]]                         # a step that is told and judged
+tell = "The thief sets up a server with the leaked id and is refused"
 do = "synchronize"
 server = "thief"
 expect = { outcome = "refused", code = "key-pair-in-use" }
@@ -37,7 +37,7 @@ harness scenario story.toml --html story.html   # a page with every message and 
 harness scenario *.toml --junit report.xml      # in a CI; exit code 0 if every step came as expected
 ```
 
-`-` as a file is standard input. `--json` prints an object for each step that is told: `number`, `step`, `actor`, `action`,
+`-` as the file is standard input. `--json` prints one object for each step that is told: `number`, `step`, `actor`, `action`,
 `expected`, `got`, `ok`, `clause`, `says`, `wire` (each exchange, its messages decoded), `mails`, `answer`, `took`.
 
 ## The scenario
@@ -46,7 +46,7 @@ harness scenario *.toml --junit report.xml      # in a CI; exit code 0 if every 
 |---|---|---|
 | `title` | text | One line |
 | `about` | text | What the reader learns |
-| `[[customer]]` | table | A license server id (`id`), the `contacts` that may ask for a clear by mail, and the `servers` that are set up with it. Without one there is `SITE-1` with the contact it@customer.example. License Servers that no customer names belong to the first |
+| `[[customer]]` | table | A license server id (`id`), the `contacts` that may ask for a clear by mail, and the `servers` set up with it. The default is `SITE-1` with the contact it@customer.example. License Servers not listed belong to the first customer |
 | `[[step]]` | table | What happens, in order |
 
 ## Members of a step
@@ -56,8 +56,9 @@ harness scenario *.toml --junit report.xml      # in a CI; exit code 0 if every 
 "#;
 
 /// Writes the page.
-pub(super) fn write(path: &Path) -> Result<()> {
-    crate::voice::write(path, &page())
+pub(super) fn write(path: &Path) -> Result<(), Failure> {
+    can_be_written(&[path])?;
+    voice::write(path, &page())
 }
 
 fn page() -> String {
@@ -67,13 +68,13 @@ fn page() -> String {
     }
     let _ = write!(
         page,
-        "\nA step has {}, and what its action needs and takes; anything else is an error.\n\n# Actions\n",
+        "\nA step may have {}, and what its action needs and takes; anything else is an error.\n\n# Actions\n",
         code(COMMON)
     );
     for who in Who::ALL {
         let _ = write!(
             page,
-            "\n## {}\n\n| action | what it does | needs | takes | `expect` may name, beside `exit` |\n|---|---|---|---|---|\n",
+            "\n## {}\n\n| action | what it does | needs | takes | `expect` may name, besides `exit` |\n|---|---|---|---|---|\n",
             who.heading()
         );
         for action in Action::ALL.iter().filter(|action| action.form().who == who) {

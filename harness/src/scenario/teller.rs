@@ -85,8 +85,9 @@ impl Teller {
                 Ok(())
             }
             Pace::OnEnter => {
-                write!(anstream::stderr(), "\n{DIM}Enter: next step{DIM:#} ")?;
-                io::stdin().lock().read_line(&mut String::new()).map(drop)
+                write!(anstream::stderr(), "\n{DIM}Enter for the next step{DIM:#} ")?;
+                let enter = tokio::task::spawn_blocking(|| io::stdin().lock().read_line(&mut String::new()));
+                enter.await.map_err(io::Error::other)?.map(drop)
             }
         }
     }
@@ -127,6 +128,9 @@ impl Teller {
             }
         }
         self.clauses(told)?;
+        if let Some(note) = told.note() {
+            self.paragraph("note", note, Style::new())?;
+        }
         if let Some(says) = &told.says {
             self.paragraph(&told.actor, &says.message, Style::new())?;
             if let Some(cure) = &says.cure {
@@ -138,15 +142,15 @@ impl Teller {
 
     /// Tells how it all went, to people.
     pub(super) fn end(&self, story: &Story) -> io::Result<()> {
-        if self.manner != Manner::Lanes {
+        // That it broke off is said in another place.
+        if self.manner != Manner::Lanes || story.broken.is_some() {
             return Ok(());
         }
         let colour = if story.went_well() { AnsiColor::Green } else { AnsiColor::Red }.on_default().bold();
         let failed = story.steps.iter().filter(|step| !step.ok).count();
-        let summary = match (&story.broken, failed) {
-            (Some(broken), _) => format!("The story broke off: {}", printable(broken)),
-            (None, 0) => format!("All {} steps came as expected.", story.steps.len()),
-            (None, failed) => format!("{failed} of {} steps did not come as expected.", story.steps.len()),
+        let summary = match failed {
+            0 => format!("All {} steps ended as expected.", story.steps.len()),
+            failed => format!("{failed} of {} steps did not end as expected.", story.steps.len()),
         };
         writeln!(anstream::stdout(), "\n{colour}{summary}{colour:#}")
     }

@@ -89,6 +89,18 @@ pub(crate) struct Told {
     pub(crate) changes: Vec<Change>,
 }
 
+impl Told {
+    /// Why a synchronization sent two requests, if it did (P 12.5).
+    pub(crate) fn note(&self) -> Option<&'static str> {
+        let of_the_step = self.beats.last()?.wire.iter();
+        let mut ids = of_the_step.filter_map(|exchange| exchange.request.as_ref()?.payload.get("jti"));
+        let first = ids.next()?;
+        ids.any(|id| id != first).then_some(
+            "Two requests: first the outstanding one, made earlier, then one more so that the result is current (P 12.5).",
+        )
+    }
+}
+
 /// Something that was done: a stage direction, or the step itself.
 pub(crate) struct Beat {
     /// Who acts.

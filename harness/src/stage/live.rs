@@ -1,8 +1,9 @@
 //! `--web`: the stage as it is played, in a browser. The page asks for steps and shows them; all is decided and drawn here.
 
+use std::io;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -14,8 +15,10 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use super::{Lanes, cards, drawing, hands};
+use crate::failure::Failure;
 use crate::scenario::{Looks, Player, Scenario, Step, Story};
 use crate::stop::Stop;
+use crate::voice::print;
 
 /// What free play begins with.
 const FREE_PLAY: &str = include_str!("free-play.toml");
@@ -31,7 +34,7 @@ struct Performance {
     story: Story,
     lanes: Lanes,
     quirks: Vec<String>,
-    /// Told from others, so that a page sees that it shows another one.
+    /// Differs from all others, so that a page sees that it shows another one.
     number: usize,
     _directory: TempDir,
 }
@@ -47,20 +50,18 @@ struct House {
 /// Serves the stage until the program is told to stop.
 ///
 /// # Errors
-/// If the story is no scenario, its programs do not start, or there is no port.
-pub(crate) async fn serve(text: &str, port: Option<u16>, open: bool) -> Result<()> {
-    let performance = Performance::begin(text, 0).await?;
-    let door = Door::open(None, port).context("cannot listen; choose another --port")?;
+/// If its programs do not start, or there is no port.
+pub(crate) async fn serve(scenario: Scenario, text: &str, port: Option<u16>, open: bool) -> Result<(), Failure> {
+    let no_port = |error: io::Error| Failure::NoPort(error.to_string());
+    let door = Door::open(None, port).map_err(no_port)?;
+    let stop = Stop::on_signals()?;
+    let performance =
+        Performance::begin(scenario, 0).await.map_err(|error| Failure::BrokeOff(format!("{error:#}")))?;
     let house = House { script: text.into(), performance: Arc::new(Mutex::new(performance)), feed: Feed::new(64) };
-    anstream::println!("The stage is open: {}", door.address());
-    anstream::println!("Ctrl-C closes it.");
-    let browser = if open {
-        Some(open_browser(&door.address()).context("cannot open a browser; open the address above")?)
-    } else {
-        None
-    };
-    let stop = Stop::on_signals().context("cannot listen to signals")?;
-    door.serve(router(house), async move { stop.told().await }).await?;
+    print(&format!("The stage is open: {}\nCtrl-C closes it.\n", door.address()))?;
+    let browser = if open { Some(open_browser(&door.address())) } else { None };
+    let browser = browser.transpose().map_err(|error| Failure::NoBrowser(error.to_string()))?;
+    door.serve(router(house), async move { stop.told().await }).await.map_err(no_port)?;
     drop(browser);
     Ok(())
 }
@@ -96,11 +97,11 @@ fn body() -> maud::Markup {
                 header.title {
                     h1 id="title" { "The stage" } p.about id="about" { "The programs are starting." }
                     div.bill {
-                        button type="button" id="story" title="From the beginning, step by step" { "Tell the story" }
-                        button type="button" id="free" title="A stage of your own: you say what happens" { "Play freely" }
-                        button type="button" id="take-over" title="What is left of the story is left out" { "Take over from here" }
+                        button type="button" id="story" title="Start the story from the beginning" { "Tell the story" }
+                        button type="button" id="free" title="An empty stage: you decide what happens" { "Play freely" }
+                        button type="button" id="take-over" title="Leave the story here and go on yourself" { "Take over from here" }
                         button type="button" id="save-page" title="One file that opens without this program" { "Save the page" }
-                        button type="button" id="save-scenario" title="harness scenario FILE plays it again" { "Save as scenario" }
+                        button type="button" id="save-scenario" title="`harness scenario FILE` plays it again" { "Save as scenario" }
                     }
                 }
                 div.heads { div.narration { (super::controls()) } div.cards {} }
@@ -114,9 +115,8 @@ fn body() -> maud::Markup {
 }
 
 impl Performance {
-    async fn begin(text: &str, number: usize) -> Result<Self> {
-        let scenario = Scenario::parse(text)?;
-        let directory = tempfile::tempdir().context("cannot create a directory to play in")?;
+    async fn begin(scenario: Scenario, number: usize) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
         let player = Player::enter(&scenario, directory.path(), Looks::AtEveryone).await?;
         let mut story = Story::new(&scenario);
         story.cards.clone_from(&player.cards);
@@ -244,7 +244,7 @@ async fn granted(house: House, wish: Wish) -> Response {
             Wish::Act(step) => at.act(step).await,
             Wish::Again { free } => {
                 let text = if free { FREE_PLAY } else { &house.script };
-                Performance::begin(text, at.number + 1).await.map(|new| *at = new)
+                Performance::begin(Scenario::parse(text)?, at.number + 1).await.map(|new| *at = new)
             }
         };
         house.feed.send("changed", &at.story.steps.len());
@@ -257,8 +257,13 @@ async fn granted(house: House, wish: Wish) -> Response {
 }
 
 fn problem(status: StatusCode, error: &anyhow::Error) -> Response {
-    Problem::new(status, "not-played", super::shown(&format!("{error:#}")), "Nothing was added to the story.")
-        .into_response()
+    Problem::new(
+        status,
+        "not-played",
+        super::shown(&format!("{error:#}")),
+        "The story is unchanged; choose another step.",
+    )
+    .into_response()
 }
 
 /// The timeline so far, to keep or to mail.

@@ -1,16 +1,17 @@
 //! A subject as a command: split as a shell would, each call bounded in time and output, each way to fail named.
 
 use std::env;
+use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::conformance::{Finding, WireLog};
+use crate::failure::Failure;
 
 /// Our own subject, on the command line.
 pub(crate) const OURS: &str = "ours";
@@ -35,14 +36,12 @@ impl Subject {
     ///
     /// # Errors
     /// Where it is empty, a quotation is not closed, or the operating system does not tell where this executable is.
-    pub(crate) fn parse(text: &str, adapter: &str, time_limit: Duration) -> Result<Self> {
-        let mut words = if text == OURS {
-            vec![this_executable()?, adapter.to_owned()]
-        } else {
-            words(text).with_context(|| format!("--subject {text:?} is no command"))?
-        };
+    pub(crate) fn parse(text: &str, adapter: &str, time_limit: Duration) -> Result<Self, Failure> {
+        let wrong = |detail: &str| Failure::NotACommand { subject: text.to_owned(), detail: detail.to_owned() };
+        let mut words =
+            if text == OURS { vec![this_executable()?, adapter.to_owned()] } else { words(text).map_err(wrong)? };
         if words.is_empty() {
-            bail!("--subject is empty; name a command, or `{OURS}`");
+            return Err(wrong("it is empty"));
         }
         let program = words.remove(0);
         Ok(Self { program, arguments: words, time_limit })
@@ -182,13 +181,15 @@ fn shown_arguments(command: &Command, skip: usize) -> String {
 ///
 /// # Errors
 /// Where the operating system does not tell, or it is not Unicode.
-pub(crate) fn this_executable() -> Result<String> {
-    let path = env::current_exe().context("cannot find this program on disk")?;
-    path.into_os_string().into_string().map_err(|path| anyhow::anyhow!("{} is not Unicode", path.display()))
+pub(crate) fn this_executable() -> Result<String, Failure> {
+    let what = "find this program on disk";
+    let path = env::current_exe().map_err(Failure::system(what))?;
+    let not_unicode = |path: OsString| Failure::System { what, error: format!("{} is not Unicode", path.display()) };
+    path.into_os_string().into_string().map_err(not_unicode)
 }
 
 /// Splits a command line as a POSIX shell does, without its expansions.
-fn words(text: &str) -> Result<Vec<String>> {
+fn words(text: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut characters = text.chars();
@@ -197,7 +198,7 @@ fn words(text: &str) -> Result<Vec<String>> {
             ' ' | '\t' | '\n' => words.extend(word.take()),
             '\'' => quoted(&mut characters, '\'', word.get_or_insert_default())?,
             '"' => quoted(&mut characters, '"', word.get_or_insert_default())?,
-            '\\' => word.get_or_insert_default().push(characters.next().context("it ends in a backslash")?),
+            '\\' => word.get_or_insert_default().push(characters.next().ok_or("it ends in a backslash")?),
             c => word.get_or_insert_default().push(c),
         }
     }
@@ -206,7 +207,7 @@ fn words(text: &str) -> Result<Vec<String>> {
 }
 
 /// Reads to the closing quotation mark. Inside double ones a backslash takes the meaning of a mark or a backslash.
-fn quoted(characters: &mut std::str::Chars<'_>, mark: char, word: &mut String) -> Result<()> {
+fn quoted(characters: &mut std::str::Chars<'_>, mark: char, word: &mut String) -> Result<(), &'static str> {
     while let Some(c) = characters.next() {
         match c {
             c if c == mark => return Ok(()),
@@ -218,7 +219,7 @@ fn quoted(characters: &mut std::str::Chars<'_>, mark: char, word: &mut String) -
             c => word.push(c),
         }
     }
-    bail!("a quotation mark {mark} is not closed")
+    Err("a quotation mark is not closed")
 }
 
 #[cfg(test)]

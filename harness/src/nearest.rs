@@ -1,25 +1,21 @@
-//! What a person asked for in a way that cannot be carried out: exit code 2, as of every program.
+//! What a person meant who named something that is not there.
 
 use strsim::jaro_winkler;
 
-/// The command line, or what it names, is wrong; nothing was judged.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
-
-impl Usage {
-    /// Something that is not there, and the known names that look most like it.
-    pub(crate) fn unknown<'a>(what: &str, wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let near = nearest(wanted, known);
-        let next = if near.is_empty() { "`harness list` shows what there is".to_owned() } else { near.join(", ") };
-        let question = if near.is_empty() { ";" } else { "; did you mean" };
-        let end = if near.is_empty() { "" } else { "?" };
-        Self(format!("{what} {wanted:?} does not match anything{question} {next}{end}"))
-    }
-}
+use crate::failure::Failure;
 
 /// Names that look less like it are none that a person meant.
 const ALIKE: f64 = 0.75;
+
+/// Something that is not there, and the known names that look most like it.
+pub(crate) fn nothing_matches<'a>(
+    what: &'static str,
+    wanted: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Failure {
+    let near = nearest(wanted, known).into_iter().map(str::to_owned).collect();
+    Failure::NothingMatches { what, wanted: wanted.to_owned(), near }
+}
 
 /// The names that look most like the one that was wanted, at most three. Of an id the clause and the name count as well.
 fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
@@ -43,7 +39,5 @@ mod tests {
         assert_eq!(nearest("nothing-is-isued", known).first(), Some(&known[2]), "the name without its clause");
         assert_eq!(nearest("9.7/a-resend-is-*", known).first(), Some(&known[0]));
         assert_eq!(nearest("xyzzy", known), Vec::<&str>::new());
-        let said = Usage::unknown("--only", "xyzzy", known).to_string();
-        assert_eq!(said, "--only \"xyzzy\" does not match anything; `harness list` shows what there is");
     }
 }
