@@ -12,6 +12,7 @@ mod license_server_suite;
 mod main_server_mutants;
 mod main_server_suite;
 mod nearest;
+mod page;
 pub mod programs;
 mod scenario;
 mod stage;

@@ -52,4 +52,4 @@ pub use browser::open_browser;
 pub use door::Door;
 pub use feed::Feed;
 pub use guard::{proof, with_policy};
-pub use shell::{Shell, house, script, style};
+pub use shell::{HOUSE_STYLE, Shell, house, script, style};

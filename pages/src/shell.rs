@@ -68,10 +68,13 @@ fn file<S: Clone + Send + Sync + 'static>(media_type: &'static str, text: &'stat
     get(move || async move { ([(header::CONTENT_TYPE, media_type)], text) })
 }
 
+/// The house's sheet, for a page that stands alone.
+pub const HOUSE_STYLE: &str = include_str!("../assets/house.css");
+
 /// The files that all pages have.
 pub fn house<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        .route("/house.css", style(include_str!("../assets/house.css")))
+        .route("/house.css", style(HOUSE_STYLE))
         .route("/house.js", script(include_str!("../assets/house.js")))
         .route("/house.svg", file("image/svg+xml", include_str!("../assets/house.svg")))
 }

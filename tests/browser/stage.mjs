@@ -118,9 +118,16 @@ try {
   program.kill("SIGINT");
   await page.locator("#connection.shown").waitFor();
   assert.match(await page.locator("#connection").textContent(), /has ended/);
+  const comes_back = await started("demo", "--web");
+  assert.equal(comes_back.address, address);
+  await page.locator("#connection:not(.shown)").waitFor({ state: "attached" });
+  await page.waitForFunction(() => document.querySelector("h1").textContent === "The key-pair story" && document.querySelectorAll(".step").length === 0);
+  await page.locator("[data-go=next]").click();
+  await until(page, 1);
+  comes_back.program.kill("SIGINT");
   await page.close();
   complaints.splice(0); // the browser reports that nobody answers, too
-  console.log("stage: a page says that its program has ended");
+  console.log("stage: a page says that its program has ended, comes back with it, and begins the story anew");
 
   const hostile = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\\u202e\\u0007";
   writeFileSync(join(work, "hostile.toml"), `title = "${hostile}"\nabout = "${hostile}"\n[[step]]\ntell = "${hostile}"\ndo = "mail"\nfrom = "it@customer.example"\nsubject = "${hostile}"\n`);

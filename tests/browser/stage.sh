@@ -22,4 +22,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 npm install --silent --no-fund --no-audit --prefix "$work" playwright-core@1.65.1
 cp tests/browser/stage.mjs "$work"
+# Where the stage keeps its port and token.
+export XDG_STATE_HOME=$work/state
 CHROMIUM=$(command -v chromium) node "$work/stage.mjs" "$(realpath "$1")" "${@:2}"

@@ -1,7 +1,11 @@
 //! `--web`: the stage as it is played, in a browser. The page asks for steps and shows them; all is decided and drawn here.
 
+use std::env;
+use std::fs::DirBuilder;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use axum::Router;
@@ -35,7 +39,7 @@ struct Performance {
     lanes: Lanes,
     quirks: Vec<String>,
     /// Differs from all others, so that a page sees that it shows another one.
-    number: usize,
+    number: u64,
     _directory: TempDir,
 }
 
@@ -53,10 +57,10 @@ struct House {
 /// If its programs do not start, or there is no port.
 pub(crate) async fn serve(scenario: Scenario, text: &str, port: Option<u16>, open: bool) -> Result<(), Failure> {
     let no_port = |error: io::Error| Failure::NoPort(error.to_string());
-    let door = Door::open(None, port).map_err(no_port)?;
+    let door = open_door(port).map_err(no_port)?;
     let stop = Stop::on_signals()?;
     let performance =
-        Performance::begin(scenario, 0).await.map_err(|error| Failure::BrokeOff(format!("{error:#}")))?;
+        Performance::begin(scenario, begins_at()).await.map_err(|error| Failure::BrokeOff(format!("{error:#}")))?;
     let house = House { script: text.into(), performance: Arc::new(Mutex::new(performance)), feed: Feed::new(64) };
     print(&format!("The stage is open: {}\nCtrl-C closes it.\n", door.address()))?;
     let browser = if open { Some(open_browser(&door.address())) } else { None };
@@ -64,6 +68,34 @@ pub(crate) async fn serve(scenario: Scenario, text: &str, port: Option<u16>, ope
     door.serve(router(house), async move { stop.told().await }).await.map_err(no_port)?;
     drop(browser);
     Ok(())
+}
+
+/// Opens the door where it was open the last time, so that a page that is still open comes back.
+fn open_door(port: Option<u16>) -> io::Result<Door> {
+    let kept = kept_in();
+    match Door::open(kept.as_deref(), port) {
+        // Without the file nothing comes back, and everything else works.
+        Err(error) if kept.is_some() && error.kind() != io::ErrorKind::AddrInUse => Door::open(None, port),
+        door => door,
+    }
+}
+
+/// The file of port and token: in the state directory of the user, if there is one.
+fn kept_in() -> Option<PathBuf> {
+    let named = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")))?;
+    let directory = state.join("solme-sync-harness");
+    let mut create = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut create, 0o700);
+    create.recursive(true).create(&directory).ok()?;
+    Some(directory.join("stage.page"))
+}
+
+/// The number of the first performance: no earlier run of this program had it.
+fn begins_at() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_1970.as_millis().try_into().unwrap_or_default()
 }
 
 fn router(house: House) -> Router {
@@ -115,7 +147,7 @@ fn body() -> maud::Markup {
 }
 
 impl Performance {
-    async fn begin(scenario: Scenario, number: usize) -> Result<Self> {
+    async fn begin(scenario: Scenario, number: u64) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let player = Player::enter(&scenario, directory.path(), Looks::AtEveryone).await?;
         let mut story = Story::new(&scenario);

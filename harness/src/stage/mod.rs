@@ -1,6 +1,7 @@
 //! The stage: a story as a sequence diagram that people want to look at, on one self-contained page.
 //!
-//! `live.rs` serves it while it is played, `hands.rs` has the buttons with which people play themselves. `cards.rs` draws who plays and what they have, `drawing.rs` what happens between them, `letter.rs` what an arrow opens.
+//! `live.rs` serves it while it is played, `hands.rs` has the buttons with which people play themselves. `cards.rs` draws
+//! who plays and what they have, `drawing.rs` what happens between them, `letter.rs` what an arrow opens.
 //! All of it is drawn here and in one way; the script only shows and hides. What others wrote is shown through `printable`.
 
 mod cards;
@@ -9,10 +10,8 @@ mod hands;
 mod letter;
 mod live;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
-use sha2::{Digest as _, Sha256};
+use maud::{Markup, html as markup};
+use solme_sync_pages::HOUSE_STYLE;
 use solme_sync_protocol::printable;
 
 pub(crate) use live::serve;
@@ -61,32 +60,12 @@ pub(crate) fn page(stories: &[Story]) -> String {
         [story] => story.title.as_str(),
         _ => "Scenarios",
     };
-    let style = style();
-    let policy = format!(
-        "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
-        hash(&style),
-        hash(SCRIPT)
-    );
-    markup! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(policy);
-                meta name="referrer" content="no-referrer";
-                title { (shown(title)) }
-                style { (PreEscaped(&style)) }
-            }
-            body {
-                a.skip href="#stage" { "Skip to the story" }
-                main id="stage" { @for (number, story) in stories.iter().enumerate() { (whole(number, story)) } }
-                footer { (footer()) }
-                script { (PreEscaped(SCRIPT)) }
-            }
-        }
-    }
-    .into_string()
+    let body = markup! {
+        a.skip href="#stage" { "Skip to the story" }
+        main id="stage" { @for (number, story) in stories.iter().enumerate() { (whole(number, story)) } }
+        footer { (footer()) }
+    };
+    crate::page::page(&shown(title), &(HOUSE_STYLE.to_owned() + &style()), SCRIPT, &body)
 }
 
 /// The style sheet: a rule for each lane is added, because the policy of a page lets no attribute set a style.
@@ -100,10 +79,6 @@ fn style() -> String {
         );
     }
     style
-}
-
-fn hash(text: &str) -> String {
-    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
 fn whole(number: usize, story: &Story) -> Markup {
@@ -130,7 +105,7 @@ fn controls() -> Markup {
         div.controls role="group" aria-label="Story" hidden {
             button type="button" data-go="first" title="First step (Home)" { (icon("M5 4v12M16 4 8 10l8 6z")) span { "First step" } }
             button type="button" data-go="back" title="One step back (←)" { (icon("M14 4 6 10l8 6z")) span { "Back" } }
-            button.play type="button" data-go="play" title="Play and pause (space)" { (icon("M6 4v12l10-6z")) span { "Play" } }
+            button.play type="button" data-go="play" title="Play or pause (space)" { (icon("M6 4v12l10-6z")) span { "Play" } }
             button type="button" data-go="next" title="Next step (→)" { (icon("M6 4l8 6-8 6z")) span { "Next" } }
             button type="button" data-go="last" title="Last step (End)" { (icon("M4 4l8 6-8 6zM15 4v12")) span { "Last step" } }
             output.place aria-live="polite" {}
@@ -145,9 +120,9 @@ fn icon(path: &str) -> Markup {
 
 fn footer() -> Markup {
     markup! {
-        p.keys hidden { "Keys: " kbd { "space" } " play and pause, " kbd { "←" } " " kbd { "→" } " step, "
+        p.keys hidden { "Keys: " kbd { "space" } " play or pause, " kbd { "←" } " " kbd { "→" } " step, "
             kbd { "o" } " open the arrows of a step, " kbd { "Esc" } " close them." }
-        p { "Recorded by harness " (env!("CARGO_PKG_VERSION")) " from real programs: what an arrow opens is what went over the wire." }
+        p { "Recorded by harness " (env!("CARGO_PKG_VERSION")) " from real programs: each arrow opens the message that was sent." }
     }
 }
 

@@ -1,16 +1,12 @@
 //! One self-contained page that a person works with: what came of the cases, subject by subject, and of the mutants.
 //!
-//! It can be read without its script, which adds search, filters, keys and copying. Style and script are the only ones that
-//! the page's policy lets run, so that markup of a subject's could do nothing if it ever got in.
+//! It can be read without its script, which adds search, filters, keys and copying.
 
 mod cases;
 mod matrix;
 mod mutants;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
-use sha2::{Digest as _, Sha256};
+use maud::{Markup, html as markup};
 
 use super::super::reached::Never;
 use super::{CaseReport, CaseResult, Report, Verdict};
@@ -34,7 +30,7 @@ pub(crate) struct Page<'a> {
 pub(crate) fn html(title: &str, reports: &[Report], page: Page<'_>) -> String {
     document(
         title,
-        markup! {
+        &markup! {
             (about(reports))
             (verdicts(reports))
             @for report in reports { (remarks(report)) }
@@ -55,36 +51,13 @@ pub(crate) fn html(title: &str, reports: &[Report], page: Page<'_>) -> String {
 }
 
 /// The frame of a page.
-fn document(title: &str, body: Markup) -> String {
-    let policy = format!(
-        "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
-    );
-    markup! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(policy);
-                meta name="referrer" content="no-referrer";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                a.skip href="#main" { "Skip to the results" }
-                h1 { (title) }
-                (body)
-                script { (PreEscaped(SCRIPT)) }
-            }
-        }
-    }
-    .into_string()
-}
-
-fn hash(text: &str) -> String {
-    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(text)))
+fn document(title: &str, body: &Markup) -> String {
+    let body = markup! {
+        a.skip href="#main" { "Skip to the results" }
+        h1 { (title) }
+        (body)
+    };
+    crate::page::page(title, STYLE, SCRIPT, &body)
 }
 
 /// When, how long, with which versions.

@@ -14,13 +14,13 @@ pub(crate) fn mutants(title: &str, unchanged: &Report, mutants: &[Report]) -> St
     let filters = [("killed", "\u{2713}", mutants.len() - survivors), ("survives", "\u{2717}", survivors)];
     document(
         title,
-        markup! {
+        &markup! {
             (about(std::slice::from_ref(unchanged)))
             p.headline {
                 (mutants.len()) " mutants: " b.passed { (mutants.len() - survivors) " killed" } ", "
                 b.(if survivors == 0 { "passed" } else { "failed" }) { (survivors) " survive" }
                 @if unchanged.verdict == Verdict::Failed {
-                    ". " b.failed { "Without a bug the subject does not conform: the kills say nothing" }
+                    ". " b.failed { "Without a bug the subject does not conform, so the kills prove nothing" }
                 }
             }
             @for remark in &unchanged.remarks { p.failed { (remark) } }
