@@ -12,6 +12,24 @@ use solme_sync_protocol::{
 
 use super::mutants;
 
+/// Takes a document of a kind with this error.
+macro_rules! takes {
+    ($document:pat, $wrong:pat) => {
+        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
+            !matches!((document, wrong), ($document, $wrong))
+        }
+    };
+}
+
+/// Takes a sealed payload with this error.
+macro_rules! takes_payload {
+    ($wrong:pat) => {
+        fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool {
+            !matches!(wrong, $wrong)
+        }
+    };
+}
+
 mutants! {
     /// P 11.1: takes an answer whoever signed it.
     SkipsTheSignature = "skips-the-signature" {
@@ -23,43 +41,35 @@ mutants! {
     }
     /// P 11.2: takes a receipt for another license server id.
     AcceptsAnotherIdsReceipt = "accepts-another-ids-receipt" {
-        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
-            !matches!((document, wrong), (Document::Receipt, AnswerError::OtherLicenseServer { .. }))
-        }
+        takes! { Document::Receipt, AnswerError::OtherLicenseServer { .. } }
     }
     /// P 11.3: takes a receipt for another request.
     AcceptsAnotherRequestsReceipt = "accepts-another-requests-receipt" {
-        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
-            !matches!((document, wrong), (Document::Receipt, AnswerError::OtherRequest { .. }))
-        }
+        takes! { Document::Receipt, AnswerError::OtherRequest { .. } }
     }
     /// P 11.3: takes a receipt for another key pair.
     AcceptsAnotherKeyPairsReceipt = "accepts-another-key-pairs-receipt" {
-        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
-            !matches!((document, wrong), (Document::Receipt, AnswerError::OtherKeyPair { .. }))
-        }
+        takes! { Document::Receipt, AnswerError::OtherKeyPair { .. } }
     }
     /// P 11.4: takes any sequence.
     AcceptsAnySequence = "accepts-any-sequence" {
-        fn is_fatal(&self, _: Document, wrong: &AnswerError) -> bool {
-            !matches!(wrong, AnswerError::Sequence { .. } | AnswerError::Older { .. })
-        }
+        takes! { _, AnswerError::Sequence { .. } | AnswerError::Older { .. } }
     }
     /// P 11.4: takes any key generation.
     AcceptsAnyKeyGeneration = "accepts-any-key-generation" {
-        fn is_fatal(&self, _: Document, wrong: &AnswerError) -> bool { !matches!(wrong, AnswerError::KeyGeneration { .. }) }
+        takes! { _, AnswerError::KeyGeneration { .. } }
     }
     /// P 11.4: takes an allocation that is older than its own.
     AcceptsALowerRevision = "accepts-a-lower-revision" {
-        fn is_fatal(&self, _: Document, wrong: &AnswerError) -> bool { !matches!(wrong, AnswerError::AllocationRevision { .. }) }
+        takes! { _, AnswerError::AllocationRevision { .. } }
     }
     /// P 11.5: takes any deadline.
     AcceptsAnyDeadline = "accepts-any-deadline" {
-        fn is_fatal(&self, _: Document, wrong: &AnswerError) -> bool { !matches!(wrong, AnswerError::SynchronizeBy { .. }) }
+        takes! { _, AnswerError::SynchronizeBy { .. } }
     }
     /// P 11.6: does not compare the digest of the payload.
     SkipsThePayloadDigest = "skips-the-payload-digest" {
-        fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool { !matches!(wrong, SealedPayloadError::Digest) }
+        takes_payload! { SealedPayloadError::Digest }
     }
     /// P 8.2: takes a problem document without a signature for a refusal.
     AcceptsAnUnsignedRefusal = "accepts-an-unsigned-refusal" {
@@ -72,45 +82,35 @@ mutants! {
     }
     /// P 11.10: takes a refusal of another request.
     AcceptsAnotherRequestsRefusal = "accepts-another-requests-refusal" {
-        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
-            !matches!((document, wrong), (Document::Refusal, AnswerError::OtherRequest { .. }))
-        }
+        takes! { Document::Refusal, AnswerError::OtherRequest { .. } }
     }
     /// P 11.2: takes a receipt of another main server that the trusted key signed.
     AcceptsAnotherMainServersReceipt = "accepts-another-main-servers-receipt" {
-        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
-            !matches!((document, wrong), (Document::Receipt, AnswerError::OtherMainServer { .. }))
-        }
+        takes! { Document::Receipt, AnswerError::OtherMainServer { .. } }
     }
     /// P 11.10: does not read `aud` of a refusal.
     AcceptsAnotherIdsRefusal = "accepts-another-ids-refusal" {
-        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
-            !matches!((document, wrong), (Document::Refusal, AnswerError::OtherLicenseServer { .. }))
-        }
+        takes! { Document::Refusal, AnswerError::OtherLicenseServer { .. } }
     }
     /// P 11.10: does not read `iss` of a refusal.
     AcceptsAnotherMainServersRefusal = "accepts-another-main-servers-refusal" {
-        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
-            !matches!((document, wrong), (Document::Refusal, AnswerError::OtherMainServer { .. }))
-        }
+        takes! { Document::Refusal, AnswerError::OtherMainServer { .. } }
     }
     /// P 11.10: takes a refusal of another key pair.
     AcceptsAnotherKeyPairsRefusal = "accepts-another-key-pairs-refusal" {
-        fn is_fatal(&self, document: Document, wrong: &AnswerError) -> bool {
-            !matches!((document, wrong), (Document::Refusal, AnswerError::OtherKeyPair { .. }))
-        }
+        takes! { Document::Refusal, AnswerError::OtherKeyPair { .. } }
     }
     /// P 11.6: does not compare the size of the payload.
     SkipsThePayloadSize = "skips-the-payload-size" {
-        fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool { !matches!(wrong, SealedPayloadError::Size { .. }) }
+        takes_payload! { SealedPayloadError::Size { .. } }
     }
     /// P 11.7: does not compare the digest of the allocation.
     SkipsTheAllocationDigest = "skips-the-allocation-digest" {
-        fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool { !matches!(wrong, SealedPayloadError::AllocationDigest) }
+        takes_payload! { SealedPayloadError::AllocationDigest }
     }
     /// P 11.8: does not compare the two revisions.
     SkipsTheRevision = "skips-the-revision" {
-        fn payload_is_fatal(&self, wrong: &SealedPayloadError) -> bool { !matches!(wrong, SealedPayloadError::Revision { .. }) }
+        takes_payload! { SealedPayloadError::Revision { .. } }
     }
     /// P 11.12: does not verify the signature of its receipt again.
     VerifiesOnceOnly = "verifies-once-only" {

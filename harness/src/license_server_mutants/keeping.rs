@@ -5,6 +5,16 @@ use solme_sync_protocol::{Receipt, Refusal, RefusalCode, Request, UtcTime};
 
 use super::mutants;
 
+/// Takes a refusal with this code for `key-pair-cleared`.
+macro_rules! cleared_by {
+    ($code:path) => {
+        fn after_refusal(&self, refusal: &Refusal, copy_verifies: bool) -> Consequence {
+            let consequence = Consequence::of(refusal.code, copy_verifies);
+            Consequence { clears: consequence.clears || refusal.code == $code, ..consequence }
+        }
+    };
+}
+
 mutants! {
     /// P 12.3: every failure ends the request, whatever the answer to it is worth.
     EndsTheRequestWithAnyFailure = "ends-the-request-with-any-failure" {
@@ -28,33 +38,23 @@ mutants! {
     }
     /// P 9.3: an unknown license server id makes it cleared.
     IsClearedByAnUnknownId = "is-cleared-by-an-unknown-id" {
-        fn after_refusal(&self, refusal: &Refusal, copy_verifies: bool) -> Consequence {
-            cleared_by(RefusalCode::UnknownLicenseServerId, refusal, copy_verifies)
-        }
+        cleared_by! { RefusalCode::UnknownLicenseServerId }
     }
     /// P 9.4: a limit of requests makes it cleared.
     IsClearedByARateLimit = "is-cleared-by-a-rate-limit" {
-        fn after_refusal(&self, refusal: &Refusal, copy_verifies: bool) -> Consequence {
-            cleared_by(RefusalCode::RateLimited, refusal, copy_verifies)
-        }
+        cleared_by! { RefusalCode::RateLimited }
     }
     /// P 9.5: a disabled license server id makes it cleared.
     IsClearedByADisabledId = "is-cleared-by-a-disabled-id" {
-        fn after_refusal(&self, refusal: &Refusal, copy_verifies: bool) -> Consequence {
-            cleared_by(RefusalCode::LicenseServerIdDisabled, refusal, copy_verifies)
-        }
+        cleared_by! { RefusalCode::LicenseServerIdDisabled }
     }
     /// P 9.9: the key pair of another server, in use, makes it cleared.
     IsClearedByAKeyPairInUse = "is-cleared-by-a-key-pair-in-use" {
-        fn after_refusal(&self, refusal: &Refusal, copy_verifies: bool) -> Consequence {
-            cleared_by(RefusalCode::KeyPairInUse, refusal, copy_verifies)
-        }
+        cleared_by! { RefusalCode::KeyPairInUse }
     }
     /// P 9.12: a diverged state makes it cleared.
     IsClearedByADivergedState = "is-cleared-by-a-diverged-state" {
-        fn after_refusal(&self, refusal: &Refusal, copy_verifies: bool) -> Consequence {
-            cleared_by(RefusalCode::StateDiverged, refusal, copy_verifies)
-        }
+        cleared_by! { RefusalCode::StateDiverged }
     }
     /// P 12.4: `invalid-signature` ends the request, although the stored copy verifies.
     EndsADamagedCopysRequest = "ends-a-damaged-copys-request" {
@@ -89,10 +89,4 @@ mutants! {
             times.settle(request.made_at, request.high_water_mark, receipt.main_server_time)
         }
     }
-}
-
-/// What follows where a refusal with this code is taken for `key-pair-cleared`.
-fn cleared_by(code: RefusalCode, refusal: &Refusal, copy_verifies: bool) -> Consequence {
-    let consequence = Consequence::of(refusal.code, copy_verifies);
-    Consequence { clears: consequence.clears || refusal.code == code, ..consequence }
 }

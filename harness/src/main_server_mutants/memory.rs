@@ -3,7 +3,6 @@
 //! What they remember lies in memory, so a power failure makes them forget it.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,23 +14,69 @@ use solme_sync_protocol::{
     RequestId, Signed, Verified,
 };
 
-use super::rules::{Credulous, newest_receipt, newest_request_id, refused};
+use super::rules::{Asked, Credulous, StoredFacts, decides, newest_receipt, newest_request_id, refused};
 use super::{Mutant, mutant};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     // Looks at the signature of a request only the first time.
     mutant("trusts-a-request-answered-before", "9.2", || Arc::new(TrustsWhatItKnows::default())),
-    mutant("older-requests-forgotten-at-restart", "9.7", || Arc::new(ForgetsOlderRequests::default())),
-    mutant("request-id-compared-with-the-newest", "9.8", || Arc::new(NewestRequestIdAlone)),
-    mutant("request-id-spent-for-all-ids", "9.8", || Arc::new(SpentForAllIds::default())),
-    mutant("request-id-spent-by-key-pair-in-use", "9.8", || Arc::new(SpentByRefusal::default())),
-    mutant("request-id-never-compared", "5.4", || Arc::new(NoRequestIdIsSpent)),
+    mutant("older-requests-forgotten-at-restart", "9.7", || {
+        decides(Memory::default(), |accepted, asked| {
+            let remembered = |digest: &Digest, was: bool| was && accepted.has(digest);
+            let decision = asked.believing(&Believed::accepted(asked.facts, &remembered))?;
+            Ok(accepted.add_if_accepted(decision, || asked.request.signed().digest()))
+        })
+    }),
+    mutant("request-id-compared-with-the-newest", "9.8", || {
+        decides((), |(), asked| {
+            let newest = asked.record.and_then(newest_request_id);
+            asked.believing(&Believed::used(asked.facts, &|id, _| newest.as_ref() == Some(id)))
+        })
+    }),
+    mutant("request-id-spent-for-all-ids", "9.8", || decides(Mutex::default(), spent_for_all_ids)),
+    mutant("request-id-spent-by-key-pair-in-use", "9.8", || {
+        decides(Memory::default(), |spent, asked| {
+            let used = |id: &RequestId, was: bool| was || spent.has(id);
+            let decision = asked.believing(&Believed::used(asked.facts, &used))?;
+            if let (Decision::Refuse(refused), Ok(content)) = (&decision, asked.request.read())
+                && refused.code == RefusalCode::KeyPairInUse
+            {
+                spent.add(content.request_id);
+            }
+            Ok(decision)
+        })
+    }),
+    mutant("request-id-never-compared", "5.4", || {
+        decides((), |(), asked| asked.believing(&Believed::used(asked.facts, &|_, _| false)))
+    }),
     // A request with the other signature is another one to it.
-    mutant("request-told-by-its-signature", "4.6", || Arc::new(TellsBySignature::default())),
-    mutant("main-server-id-unread", "9.8", || Arc::new(AnyMainServer)),
+    mutant("request-told-by-its-signature", "4.6", || {
+        decides(Memory::default(), |accepted, asked| {
+            let whole = || asked.request.signed().as_str().to_owned();
+            Ok(match asked.decide()? {
+                Decision::Resend(_) if !accepted.has(&whole()) => refused("9.12", RefusalCode::StateDiverged),
+                decision => accepted.add_if_accepted(decision, whole),
+            })
+        })
+    }),
+    // Takes a request that is meant for another main server for its own.
+    mutant("main-server-id-unread", "9.8", || {
+        decides((), |(), asked| {
+            let Ok(content) = asked.request.read() else { return asked.decide() };
+            let truth = Believed::used(asked.facts, &|_, was| was);
+            asked.believing(&Believed { main_server_id: &content.main_server_id, ..truth })
+        })
+    }),
     // Keeps the answer, and forgets the key pair that got it.
-    mutant("binding-forgotten-at-restart", "9.13", || Arc::new(ForgetsBinding::default())),
-    mutant("refusal-raises-the-sequence", "9.15", || Arc::new(CountsRefusals::default())),
+    mutant("binding-forgotten-at-restart", "9.13", || {
+        decides(Memory::default(), |bound, asked| {
+            let decision = asked.seeing(|record| {
+                record.key_pair_in_use = record.key_pair_in_use.take().filter(|in_use| bound.has(&in_use.thumbprint));
+            })?;
+            Ok(bound.add_if_accepted(decision, || asked.request.thumbprint()))
+        })
+    }),
+    mutant("refusal-raises-the-sequence", "9.15", || decides(Mutex::default(), refusal_raises_the_sequence)),
     // The receipt is the same.
     mutant("resend-has-another-payload", "9.7", || Arc::new(AnotherPayload::default())),
     mutant("payload-dropped-by-a-clear", "13.4", || Arc::new(DropsPayload::default())),
@@ -56,14 +101,19 @@ impl<T: Eq + Hash> Memory<T> {
     fn has(&self, what: &T) -> bool {
         locked(&self.0).contains(what)
     }
+
+    /// Adds to it where a request was accepted.
+    fn add_if_accepted(&self, decision: Decision, what: impl FnOnce() -> T) -> Decision {
+        if matches!(decision, Decision::Accept(_)) {
+            self.add(what());
+        }
+        decision
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// What the store says to the rules.
-type StoredFacts<'a> = &'a dyn Facts<Error = StoreError>;
 
 /// Facts of which the main server believes others: given a question and the truth, what it believes.
 struct Believed<'a> {
@@ -124,103 +174,36 @@ impl Conduct for TrustsWhatItKnows {
         facts: StoredFacts<'_>,
     ) -> Result<Decision, StoreError> {
         let decision = registry::decide(record, request, facts)?;
-        if matches!(decision, Decision::Accept(_)) {
-            self.accepted.add(request.signed().digest());
-        }
-        Ok(decision)
+        Ok(self.accepted.add_if_accepted(decision, || request.signed().digest()))
     }
 }
 
-#[derive(Debug, Default)]
-struct ForgetsOlderRequests {
-    accepted: Memory<Digest>,
-}
-
-impl Conduct for ForgetsOlderRequests {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: StoredFacts<'_>,
-    ) -> Result<Decision, StoreError> {
-        let remembered = |digest: &Digest, was: bool| was && self.accepted.has(digest);
-        let decision = registry::decide(record, request, &Believed::accepted(facts, &remembered))?;
-        if matches!(decision, Decision::Accept(_)) {
-            self.accepted.add(request.signed().digest());
-        }
-        Ok(decision)
+/// What is accepted for an id is decided twice, and was not spent elsewhere by the first time.
+fn spent_for_all_ids(
+    spent: &Mutex<HashMap<RequestId, LicenseServerId>>,
+    asked: &Asked<'_>,
+) -> Result<Decision, StoreError> {
+    let here = &asked.request.frame().issuer;
+    let elsewhere = |id: &RequestId| locked(spent).get(id).is_some_and(|spent_by| spent_by != here);
+    let decision = asked.believing(&Believed::used(asked.facts, &|id, was| was || elsewhere(id)))?;
+    if let Decision::Accept(acceptance) = &decision {
+        locked(spent).entry(acceptance.request().request_id.clone()).or_insert_with(|| here.clone());
     }
+    Ok(decision)
 }
 
-#[derive(Debug)]
-struct NewestRequestIdAlone;
-
-impl Conduct for NewestRequestIdAlone {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: StoredFacts<'_>,
-    ) -> Result<Decision, StoreError> {
-        let newest = record.and_then(newest_request_id);
-        let used = |id: &RequestId, _| newest.as_ref() == Some(id);
-        registry::decide(record, request, &Believed::used(facts, &used))
+fn refusal_raises_the_sequence(
+    refused: &Mutex<HashMap<LicenseServerId, u64>>,
+    asked: &Asked<'_>,
+) -> Result<Decision, StoreError> {
+    let id = &asked.request.frame().issuer;
+    let decision = asked.seeing(|record| {
+        record.sequence += locked(refused).get(id).copied().unwrap_or_default();
+    })?;
+    if matches!(decision, Decision::Refuse(_)) {
+        *locked(refused).entry(id.clone()).or_default() += 1;
     }
-}
-
-#[derive(Debug)]
-struct NoRequestIdIsSpent;
-
-impl Conduct for NoRequestIdIsSpent {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: StoredFacts<'_>,
-    ) -> Result<Decision, StoreError> {
-        registry::decide(record, request, &Believed::used(facts, &|_, _| false))
-    }
-}
-
-/// Takes a request that is meant for another main server for its own.
-#[derive(Debug)]
-struct AnyMainServer;
-
-impl Conduct for AnyMainServer {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: StoredFacts<'_>,
-    ) -> Result<Decision, StoreError> {
-        let Ok(content) = request.read() else { return registry::decide(record, request, facts) };
-        let believed = Believed { main_server_id: &content.main_server_id, ..Believed::used(facts, &|_, was| was) };
-        registry::decide(record, request, &believed)
-    }
-}
-
-#[derive(Debug, Default)]
-struct TellsBySignature {
-    accepted: Memory<String>,
-}
-
-impl Conduct for TellsBySignature {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: StoredFacts<'_>,
-    ) -> Result<Decision, StoreError> {
-        let whole = request.signed().as_str().to_owned();
-        Ok(match registry::decide(record, request, facts)? {
-            Decision::Resend(_) if !self.accepted.has(&whole) => refused("9.12", RefusalCode::StateDiverged),
-            accepted @ Decision::Accept(_) => {
-                self.accepted.add(whole);
-                accepted
-            }
-            other => other,
-        })
-    }
+    Ok(decision)
 }
 
 #[derive(Debug, Default)]
@@ -234,101 +217,6 @@ impl Conduct for AnotherPayload {
         self.served.add(name.clone());
         let again = |payload: Arc<[u8]>| payload.iter().rev().copied().collect();
         if first { stored } else { stored.map(again) }
-    }
-}
-
-#[derive(Debug, Default)]
-struct SpentForAllIds {
-    spent: Mutex<HashMap<RequestId, LicenseServerId>>,
-}
-
-impl Conduct for SpentForAllIds {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: StoredFacts<'_>,
-    ) -> Result<Decision, StoreError> {
-        let here = &request.frame().issuer;
-        // What is accepted here is decided twice, and was not spent elsewhere by the first time.
-        let elsewhere = |id: &RequestId| locked(&self.spent).get(id).is_some_and(|spent_by| spent_by != here);
-        let decision = registry::decide(record, request, &Believed::used(facts, &|id, was| was || elsewhere(id)))?;
-        if let Decision::Accept(acceptance) = &decision {
-            locked(&self.spent).entry(acceptance.request().request_id.clone()).or_insert_with(|| here.clone());
-        }
-        Ok(decision)
-    }
-}
-
-#[derive(Debug, Default)]
-struct SpentByRefusal {
-    spent: Memory<RequestId>,
-}
-
-impl Conduct for SpentByRefusal {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: StoredFacts<'_>,
-    ) -> Result<Decision, StoreError> {
-        let used = |id: &RequestId, was: bool| was || self.spent.has(id);
-        let decision = registry::decide(record, request, &Believed::used(facts, &used))?;
-        if let (Decision::Refuse(refused), Ok(content)) = (&decision, request.read())
-            && refused.code == RefusalCode::KeyPairInUse
-        {
-            self.spent.add(content.request_id);
-        }
-        Ok(decision)
-    }
-}
-
-#[derive(Debug, Default)]
-struct ForgetsBinding {
-    bound: Memory<KeyThumbprint>,
-}
-
-impl Conduct for ForgetsBinding {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: StoredFacts<'_>,
-    ) -> Result<Decision, StoreError> {
-        let mut record = record.cloned();
-        if let Some(record) = &mut record {
-            record.key_pair_in_use = record.key_pair_in_use.take().filter(|in_use| self.bound.has(&in_use.thumbprint));
-        }
-        let decision = registry::decide(record.as_ref(), request, facts)?;
-        if matches!(decision, Decision::Accept(_)) {
-            self.bound.add(request.thumbprint());
-        }
-        Ok(decision)
-    }
-}
-
-#[derive(Debug, Default)]
-struct CountsRefusals {
-    refused: Mutex<HashMap<LicenseServerId, u64>>,
-}
-
-impl Conduct for CountsRefusals {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: StoredFacts<'_>,
-    ) -> Result<Decision, StoreError> {
-        let id = &request.frame().issuer;
-        let mut record = record.cloned();
-        if let Some(record) = &mut record {
-            record.sequence += locked(&self.refused).get(id).copied().unwrap_or_default();
-        }
-        let decision = registry::decide(record.as_ref(), request, facts)?;
-        if matches!(decision, Decision::Refuse(_)) {
-            *locked(&self.refused).entry(id.clone()).or_default() += 1;
-        }
-        Ok(decision)
     }
 }
 
@@ -371,10 +259,9 @@ impl Conduct for ForgetsCleared {
         request: &Verified<Request>,
         facts: StoredFacts<'_>,
     ) -> Result<Decision, StoreError> {
-        let mut record = record.cloned();
-        if let Some(record) = &mut record {
+        let forgets = |record: &mut Record| {
             record.cleared_key_pairs.retain(|cleared| self.cleared.has(&cleared.thumbprint));
-        }
-        registry::decide(record.as_ref(), request, facts)
+        };
+        Asked { record, request, facts }.seeing(forgets)
     }
 }

@@ -1,5 +1,6 @@
 //! Bugs in the rules of the main server (P 9, 16).
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use mock_solme::StoreError;
@@ -7,8 +8,8 @@ use mock_solme::testing::registry::{self, Clear, ClearError, ClearOutcome, Decis
 use mock_solme::testing::{Conduct, Protocol};
 use serde_json::Value;
 use solme_sync_protocol::{
-    InvalidRequestReason, KeyThumbprint, LicenseServerId, MainServerId, NotVerified, PublicJwk, Receipt, Refusal,
-    RefusalCode, Request, RequestId, Signature, Signed, Verified, VerifyEs384, base64url,
+    InvalidRequestReason, NotVerified, PublicJwk, Receipt, Refusal, RefusalCode, Request, RequestId, Signature, Signed,
+    Verified, VerifyEs384, base64url,
 };
 
 use super::{Mutant, mutant};
@@ -17,230 +18,166 @@ pub(super) const MUTANTS: &[Mutant] = &[
     // Takes every signature for that of the key in the request.
     mutant("accepts-foreign-signature", "9.2", || Arc::new(AcceptsForeignSignature)),
     mutant("unknown-id-is-in-use", "9.3", || {
-        Arc::new(Decides(|decision, _, _| match decision {
-            Decision::Refuse(refused) if refused.clause == "9.3" => recoded(refused, RefusalCode::KeyPairInUse),
-            other => other,
-        }))
+        refuses_as(RefusalCode::KeyPairInUse, |refused, _| refused.clause == "9.3")
     }),
-    mutant("ignores-disabled", "9.5", || Arc::new(Sees(|record, _| record.disabled = None))),
+    mutant("ignores-disabled", "9.5", || sees(|record, _| record.disabled = None)),
     // Looks at cleared key pairs before it looks whether the id is disabled.
     mutant("cleared-before-disabled", "9.5", || {
-        Arc::new(Sees(|record, request| {
+        sees(|record, request| {
             if record.cleared(&request.thumbprint()).is_some() {
                 record.disabled = None;
             }
-        }))
+        })
     }),
-    mutant("cleared-key-pair-comes-back", "16.4", || Arc::new(Sees(|record, _| record.cleared_key_pairs.clear()))),
+    mutant("cleared-key-pair-comes-back", "16.4", || sees(|record, _| record.cleared_key_pairs.clear())),
     mutant("older-request-gets-newest-receipt", "9.7", || {
-        Arc::new(Decides(|decision, record, _| {
-            match (decision, record.and_then(|record| record.key_pair_in_use.as_ref())) {
+        decides((), |(), asked| {
+            Ok(match (asked.decide()?, asked.record.and_then(|record| record.key_pair_in_use.as_ref())) {
                 (Decision::Refuse(refused), Some(in_use)) if refused.code == RefusalCode::RequestAlreadyAnswered => {
                     Decision::Resend(in_use.newest_answer.clone())
                 }
                 (other, _) => other,
-            }
-        }))
+            })
+        })
     }),
-    mutant("ignores-reservation", "9.9", || Arc::new(Sees(|record, _| record.reserved_for = None))),
+    mutant("ignores-reservation", "9.9", || sees(|record, _| record.reserved_for = None)),
     // Takes any claimed receipt for the newest one.
     mutant("ignores-last-receipt", "9.11", || {
-        Arc::new(Sees(|record, request| {
+        sees(|record, request| {
             if let (Some(claimed), Some(in_use)) = (claimed(request), &mut record.key_pair_in_use) {
                 in_use.newest_answer.receipt = claimed;
             }
-        }))
+        })
     }),
     // Compares the claimed receipt with its signature, not its signing input.
     mutant("compares-last-receipt-by-signature", "4.6", || {
-        Arc::new(Decides(|decision, record, request| {
-            let newest = record.and_then(|record| record.key_pair_in_use.as_ref()).map(|in_use| &in_use.newest_answer);
-            match decision {
-                Decision::Accept(_) if claimed(request).as_ref() != newest.map(|newest| &newest.receipt) => {
-                    refused("9.12", RefusalCode::StateDiverged)
-                }
-                other => other,
-            }
-        }))
+        refuses_accepted(|asked| {
+            let in_use = asked.record.and_then(|record| record.key_pair_in_use.as_ref());
+            claimed(asked.request).as_ref() != in_use.map(|in_use| &in_use.newest_answer.receipt)
+        })
     }),
-    mutant("newest-receipt-by-its-sequence", "9.11", || Arc::new(NewestBySequence)),
+    mutant("newest-receipt-by-its-sequence", "9.11", || decides((), |(), asked| newest_by_sequence(asked))),
     // `>=` for `>`.
     mutant("behind-from-the-same-sequence-on", "9.12", || {
-        Arc::new(Decides(|decision, record, request| {
-            let claimed = claimed(request).and_then(|receipt| content(&receipt)).map(|receipt| receipt.sequence);
-            match decision {
-                Decision::Refuse(refused)
-                    if refused.code == RefusalCode::StateDiverged
-                        && claimed.is_some_and(|claimed| record.is_some_and(|record| claimed >= record.sequence)) =>
-                {
-                    recoded(refused, RefusalCode::MainServerBehind)
-                }
-                other => other,
-            }
-        }))
+        refuses_as(RefusalCode::MainServerBehind, |refused, asked| {
+            let claimed = claimed(asked.request).and_then(|receipt| content(&receipt)).map(|receipt| receipt.sequence);
+            refused.code == RefusalCode::StateDiverged
+                && claimed.is_some_and(|claimed| asked.record.is_some_and(|record| claimed >= record.sequence))
+        })
     }),
     mutant("behind-only-where-a-key-pair-is-bound", "9.12", || {
-        Arc::new(Decides(|decision, record, _| match decision {
-            Decision::Refuse(refused)
-                if refused.code == RefusalCode::MainServerBehind
-                    && record.is_some_and(|record| record.key_pair_in_use.is_none()) =>
-            {
-                recoded(refused, RefusalCode::StateDiverged)
-            }
-            other => other,
-        }))
+        refuses_as(RefusalCode::StateDiverged, |refused, asked| {
+            refused.code == RefusalCode::MainServerBehind && asked.of_a_free_id()
+        })
     }),
     // Takes whatever the main server has signed for a receipt.
     mutant("refusal-taken-for-a-last-receipt", "9.12", || {
-        Arc::new(Decides(|decision, _, request| match decision {
-            Decision::Refuse(refused)
-                if refused.reason == Some(InvalidRequestReason::LastReceiptNotOurs)
-                    && claimed(request).is_some_and(|claimed| Signed::<Refusal>::parse(&claimed).is_ok()) =>
-            {
-                Decision::Refuse(Refused { reason: None, code: RefusalCode::StateDiverged, ..refused })
-            }
-            other => other,
-        }))
+        refuses_as(RefusalCode::StateDiverged, |refused, asked| {
+            refused.reason == Some(InvalidRequestReason::LastReceiptNotOurs)
+                && claimed(asked.request).is_some_and(|claimed| Signed::<Refusal>::parse(&claimed).is_ok())
+        })
     }),
     // Blames the local server when the main server itself was restored.
     mutant("behind-is-diverged", "9.12", || {
-        Arc::new(Decides(|decision, _, _| match decision {
-            Decision::Refuse(refused) if refused.code == RefusalCode::MainServerBehind => {
-                recoded(refused, RefusalCode::StateDiverged)
-            }
-            other => other,
-        }))
+        refuses_as(RefusalCode::StateDiverged, |refused, _| refused.code == RefusalCode::MainServerBehind)
     }),
     mutant("binds-over-the-key-pair-in-use", "9.9", || {
-        Arc::new(Sees(|record, request| {
+        sees(|record, request| {
             record.key_pair_in_use =
                 record.key_pair_in_use.take().filter(|bound| bound.thumbprint == request.thumbprint());
-        }))
+        })
     }),
     mutant("in-use-before-disabled", "9.5", || {
-        Arc::new(Sees(|record, request| {
+        sees(|record, request| {
             if record.bound_thumbprint().is_some_and(|bound| bound != request.thumbprint()) {
                 record.disabled = None;
             }
-        }))
+        })
     }),
     mutant("cleared-is-unknown", "9.6", || {
-        Arc::new(Decides(|decision, _, _| match decision {
-            Decision::Refuse(refused) if refused.code == RefusalCode::KeyPairCleared => {
-                recoded(refused, RefusalCode::UnknownLicenseServerId)
-            }
-            other => other,
-        }))
+        refuses_as(RefusalCode::UnknownLicenseServerId, |refused, _| refused.code == RefusalCode::KeyPairCleared)
     }),
     mutant("content-before-cleared", "9.6", || {
-        Arc::new(Decides(|decision, _, request| match decision {
-            Decision::Refuse(refused) if refused.code == RefusalCode::KeyPairCleared && request.read().is_err() => {
-                invalid(refused, InvalidRequestReason::MalformedClaims)
-            }
-            other => other,
-        }))
+        finds_invalid(InvalidRequestReason::MalformedClaims, |refused, asked| {
+            refused.code == RefusalCode::KeyPairCleared && asked.request.read().is_err()
+        })
     }),
     mutant("newest-request-was-answered", "9.7", || {
-        Arc::new(Decides(|decision, _, _| match decision {
-            Decision::Resend(_) => refused("9.7", RefusalCode::RequestAlreadyAnswered),
-            other => other,
-        }))
+        decides((), |(), asked| {
+            Ok(match asked.decide()? {
+                Decision::Resend(_) => refused("9.7", RefusalCode::RequestAlreadyAnswered),
+                other => other,
+            })
+        })
     }),
     mutant("in-use-before-content", "9.8", || {
-        Arc::new(Decides(|decision, record, request| match decision {
-            Decision::Refuse(refused)
-                if refused.clause == "9.8"
-                    && record.and_then(Record::bound_thumbprint).is_some_and(|bound| bound != request.thumbprint()) =>
-            {
-                self::refused("9.9", RefusalCode::KeyPairInUse)
-            }
-            other => other,
-        }))
+        refuses_as(RefusalCode::KeyPairInUse, |refused, asked| {
+            let bound = asked.record.and_then(Record::bound_thumbprint);
+            refused.clause == "9.8" && bound.is_some_and(|bound| bound != asked.request.thumbprint())
+        })
     }),
     mutant("members-before-version", "4.7", || {
-        Arc::new(Decides(|decision, _, request| match decision {
-            Decision::Refuse(refused)
-                if refused.code == RefusalCode::UnsupportedVersion && payload(request).get("jti").is_none() =>
-            {
-                invalid(refused, InvalidRequestReason::MalformedClaims)
-            }
-            other => other,
-        }))
+        finds_invalid(InvalidRequestReason::MalformedClaims, |refused, asked| {
+            refused.code == RefusalCode::UnsupportedVersion && payload(asked.request).get("jti").is_none()
+        })
     }),
     mutant("unknown-members-refused", "2.3", || {
-        Arc::new(Decides(|decision, _, request| match decision {
-            Decision::Accept(_) if payload(request).get("new").is_some() => {
-                let refused = Refused { clause: "9.8", ..Refused::temporarily_unavailable() };
-                invalid(refused, InvalidRequestReason::MalformedClaims)
-            }
-            other => other,
-        }))
+        decides((), |(), asked| {
+            Ok(match asked.decide()? {
+                Decision::Accept(_) if payload(asked.request).get("new").is_some() => {
+                    let refused = Refused { clause: "9.8", ..Refused::temporarily_unavailable() };
+                    invalid(refused, InvalidRequestReason::MalformedClaims)
+                }
+                other => other,
+            })
+        })
     }),
-    mutant("judges-iat", "5.2", || {
-        Arc::new(Decides(|decision, _, request| match decision {
-            Decision::Accept(_) if payload(request)["iat"] == 0 => refused("5.2", RefusalCode::StateDiverged),
-            other => other,
-        }))
-    }),
+    mutant("judges-iat", "5.2", || refuses_accepted(|asked| payload(asked.request)["iat"] == 0)),
     mutant("judges-high-water-mark", "5.2", || {
-        Arc::new(Decides(|decision, _, request| match decision {
-            Decision::Accept(_) if payload(request)["high_water_mark"].as_u64() > Some(1 << 40) => {
-                refused("5.2", RefusalCode::StateDiverged)
-            }
-            other => other,
-        }))
+        refuses_accepted(|asked| payload(asked.request)["high_water_mark"].as_u64() > Some(1 << 40))
     }),
     mutant("claimed-at-a-free-id-has-diverged", "9.10", || {
-        Arc::new(Decides(|decision, record, _| match decision {
-            Decision::Refuse(refused)
-                if refused.reason == Some(InvalidRequestReason::LastReceiptNotOurs)
-                    && record.is_some_and(|record| record.key_pair_in_use.is_none()) =>
-            {
-                self::refused("9.12", RefusalCode::StateDiverged)
-            }
-            other => other,
-        }))
+        refuses_as(RefusalCode::StateDiverged, |refused, asked| {
+            refused.reason == Some(InvalidRequestReason::LastReceiptNotOurs) && asked.of_a_free_id()
+        })
     }),
     mutant("none-claimed-is-not-ours", "9.12", || {
-        Arc::new(Decides(|decision, _, request| match decision {
-            Decision::Refuse(refused) if refused.code == RefusalCode::StateDiverged && claimed(request).is_none() => {
-                invalid(refused, InvalidRequestReason::LastReceiptNotOurs)
-            }
-            other => other,
-        }))
+        finds_invalid(InvalidRequestReason::LastReceiptNotOurs, |refused, asked| {
+            refused.code == RefusalCode::StateDiverged && claimed(asked.request).is_none()
+        })
     }),
     // Of a claimed receipt it looks at everything but one thing.
     mutant("claimed-receipt-of-any-signature", "9.12", || {
-        Arc::new(Claims(|receipt, ours| {
-            receipt.main_server_id == ours.main_server_id
-                && receipt.license_server_id == ours.license_server_id
-                && receipt.key_thumbprint == ours.key_thumbprint
-        }))
+        takes_for_ours(|receipt, asked| {
+            receipt.main_server_id == *asked.facts.main_server_id()
+                && receipt.license_server_id == asked.request.frame().issuer
+                && receipt.key_thumbprint == asked.request.thumbprint()
+        })
     }),
     mutant("claimed-receipt-of-any-main-server", "9.12", || {
-        Arc::new(Claims(|receipt, ours| receipt.main_server_id != ours.main_server_id))
+        takes_for_ours(|receipt, asked| receipt.main_server_id != *asked.facts.main_server_id())
     }),
     mutant("claimed-receipt-for-any-id", "9.12", || {
-        Arc::new(Claims(|receipt, ours| receipt.license_server_id != ours.license_server_id))
+        takes_for_ours(|receipt, asked| receipt.license_server_id != asked.request.frame().issuer)
     }),
     mutant("claimed-receipt-for-any-key-pair", "9.12", || {
-        Arc::new(Claims(|receipt, ours| receipt.key_thumbprint != ours.key_thumbprint))
+        takes_for_ours(|receipt, asked| receipt.key_thumbprint != asked.request.thumbprint())
     }),
     // What was allocated last, and nothing of what was there before.
     mutant("allocation-is-a-delta", "7.1", || {
-        Arc::new(Sees(|record, _| {
+        sees(|record, _| {
             let licenses = &mut record.allocation.licenses;
             if record.sequence > 0 && licenses.len() > 1 {
                 licenses.drain(..licenses.len() - 1);
             }
-        }))
+        })
     }),
-    mutant("revision-never-raised", "7.1", || Arc::new(Sees(|record, _| record.allocation.revision = 1))),
+    mutant("revision-never-raised", "7.1", || sees(|record, _| record.allocation.revision = 1)),
     mutant("revision-raised-by-each-synchronization", "7.1", || {
-        Arc::new(Sees(|record, _| record.allocation.revision += record.sequence))
+        sees(|record, _| record.allocation.revision += record.sequence)
     }),
     mutant("license-without-components", "7.2", || {
-        Arc::new(Sees(|record, _| record.allocation.licenses.iter_mut().for_each(|license| license.components.clear())))
+        sees(|record, _| record.allocation.licenses.iter_mut().for_each(|license| license.components.clear()))
     }),
     mutant("clear-does-nothing", "16.1", || {
         Arc::new(Clears(|record, _| ClearOutcome::AlreadyDone { in_use: record.bound_thumbprint() }))
@@ -259,43 +196,118 @@ pub(super) const MUTANTS: &[Mutant] = &[
     }),
 ];
 
-/// Sees another record than there is.
-#[derive(Debug)]
-struct Sees(fn(&mut Record, &Verified<Request>));
+/// What the store says to the rules.
+pub(super) type StoredFacts<'a> = &'a dyn Facts<Error = StoreError>;
 
-impl Conduct for Sees {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: &dyn Facts<Error = StoreError>,
-    ) -> Result<Decision, StoreError> {
-        let mut record = record.cloned();
+/// A request that is to be decided.
+pub(super) struct Asked<'a> {
+    pub(super) record: Option<&'a Record>,
+    pub(super) request: &'a Verified<Request>,
+    pub(super) facts: StoredFacts<'a>,
+}
+
+impl Asked<'_> {
+    /// What the protocol decides.
+    pub(super) fn decide(&self) -> Result<Decision, StoreError> {
+        self.believing(self.facts)
+    }
+
+    /// What it would decide over other facts.
+    pub(super) fn believing(&self, facts: StoredFacts<'_>) -> Result<Decision, StoreError> {
+        registry::decide(self.record, self.request, facts)
+    }
+
+    /// What it would decide over another record.
+    pub(super) fn seeing(&self, change: impl FnOnce(&mut Record)) -> Result<Decision, StoreError> {
+        let mut record = self.record.cloned();
         if let Some(record) = &mut record {
-            (self.0)(record, request);
+            change(record);
         }
-        registry::decide(record.as_ref(), request, facts)
+        registry::decide(record.as_ref(), self.request, self.facts)
+    }
+
+    fn of_a_free_id(&self) -> bool {
+        self.record.is_some_and(|record| record.key_pair_in_use.is_none())
     }
 }
 
-/// Comes to another decision.
-#[derive(Debug)]
-struct Decides(fn(Decision, Option<&Record>, &Verified<Request>) -> Decision);
+/// How a request is decided, with what the main server remembers.
+type Decide<T> = fn(&T, &Asked<'_>) -> Result<Decision, StoreError>;
 
-impl Conduct for Decides {
+/// Decides otherwise than the protocol.
+#[derive(Debug)]
+struct Decides<T>(T, Decide<T>);
+
+impl<T: Debug + Send + Sync> Conduct for Decides<T> {
     fn decide(
         &self,
         record: Option<&Record>,
         request: &Verified<Request>,
-        facts: &dyn Facts<Error = StoreError>,
+        facts: StoredFacts<'_>,
     ) -> Result<Decision, StoreError> {
-        Ok((self.0)(registry::decide(record, request, facts)?, record, request))
+        (self.1)(&self.0, &Asked { record, request, facts })
     }
 }
 
-/// Refuses for another reason than the rules have.
-fn recoded(refused: Refused, code: RefusalCode) -> Decision {
-    Decision::Refuse(Refused { code, ..refused })
+/// A main server that decides otherwise.
+pub(super) fn decides<T: Debug + Send + Sync + 'static>(memory: T, decide: Decide<T>) -> Arc<dyn Conduct> {
+    Arc::new(Decides(memory, decide))
+}
+
+/// One that sees another record than there is.
+fn sees(change: fn(&mut Record, &Verified<Request>)) -> Arc<dyn Conduct> {
+    decides(change, |change, asked| asked.seeing(|record| change(record, asked.request)))
+}
+
+/// Whether a mutant refuses for another reason than the rules.
+type Refuses = fn(&Refused, &Asked<'_>) -> bool;
+
+/// One that refuses with another code.
+fn refuses_as(code: RefusalCode, when: Refuses) -> Arc<dyn Conduct> {
+    decides((code, when), |(code, when), asked| {
+        Ok(match asked.decide()? {
+            Decision::Refuse(refused) if when(&refused, asked) => {
+                Decision::Refuse(Refused { reason: None, code: *code, ..refused })
+            }
+            other => other,
+        })
+    })
+}
+
+/// One that refuses as invalid what the rules refuse otherwise.
+fn finds_invalid(reason: InvalidRequestReason, when: Refuses) -> Arc<dyn Conduct> {
+    decides((reason, when), |(reason, when), asked| {
+        Ok(match asked.decide()? {
+            Decision::Refuse(refused) if when(&refused, asked) => invalid(refused, *reason),
+            other => other,
+        })
+    })
+}
+
+/// One that refuses what the rules accept.
+fn refuses_accepted(when: fn(&Asked<'_>) -> bool) -> Arc<dyn Conduct> {
+    decides(when, |when, asked| {
+        Ok(match asked.decide()? {
+            Decision::Accept(_) if when(asked) => refused("9.12", RefusalCode::StateDiverged),
+            other => other,
+        })
+    })
+}
+
+/// One that takes a claimed receipt for one of its own where it is not.
+fn takes_for_ours(when: fn(&Receipt, &Asked<'_>) -> bool) -> Arc<dyn Conduct> {
+    decides(when, |when, asked| {
+        let claimed = || claimed(asked.request).and_then(|receipt| content(&receipt));
+        Ok(match asked.decide()? {
+            Decision::Refuse(refusal)
+                if refusal.reason == Some(InvalidRequestReason::LastReceiptNotOurs)
+                    && claimed().is_some_and(|claimed| when(&claimed, asked)) =>
+            {
+                refused("9.12", RefusalCode::StateDiverged)
+            }
+            other => other,
+        })
+    })
 }
 
 /// Refuses what the rules accept.
@@ -312,38 +324,6 @@ fn invalid(refused: Refused, reason: InvalidRequestReason) -> Decision {
 fn payload(request: &Verified<Request>) -> Value {
     let payload = request.signed().as_str().split('.').nth(1).and_then(|part| base64url::decode(part).ok());
     serde_json::from_slice(&payload.unwrap_or_default()).unwrap_or_default()
-}
-
-/// What a claimed receipt of ours says.
-struct Ours {
-    main_server_id: MainServerId,
-    license_server_id: LicenseServerId,
-    key_thumbprint: KeyThumbprint,
-}
-
-/// Takes a claimed receipt for one of its own where it is not.
-#[derive(Debug)]
-struct Claims(fn(&Receipt, &Ours) -> bool);
-
-impl Conduct for Claims {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: &dyn Facts<Error = StoreError>,
-    ) -> Result<Decision, StoreError> {
-        let decision = registry::decide(record, request, facts)?;
-        let Decision::Refuse(refused) = &decision else { return Ok(decision) };
-        let ours = Ours {
-            main_server_id: facts.main_server_id().clone(),
-            license_server_id: request.frame().issuer.clone(),
-            key_thumbprint: request.thumbprint(),
-        };
-        let claimed = claimed(request).and_then(|receipt| content(&receipt));
-        let taken = refused.reason == Some(InvalidRequestReason::LastReceiptNotOurs)
-            && claimed.is_some_and(|claimed| (self.0)(&claimed, &ours));
-        Ok(if taken { self::refused("9.12", RefusalCode::StateDiverged) } else { decision })
-    }
 }
 
 /// The receipt that a request claims.
@@ -367,20 +347,11 @@ pub(super) fn newest_request_id(record: &Record) -> Option<RequestId> {
     newest_receipt(record).map(|receipt| receipt.request_id)
 }
 
-#[derive(Debug)]
-struct NewestBySequence;
-
-impl Conduct for NewestBySequence {
-    fn decide(
-        &self,
-        record: Option<&Record>,
-        request: &Verified<Request>,
-        facts: &dyn Facts<Error = StoreError>,
-    ) -> Result<Decision, StoreError> {
-        let mut record = record.cloned();
-        if let Some(record) = &mut record
-            && let Some(claimed) = claimed(request)
-            && let Some(given) = Signed::parse(&claimed).ok().and_then(|claimed| facts.verify_receipt(claimed))
+/// What is decided where a claimed receipt of ours with the newest sequence is taken for the newest receipt.
+fn newest_by_sequence(asked: &Asked<'_>) -> Result<Decision, StoreError> {
+    asked.seeing(|record| {
+        if let Some(claimed) = claimed(asked.request)
+            && let Some(given) = Signed::parse(&claimed).ok().and_then(|claimed| asked.facts.verify_receipt(claimed))
             && let Ok(receipt) = given.read()
             && receipt.sequence == record.sequence
             && receipt.license_server_id == record.license_server_id
@@ -388,8 +359,7 @@ impl Conduct for NewestBySequence {
         {
             in_use.newest_answer.receipt = claimed;
         }
-        registry::decide(record.as_ref(), request, facts)
-    }
+    })
 }
 
 #[derive(Debug)]
