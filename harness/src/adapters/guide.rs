@@ -10,25 +10,25 @@ type Step = (&'static str, &'static str, &'static str);
 
 /// In the order in which each needs the ones before it.
 const LICENSE_SERVER: [Step; 8] = [
-    ("init", "everything begins with the id, the trust file and a key pair", "15.1"),
-    ("synchronize", "one request to the 443 role, a receipt to check, a payload to fetch and to check", "13.1"),
-    ("status", "it shows what a synchronization has stored", "11.9"),
-    ("may-issue", "it is what all of this is for", "17.7"),
-    ("set-clock", "the cases about time need it: a year passes in one of them", "17.2"),
+    ("init", "it takes the id and the trust file, and creates the key pair", "15.1"),
+    ("synchronize", "one request to port 443, a receipt to check, a payload to fetch and check", "13.1"),
+    ("status", "it shows what a synchronization stored", "11.9"),
+    ("may-issue", "it decides whether a license may be issued", "17.7"),
+    ("set-clock", "the cases about time need it; in one of them a year passes", "17.2"),
     ("export-request", "a License Server without a network synchronizes by file", "14.1"),
-    ("import-response", "the answer to it, checked as the one over the network", "14.5"),
-    ("new-key-pair", "the way back after a clear", "3.3"),
+    ("import-response", "the response file gets the same checks as an answer over the network", "14.5"),
+    ("new-key-pair", "it is how a cleared server goes on", "3.3"),
 ];
 
 const MAIN_SERVER: [Step; 8] = [
-    ("process-request", "request files, judged as requests over the network are", "14.1"),
-    ("disable", "an id that is refused", "9.5"),
-    ("enable", "and served again", "9.5"),
-    ("clear", "the licensing desk frees an id", "16.1"),
-    ("reserve", "an id that only one key pair can bind", "16.6"),
-    ("remove-license", "a license is taken back", "7.1"),
+    ("process-request", "request files are judged like requests over the network", "14.1"),
+    ("disable", "a disabled id is refused", "9.5"),
+    ("enable", "an enabled id is served again", "9.5"),
+    ("clear", "the licensing desk clears the key pair in use", "16.1"),
+    ("reserve", "only one key pair may bind a reserved id", "16.6"),
+    ("remove-license", "a removed license is gone from the next allocation", "7.1"),
     ("advance-clock", "the cases about time need it", "17.2"),
-    ("snapshot", "what a restored main server says; restore belongs to it", "9.13"),
+    ("snapshot", "a restored main server must say so; implement restore with it", "9.13"),
 ];
 
 /// What to do next, for people.
@@ -54,7 +54,7 @@ pub(crate) fn guide(suite: Suite, report: &Report) -> String {
     let next = steps.into_iter().map(|step| (step, waiting(step.0))).find(|(_, cases)| !cases.is_empty());
     match next {
         Some(((verb, why, clause), cases)) => implement(verb, why, clause, &cases),
-        None => "Next: nothing. Every case that can be judged passes; --require-all in CI keeps it so.".to_owned(),
+        None => "Next: nothing. Every case that could be judged passes; use --require-all in CI.".to_owned(),
     }
 }
 

@@ -84,7 +84,7 @@ impl Reached {
     /// What is wrong, where the whole suite was run and nothing may be missing.
     pub(super) fn remarks(&self) -> impl Iterator<Item = String> {
         let stale =
-            |word| format!("the {} {word} was reached, and has a reason why it never is: remove that", self.list);
+            |word| format!("the {} {word} was reached, but is listed as unreachable; remove that entry", self.list);
         self.missed().into_iter().chain(self.stale.iter().map(stale))
     }
 }
@@ -103,7 +103,7 @@ mod tests {
     fn each_word_is_heard_or_has_a_reason_and_not_both() {
         assert_eq!(remarks(&["old", "new"]), Vec::<String>::new());
         assert_eq!(remarks(&["old", "of no list"]), ["never reached, state: new"]);
-        let stale = "the state broken was reached, and has a reason why it never is: remove that";
+        let stale = "the state broken was reached, but is listed as unreachable; remove that entry";
         assert_eq!(remarks(&["old", "new", "broken"]), [stale]);
     }
 }

@@ -148,14 +148,14 @@ fn judge<S>(case: &Case<S>, ended: Ended, took: Duration, options: &Options) -> 
 }
 
 fn hangs(time_limit: Duration) -> Ended {
-    let got = format!("no end after {} s", time_limit.as_secs());
+    let got = format!("nothing within {} s", time_limit.as_secs());
     Ended::without_a_trace(Finding::deviates("an answer", got))
 }
 
 /// A panic in a case is a defect of the referee, and never a pass.
 fn broken(error: &str) -> Ended {
     let got = format!("the case itself broke: {error}");
-    Ended::without_a_trace(Finding::deviates("a case that works", got))
+    Ended::without_a_trace(Finding::deviates("a working case", got))
 }
 
 /// Each case has a seed of its own, so that running one alone gives what it gave among all.

@@ -94,7 +94,7 @@ async fn message(stage: &Stage, kind: Kind, clause: &'static str) -> Outcome {
 
 /// The defect happens once, to this operation.
 fn happens(stage: &Stage, defect: &Defect, operation: Operation) -> Outcome {
-    let broken = |what: String| Finding::deviates("a case that works", what);
+    let broken = |what: String| Finding::deviates("a working case", what);
     let variant: Variant = defect.name.parse().map_err(broken)?;
     let fault = Fault::of(variant).ok_or_else(|| broken(format!("no quirk has {variant}")))?;
     arm(stage, fault.operation(operation).next(1))
@@ -139,7 +139,7 @@ async fn file(stage: &Stage, kind: Kind, clause: &'static str) -> Outcome {
 async fn trust(stage: &Stage, kind: Kind, clause: &'static str) -> Outcome {
     let server = stage.bare_server("a");
     let right = Object::parse(&stage.main.trust().to_json()).map(Right::Document);
-    let right = right.ok_or_else(|| Finding::deviates("a case that works", "the trust file is no object"))?;
+    let right = right.ok_or_else(|| Finding::deviates("a working case", "the trust file is no object"))?;
     for defect in defects(kind, clause) {
         let bad = stage.write("bad.json", defect.apply(&right).unwrap_or_default())?;
         named(defect, rejects(server.init(ID, &bad).await?, SET_UP))?;

@@ -75,13 +75,13 @@ pub(super) fn once(stage: &Stage, quirk: Quirk, operation: Operation) -> Outcome
 
 pub(super) fn arm(stage: &Stage, fault: Fault) -> Outcome {
     let armed = stage.main.arm(fault);
-    armed.map(drop).map_err(|error| Finding::deviates("a case that works", format!("no quirk: {error}")))
+    armed.map(drop).map_err(|error| Finding::deviates("a working case", format!("no quirk: {error}")))
 }
 
 /// Every quirk that was armed has happened: otherwise nothing was tested.
 pub(super) fn all_have_happened(stage: &Stage) -> Outcome {
     match stage.main.quirks_report().iter().find(|report| report.fired == 0) {
-        Some(idle) => Err(Finding::deviates("a subject that asks", format!("{} had no occasion", idle.fault.quirk))),
+        Some(idle) => Err(Finding::deviates("a request", format!("the quirk {} was never used", idle.fault.quirk))),
         None => Ok(()),
     }
 }
@@ -228,5 +228,5 @@ async fn older_receipt_by_file_is_named_as_older(stage: &Stage) -> Outcome {
 }
 
 fn parse(quirk: &str) -> Result<Quirk, Finding> {
-    quirk.parse().map_err(|error| Finding::deviates("a case that works", error))
+    quirk.parse().map_err(|error| Finding::deviates("a working case", error))
 }

@@ -126,7 +126,7 @@ async fn no_line_needs_wrapping(stage: &Stage) -> Outcome {
     match (long, lines) {
         (None, 0) if !text.contains('\r') => Ok(()),
         (long, _) => {
-            Err(Finding::deviates("pieces of at most 64 characters, each on a line of its own", format!("{long:?}")))
+            Err(Finding::deviates("pieces of at most 64 characters, each on its own line", format!("{long:?}")))
         }
     }
 }

@@ -115,7 +115,7 @@ async fn a_new_key_pair_comes_on_command(stage: &Stage) -> Outcome {
 async fn two_servers_have_two_key_pairs(stage: &Stage) -> Outcome {
     let (one, two) = (stage.server("a").await?, stage.server("b").await?);
     if one.status().await?.key_thumbprint == two.status().await?.key_thumbprint {
-        return Err(Finding::deviates("two key pairs", "one key pair in two state directories"));
+        return Err(Finding::deviates("two key pairs", "the same key pair in both state directories"));
     }
     Ok(())
 }
@@ -128,7 +128,11 @@ async fn every_new_request_has_a_fresh_sealing_key(stage: &Stage) -> Outcome {
     let requests = stage.requests()?;
     let distinct = |n: usize, m: usize| requests[n].sealing_jwk != requests[m].sealing_jwk;
     let fresh = requests.len() == 3 && distinct(0, 1) && distinct(1, 2) && distinct(0, 2);
-    if fresh { Ok(()) } else { Err(Finding::deviates("three sealing keys", "a sealing key that was used before")) }
+    if fresh {
+        Ok(())
+    } else {
+        Err(Finding::deviates("three different sealing keys", "a sealing key that was used before"))
+    }
 }
 
 async fn a_new_key_pair_has_the_next_generation(stage: &Stage) -> Outcome {

@@ -158,7 +158,7 @@ impl<'a> Server<'a> {
             }
             _ => {}
         }
-        let wanted = format!("{verb} says an outcome and a code of SUBJECT.md");
+        let wanted = format!("{verb} reports an outcome and a code of SUBJECT.md");
         if known { Ok(said) } else { Err(Finding::deviates(wanted, said.in_words())) }
     }
 
@@ -176,7 +176,7 @@ impl<'a> Server<'a> {
         let killed = Command::new("kill").args(["-KILL", "--", &group]).status().await;
         // The whole group where that is possible, and this process in any case.
         let _ = (killed, process.kill().await);
-        if happened() { Ok(()) } else { Err(Finding::deviates("a subject that asks", "nothing was sent")) }
+        if happened() { Ok(()) } else { Err(Finding::deviates("a request", "nothing was sent")) }
     }
 
     async fn call(&self, verb: &str, flags: &[&str]) -> Result<Value, Finding> {
@@ -233,7 +233,7 @@ impl Said {
 fn parse<T: serde::de::DeserializeOwned>(verb: &str, json: Value) -> Result<T, Finding> {
     let shown = json.to_string();
     serde_json::from_value(json).map_err(|error| {
-        Finding::deviates(format!("{verb} says the members of SUBJECT.md"), format!("{error}: {shown}"))
+        Finding::deviates(format!("{verb} reports the members of SUBJECT.md"), format!("{error}: {shown}"))
     })
 }
 

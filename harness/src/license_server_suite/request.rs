@@ -145,7 +145,7 @@ async fn the_sealing_key_is_not_the_signing_key(stage: &Stage) -> Outcome {
     stage.synchronized_server("a").await?;
     let (header, payload) = stage.newest_request()?;
     if header["jwk"]["x"] == payload["sealing_jwk"]["x"] {
-        return Err(Finding::deviates("two keys", "one key, for signing and for sealing"));
+        return Err(Finding::deviates("two keys", "one key for signing and sealing"));
     }
     Ok(())
 }
@@ -156,7 +156,7 @@ async fn every_new_request_has_a_fresh_request_id(stage: &Stage) -> Outcome {
     let requests = stage.requests()?;
     match &requests[..] {
         [one, two] if one.request_id != two.request_id => Ok(()),
-        _ => Err(Finding::deviates("two requests with two request ids", format!("{requests:?}"))),
+        _ => Err(Finding::deviates("two requests with different request ids", format!("{requests:?}"))),
     }
 }
 

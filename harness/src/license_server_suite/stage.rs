@@ -113,7 +113,7 @@ impl Stage {
         let bytes = fs::read(file).map_err(|error| Finding::deviates("a file", error.to_string()))?;
         match SyncFile::parse(&bytes) {
             Ok(SyncFile::Request(message) | SyncFile::Response { message, .. }) => Ok(message),
-            Err(error) => Err(Finding::deviates("a file of section 14", error.to_string())),
+            Err(error) => Err(Finding::deviates("a file as in section 14", error.to_string())),
         }
     }
 
@@ -145,7 +145,7 @@ impl Stage {
     /// A response file that refuses a request, signed with the second key.
     pub(super) fn refuse(&self, request: &Path, code: RefusalCode) -> Result<PathBuf, Finding> {
         let request = self.message(request)?;
-        let unreadable = |error| Finding::deviates("a request of sections 4 and 5", error);
+        let unreadable = |error| Finding::deviates("a request as in sections 4 and 5", error);
         let signed = Signed::<Request>::parse(&request).map_err(|error| unreadable(error.to_string()))?;
         let refusal = Refusal {
             version: solme_sync_protocol::VERSION,
@@ -157,7 +157,7 @@ impl Stage {
             key_thumbprint: signed.header().jwk.thumbprint(),
             request_digest: signed.digest(),
             text: "Refused for a test.".to_owned(),
-            cure: "None is needed.".to_owned(),
+            cure: "Nothing to do.".to_owned(),
         };
         let message = Signed::sign(&refusal, &self.second_key).as_str().to_owned();
         self.write("refused.response", SyncFile::Response { message, payload: None }.to_bytes(&[]))
@@ -197,7 +197,7 @@ impl Stage {
     /// The newest request, its header and its payload as they stand in it.
     pub(super) fn newest_request(&self) -> Result<(Value, Value), Finding> {
         let sent = self.sent();
-        let jws = sent.last().ok_or_else(|| Finding::deviates("a request", "none came"))?;
+        let jws = sent.last().ok_or_else(|| Finding::deviates("a request", "none"))?;
         let part = |n| {
             let bytes = jws.split('.').nth(n).and_then(|part| base64url::decode(part).ok())?;
             serde_json::from_slice(&bytes).ok()
@@ -249,16 +249,16 @@ pub(super) fn id(text: &str) -> LicenseServerId {
 
 /// Something of the referee's own did not work.
 pub(super) fn broken(error: std::io::Error) -> Finding {
-    Finding::deviates("a case that works", format!("the referee cannot use a file: {error}"))
+    Finding::deviates("a working case", format!("the referee cannot use a file: {error}"))
 }
 
 /// The main server does not do as it is told.
 pub(super) fn operated(error: OperatorError) -> Finding {
-    Finding::deviates("a case that works", format!("the main server does not do as it is told: {error}"))
+    Finding::deviates("a working case", format!("the main server does not carry out a command: {error}"))
 }
 
 fn read(jws: &str) -> Result<Request, Finding> {
-    let wrong = |what: String| Finding::deviates("a request of sections 4 and 5", format!("{what}: {jws}"));
+    let wrong = |what: String| Finding::deviates("a request as in sections 4 and 5", format!("{what}: {jws}"));
     let signed = Signed::<Request>::parse(jws).map_err(|error| wrong(error.to_string()))?;
     let verified = signed.verify(&RustCrypto).map_err(|error| wrong(error.to_string()))?;
     verified.read().map_err(|error| wrong(error.to_string()))

@@ -36,7 +36,7 @@ async fn a_signature_changed_in_the_state_is_found(stage: &Stage) -> Outcome {
     let (kept, last) = receipt.split_at(receipt.len().saturating_sub(4));
     let forged = format!("{kept}{}", if last == "AAAA" { "BBBB" } else { "AAAA" });
     if replace(&server.state, receipt.as_bytes(), forged.as_bytes()).map_err(broken)? == 0 {
-        return Err(Finding::Skipped("the receipt does not stand in clear in the state directory".to_owned()));
+        return Err(Finding::Skipped("the state directory does not hold the receipt in clear".to_owned()));
     }
     server.is("tampered").await?;
     server.does_not_issue().await
@@ -57,7 +57,7 @@ fn forge(stage: &Stage, state: &Path) -> Outcome {
     let other = if number.ends_with('0') { "1" } else { "0" };
     let forged = format!("{}{other}", &number[..number.len() - 1]);
     if replace(state, number.as_bytes(), forged.as_bytes()).map_err(broken)? == 0 {
-        return Err(Finding::Skipped("the license number does not stand in clear in the state directory".to_owned()));
+        return Err(Finding::Skipped("the state directory does not hold the license number in clear".to_owned()));
     }
     Ok(())
 }

@@ -161,7 +161,10 @@ async fn the_request_states_the_mark(stage: &Stage) -> Outcome {
     let requests = stage.requests()?;
     match requests.first() {
         Some(request) if request.high_water_mark >= seen && request.made_at < seen => Ok(()),
-        other => Err(Finding::deviates(format!("a mark of {seen} or later, made before it"), format!("{other:?}"))),
+        other => Err(Finding::deviates(
+            format!("a high-water mark of {seen} or later, taken before the request"),
+            format!("{other:?}"),
+        )),
     }
 }
 
@@ -180,7 +183,7 @@ async fn states_the_late_mark(stage: &Stage, server: &Server<'_>) -> Outcome {
     stage.synchronize(server).await?;
     match stage.requests()?.last().map(|request| request.high_water_mark) {
         Some(mark) if mark >= seen => Ok(()),
-        mark => Err(Finding::deviates(format!("a mark after {seen}"), format!("{mark:?}"))),
+        mark => Err(Finding::deviates(format!("a high-water mark after {seen}"), format!("{mark:?}"))),
     }
 }
 
@@ -333,7 +336,7 @@ async fn the_first_second_counts_and_the_end_does_not(stage: &Stage) -> Outcome 
             return Finding::unless_equal(&true, &server.may_issue_license(&beginning).await?);
         }
     }
-    Err(Finding::deviates("a case that works", "the clock was never caught at the edge"))
+    Err(Finding::deviates("a working case", "the clock was never caught at the edge"))
 }
 
 async fn a_license_without_end_is_issued(stage: &Stage) -> Outcome {

@@ -50,25 +50,25 @@ pub(crate) fn named(name: &str) -> Result<&'static Mutant, &'static str> {
     all()
         .into_iter()
         .find(|mutant| mutant.name == name)
-        .ok_or("no such mutant; `harness mutants server` lists them all")
+        .ok_or("no such mutant; `harness mutants server` names them all")
 }
 
 /// Clauses of a main server that no mutant violates, each with its reason.
 pub(crate) const NO_MUTANT: &[(&str, &str)] = &[
-    ("1.1", "what 7.1 and 7.2 say in detail"),
+    ("1.1", "7.1 and 7.2 say it in detail"),
     ("1.2", "its rule is 9.9"),
-    ("1.3", "both carriers bring a request to the same rules; those of 9.7 and 14 are violated"),
-    ("3.5", "an answer that another key signed is 4.2, one that names another key is 4.3"),
+    ("1.3", "both carriers lead to the same rules; violated as 9.7 and in section 14"),
+    ("3.5", "an answer signed by another key violates 4.2, one that names another key 4.3"),
     ("3.6", "its rules are 9.9 and 9.10"),
-    ("4.5", "what the digest is over is 4.8"),
-    ("8.2", "whoever cannot be tied to a request never comes to where refusals are signed"),
-    ("13.1", "which listener answers what is no decision of a conduct"),
-    ("13.2", "versions of TLS, methods and paths are no decision of a conduct"),
-    ("13.11", "what never reaches the rules is no decision of a conduct"),
-    ("13.8", "what a request says of its content type reaches no decision of a conduct"),
-    ("14.1", "the rest of section 14 in one sentence"),
+    ("4.5", "what the digest covers is 4.8"),
+    ("8.2", "a request that cannot be tied to a key pair never reaches the code that signs refusals"),
+    ("13.1", "which listener answers what is not a decision of `Conduct`"),
+    ("13.2", "TLS versions, methods and paths are not a decision of `Conduct`"),
+    ("13.11", "what never reaches the rules is not a decision of `Conduct`"),
+    ("13.8", "the content type of a request does not reach a decision of `Conduct`"),
+    ("14.1", "section 14 in one sentence"),
     ("14.6", "its rule is 9.7"),
-    ("15.1", "the trust file is written before anybody decides anything"),
+    ("15.1", "the trust file is written before there is anything to decide"),
     ("16.7", "who may bind a reserved id is 9.9"),
 ];
 

@@ -100,7 +100,7 @@ impl Answer {
                     None => Ok(Self::Problem { status, problem }),
                 }
             }
-            _ => Err(Finding::deviates("an answer of section 13: a receipt or a problem document", reply.shown())),
+            _ => Err(Finding::deviates("a receipt or a problem document (section 13)", reply.shown())),
         }
     }
 
@@ -183,7 +183,7 @@ fn message<M: Message<Header = solme_sync_protocol::MainServerHeader>>(
     text: &str,
     trusted: &[PublicJwk],
 ) -> Result<M, Finding> {
-    let wrong = |why: String| Finding::deviates(format!("a JWS of typ {} as PROTOCOL.md has it", M::TYP), why);
+    let wrong = |why: String| Finding::deviates(format!("a JWS of typ {} as in PROTOCOL.md", M::TYP), why);
     let signed = Signed::<M>::parse(text).map_err(|error| wrong(error.to_string()))?;
     let verified = signed.verify(&RustCrypto, trusted).map_err(|error| wrong(error.to_string()))?;
     verified.read().map_err(|error| wrong(error.to_string()))

@@ -13,11 +13,8 @@ const PROBLEM: &str = "problem";
 pub(super) fn lists() -> [ClosedList; 3] {
     [
         ClosedList::new(REFUSAL, RefusalCode::ALL.iter().map(|code| code.as_str()))
-            .except(
-                "rate-limited",
-                "an extension that is off unless switched on; the contract has no verb for it (9.4)",
-            )
-            .except("temporarily-unavailable", "a main server in trouble cannot be had for the asking (9.14)"),
+            .except("rate-limited", "an extension that is off by default; the contract has no verb for it (9.4)")
+            .except("temporarily-unavailable", "trouble of the main server cannot be provoked (9.14)"),
         ClosedList::new(REASON, InvalidRequestReason::ALL.iter().map(|reason| reason.as_str())),
         ClosedList::new(PROBLEM, ProblemCode::ALL.iter().map(|code| code.as_str())),
     ]

@@ -60,7 +60,7 @@ impl MainServer {
             Err(finding) => return Err(with_errors(finding, &directory)),
         };
         let trust = trust_file(&line).map_err(|error| {
-            Finding::deviates("a ready line with a trust_file that can be read (15.1)", format!("{error:#}: {line:?}"))
+            Finding::deviates("a ready line with a readable trust_file (15.1)", format!("{error:#}: {line:?}"))
         })?;
         let client = client(&trust, tls::Version::TLS_1_3).map_err(|error| {
             Finding::deviates("a trust file with a CA certificate in PEM (15.1)", error.to_string())
@@ -91,7 +91,7 @@ impl MainServer {
         }
         let json = called?;
         let outcome = json["outcome"].as_str().map(str::to_owned);
-        outcome.ok_or_else(|| Finding::deviates(format!("{verb} says its outcome"), json.to_string()))
+        outcome.ok_or_else(|| Finding::deviates(format!("{verb} reports its outcome"), json.to_string()))
     }
 
     /// How long an answer may take.
@@ -151,7 +151,7 @@ async fn ready_line(subject: &Subject, process: &mut Child) -> Result<String, Fi
 
 /// It has closed its output, or printed more than a line has: what became of it?
 async fn no_ready_line(subject: &Subject, process: &mut Child, printed: &[u8]) -> Finding {
-    let expected = "serve prints a ready line; it cannot be unimplemented";
+    let expected = "serve prints a ready line (serve is required)";
     match timeout(subject.time_limit(), process.wait()).await {
         Ok(Ok(status)) => Finding::deviates(expected, ended_so(status, printed, b"")),
         _ => Finding::deviates(expected, format!("{:?}", String::from_utf8_lossy(&printed[..printed.len().min(200)]))),
@@ -163,8 +163,8 @@ async fn drain(mut stdout: BufReader<ChildStdout>) {
 }
 
 fn trust_file(line: &str) -> Result<TrustFile> {
-    let ready: Value = serde_json::from_str(line).context("it is not JSON")?;
-    let path = ready["trust_file"].as_str().context("it has no trust_file")?;
+    let ready: Value = serde_json::from_str(line).context("not JSON")?;
+    let path = ready["trust_file"].as_str().context("trust_file is missing")?;
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
     TrustFile::parse(&bytes).context("its trust file")
 }
@@ -185,7 +185,7 @@ fn with_errors(finding: Finding, directory: &TempDir) -> Finding {
 
 /// Something of ours has failed; it is never a pass.
 pub(super) fn broken(error: impl std::fmt::Display) -> Finding {
-    Finding::deviates("a harness that works", error.to_string())
+    Finding::deviates("a working harness", error.to_string())
 }
 
 #[cfg(test)]

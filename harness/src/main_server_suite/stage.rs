@@ -75,7 +75,7 @@ pub(super) struct Site {
 impl Site {
     async fn set_up(&self) -> Outcome {
         let required = |finding| match finding {
-            Finding::Unimplemented(what) => Finding::deviates("add-id and allocate, which every case needs", what),
+            Finding::Unimplemented(what) => Finding::deviates("add-id and allocate (every case needs them)", what),
             other => other,
         };
         self.control("add-id", &["--id", &self.id]).await.map_err(required)?;
@@ -164,7 +164,7 @@ impl Site {
     /// Kills the main server, and starts it again over its data. Only the site of its own can do that.
     async fn power_failure(self) -> Result<Self, Finding> {
         let Self { main_server, id, random, wire } = self;
-        let main_server = Arc::into_inner(main_server).ok_or_else(|| broken("others use this main server"))?;
+        let main_server = Arc::into_inner(main_server).ok_or_else(|| broken("other cases use this main server"))?;
         let main_server = Arc::new(main_server.killed_and_started_again(&wire).await?);
         Ok(Self { main_server, id, random, wire })
     }
@@ -184,7 +184,7 @@ impl Site {
             ("failed", None) => Ok(None),
             (outcome, written) => {
                 let file = if written.is_some() { "a file" } else { "no file" };
-                Err(Finding::deviates("done and a file, or failed and no file", format!("{outcome} and {file}")))
+                Err(Finding::deviates("done with a file, or failed without one", format!("{outcome} and {file}")))
             }
         }
     }
@@ -254,7 +254,7 @@ impl Site {
             while let Some(chunk) = response.chunk().await.map_err(why)? {
                 body.extend_from_slice(&chunk);
                 if body.len() > BODY {
-                    return Err("a body without end".to_owned());
+                    return Err("a body that does not end".to_owned());
                 }
             }
             Ok(Reply::new(status, headers, body))
@@ -384,7 +384,7 @@ impl LicenseServer {
         let payload = self.payload(synchronized).await?;
         let clear = self.open(&synchronized.request.sealing, synchronized, &payload)?;
         let allocation = Allocation::from_json(&clear);
-        allocation.map_err(|error| Finding::deviates("an allocation of section 7", error.to_string()))
+        allocation.map_err(|error| Finding::deviates("an allocation as in section 7", error.to_string()))
     }
 
     /// Opens a payload under the `info` of 7.4.

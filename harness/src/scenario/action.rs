@@ -121,7 +121,7 @@ actions! {
     Status, "status", LicenseServer, SERVER, NOTHING,
         &["state", "license_server_id", "key_thumbprint", "key_generation", "sequence", "allocation_revision", "licenses",
           "days_left", "synchronize_by", "last_synchronized_at", "notes"],
-        "Shows its state. `licenses` is the number of them.";
+        "Shows its state. `licenses` is their number.";
     MayIssue, "may-issue", LicenseServer, SERVER, &["license"],
         &["may_issue", "code", "state", "license_number", "effective_now", "synchronize_by"],
         "Asks whether a license may be issued: the named one, or any.";
@@ -132,48 +132,48 @@ actions! {
         "Imports the response file that `process-request` wrote for it.";
     NewKeyPair, "new-key-pair", LicenseServer, SERVER, NOTHING,
         &["outcome", "code", "key_thumbprint", "old_key_thumbprint"],
-        "Archives its state, and starts unsynchronized with a new key pair.";
+        "Archives its state and starts over with a new key pair, unsynchronized.";
     RequestClear, "request-clear", LicenseServer, SERVER, &["from"],
         &["outcome", "code", "key_thumbprint", "key_pair_is_new", "to"],
-        "Mails licensing@solme.se a request to clear the key pair, as the first contact of its id, or `from`.";
+        "Mails licensing@solme.se to have the key pair cleared, as the first contact of its id or as `from`.";
     Reinstall, "reinstall", LicenseServer, SERVER, NOTHING, &["outcome", "code", "key_thumbprint", "license_server_id"],
-        "Loses its state, and is set up again.";
+        "Loses its state and is set up again.";
     Copy, "copy", LicenseServer, &["server", "to"], NOTHING, NOTHING,
-        "Its state is copied to another machine, which becomes the License Server `to`.";
+        "Copies its state to another machine, which becomes the License Server `to`.";
     BackUp, "back-up", LicenseServer, SERVER, NOTHING, NOTHING,
-        "Its state is kept aside.";
+        "Backs up its state.";
     Restore, "restore", LicenseServer, SERVER, NOTHING, NOTHING,
-        "Its state becomes what `back-up` kept.";
+        "Restores its state from the last `back-up`.";
     SetClock, "set-clock", LicenseServer, &["server", "days"], NOTHING, NOTHING,
-        "Someone sets its clock `days` ahead of real time, or behind it.";
+        "Sets its clock `days` ahead of real time, or behind if negative.";
 
     AddLicense, "add-license", MainServer, &["license"], &["id", "users"], LICENSE,
-        "Allocates a license, which the scenario calls `license` from then on.";
+        "Allocates a license; later steps refer to it by the name in `license`.";
     ChangeLicense, "change-license", MainServer, &["license"], &["users"], LICENSE,
-        "Changes how many users its component Base allows.";
+        "Changes the number of users of its component Base.";
     RemoveLicense, "remove-license", MainServer, &["license"], NOTHING, &["license_server_id", "licenses", "revision"],
-        "Removes a license. `licenses` is the number of those left.";
+        "Removes a license. `licenses` is the number left.";
     ShowId, "show-id", MainServer, NOTHING, &["id"], ID,
-        "Shows what the main server knows of a license server id.";
+        "Shows what the main server has about a license server id.";
     ShowKeyPair, "show-key-pair", MainServer, NOTHING, &["id"],
         &["license_server_id", "key_thumbprint", "key_generation", "cleared", "reserved_for", "last_synchronized_at"],
-        "Shows which key pair is in use. `cleared` is the number of cleared ones.";
+        "Shows the key pair in use. `cleared` is the number of cleared key pairs.";
     ClearKeyPair, "clear-key-pair", MainServer, NOTHING, &["id", "reason", "even_so"],
         &["outcome", "cleared_thumbprint", "key_generation", "reserved_for"],
-        "Clears the key pair in use without a mail, as after a call.";
+        "Clears the key pair in use without a mail, as after a phone call.";
     Disable, "disable", MainServer, NOTHING, &["id"], ID,
         "Disables a license server id.";
     Enable, "enable", MainServer, NOTHING, &["id"], ID,
-        "Enables it again.";
+        "Enables the id again.";
     ProcessRequest, "process-request", MainServer, SERVER, NOTHING, &["outcome"],
-        "Processes the request file that `server` exported into a response file. `outcome` is `accepted` or the refusal's code.";
+        "Turns the request file that `server` exported into a response file. `outcome` is `accepted` or the refusal's code.";
     Journal, "journal", MainServer, NOTHING, &["id"],
         &["list", "verdict", "clause", "carrier", "quirk", "license_server_id", "thumbprint"],
-        "Reads the journal: `list` is the number of exchanges, the other members are those of the last one.";
+        "Reads the journal: `list` is the number of exchanges; the other members describe the last one.";
     Arm, "arm", MainServer, &["quirk"], &["operation", "next"], &["quirk", "fired", "left"],
-        "Makes the main server misbehave; `mock-solme quirks list` says how it can.";
+        "Makes the main server misbehave; `mock-solme quirks list` lists the quirks.";
     Disarm, "disarm", MainServer, NOTHING, NOTHING, &["list"],
-        "Ends all misbehaviour.";
+        "Disarms all quirks.";
 
     ClearRequests, "clear-requests", LicensingDesk, NOTHING, NOTHING, &["list"],
         "Counts the clear requests that came by mail.";
@@ -187,7 +187,7 @@ actions! {
     Mail, "mail", World, &["from", "subject"], &["automatic"], &["reply"],
         "A mail arrives at licensing@solme.se; its text is its subject.";
     DaysPass, "days-pass", World, &["days"], NOTHING, &["now"],
-        "Time passes at the main server and at every License Server.";
+        "Time passes on the main server and on every License Server.";
 }
 
 /// A member of a step.
@@ -199,30 +199,30 @@ pub(crate) struct Member {
 
 /// All members of a step, in the order of the authors' page. A test holds them against [`super::file::Step`].
 pub(crate) const MEMBERS: &[Member] = &[
-    member("tell", "text", "What happens, for people. A step with it is told and judged; one without has to succeed"),
-    member("do", "action", "What is done"),
-    member("server", "name", "The License Server that does it, or that it is done to; a new name is set up first"),
-    member("to", "name", "The License Server that gets the copy"),
-    member("id", "id", "The license server id; the first of the scenario if it is left out"),
-    member("license", "name", "A license, by the name that `add-license` gave it"),
-    member("users", "integer", "Users of the component Base"),
-    member("days", "integer", "How many; for `set-clock` it may be negative"),
-    member("quirk", "name", "A quirk of the main server"),
     member(
-        "operation",
-        "name",
-        "What the quirk happens to: `synchronize`, `payload` or `file`; all of them if it is left out",
+        "tell",
+        "text",
+        "What happens, for people. A step that has it is told and judged; a step without it must succeed",
     ),
-    member("next", "integer", "How often the quirk happens; until `disarm` if it is left out"),
+    member("do", "action", "What is done"),
+    member("server", "name", "The License Server that acts, or that something happens to; a new name is set up first"),
+    member("to", "name", "The License Server that receives the copy"),
+    member("id", "id", "The license server id; by default the first one of the scenario"),
+    member("license", "name", "A license, by its name in `add-license`"),
+    member("users", "integer", "Users of the component Base"),
+    member("days", "integer", "Number of days; may be negative for `set-clock`"),
+    member("quirk", "name", "A quirk of the main server"),
+    member("operation", "name", "What the quirk affects: `synchronize`, `payload` or `file`; by default all of them"),
+    member("next", "integer", "How many times the quirk fires; by default until `disarm`"),
     member("from", "address", "The sender of the mail"),
     member("subject", "text", "The subject of the mail"),
-    member("automatic", "boolean", "The mail says that a program wrote it"),
-    member("dry_run", "boolean", "Only look"),
-    member("reserve", "boolean", "Reserve the id for the key pair that the mail names"),
-    member("even_so", "boolean", "Decide in spite of the cautions; needs `reason`"),
-    member("reason", "text", "Why it was decided so, for the audit"),
-    member("decode", "boolean", "Tell what stands in the messages of this step"),
-    member("expect", "table", "What has to come of it: members of the answer; lists are counted"),
+    member("automatic", "boolean", "The mail is marked as written by a program"),
+    member("dry_run", "boolean", "Check only; apply nothing"),
+    member("reserve", "boolean", "Reserve the id for the key pair named in the mail"),
+    member("even_so", "boolean", "Approve despite the cautions; needs `reason`"),
+    member("reason", "text", "Why, for the audit"),
+    member("decode", "boolean", "Show the content of this step's messages"),
+    member("expect", "table", "The expected result: members of the answer; a list is compared by its length"),
 ];
 
 /// Members that every step may have.

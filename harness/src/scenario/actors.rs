@@ -189,7 +189,7 @@ impl Actors {
     async fn request_clear(&mut self, name: &str, step: &Step) -> Result<Answer> {
         let customer = self.customer_of(name);
         let from = step.from.as_ref().or(customer.contacts.first());
-        let from = from.with_context(|| format!("{} has no contact: name the sender in `from`", customer.id))?.clone();
+        let from = from.with_context(|| format!("{} has no contact; name the sender in `from`", customer.id))?.clone();
         let server = &self.servers[name];
         let file = self.file(name, "eml");
         server.run(["request-clear", "--out", &file, "--from", &from]).await?.done()?;
@@ -209,7 +209,7 @@ impl Actors {
 
     fn copy(&mut self, from: &str, to: &str) -> Result<Answer> {
         let copy = LicenseServer::new(&self.programs, self.stage.join(to));
-        let from = self.servers.get(from).with_context(|| format!("there is no License Server {from:?} to copy"))?;
+        let from = self.servers.get(from).with_context(|| format!("there is no License Server {from:?}"))?;
         replace_files(&from.state, &copy.state)?;
         self.servers.insert(to.to_owned(), copy);
         self.set_clocks();

@@ -99,14 +99,14 @@ impl Step {
             Action::MayIssue => "may it issue?".to_owned(),
             Action::ExportRequest => "exports a request file".to_owned(),
             Action::ImportResponse => "imports the response file".to_owned(),
-            Action::NewKeyPair => "makes a new key pair".to_owned(),
-            Action::RequestClear => "asks for a clear by mail".to_owned(),
+            Action::NewKeyPair => "starts over with a new key pair".to_owned(),
+            Action::RequestClear => "asks by mail for a clear".to_owned(),
             Action::Reinstall => "is reinstalled".to_owned(),
             Action::Copy => format!("is copied to {}", text(&self.to)),
             Action::BackUp => "is backed up".to_owned(),
             Action::Restore => "is restored from the backup".to_owned(),
-            Action::SetClock if days < 0 => format!("its clock is set {} days back", -days),
-            Action::SetClock => format!("its clock is set {days} days ahead"),
+            Action::SetClock if days < 0 => format!("its clock is set back {} days", -days),
+            Action::SetClock => format!("its clock is set ahead {days} days"),
             Action::AddLicense => format!("adds license {}{users}", text(&self.license)),
             Action::ChangeLicense => format!("changes license {}{users}", text(&self.license)),
             Action::RemoveLicense => format!("removes license {}", text(&self.license)),
@@ -117,8 +117,8 @@ impl Step {
             Action::Enable => "enables the id".to_owned(),
             Action::ProcessRequest => "processes the request file".to_owned(),
             Action::Journal => "reads the journal".to_owned(),
-            Action::Arm => format!("will misbehave: {}", text(&self.quirk)),
-            Action::Disarm => "behaves again".to_owned(),
+            Action::Arm => format!("arms the quirk {}", text(&self.quirk)),
+            Action::Disarm => "disarms all quirks".to_owned(),
             Action::ClearRequests => "counts the clear requests".to_owned(),
             Action::Approve if self.reserve => format!("approves and reserves{even_so}"),
             Action::Approve => format!("approves{even_so}"),
@@ -141,7 +141,7 @@ impl Scenario {
         let as_written: toml::Table = toml::from_str(text)?;
         ensure!(
             scenario.step.iter().any(|step| step.tell.is_some()),
-            "no step has a `tell`, so nothing would be told; add one"
+            "no step has a `tell`; add one to a step that people should see"
         );
         let written = as_written.get("step").and_then(toml::Value::as_array).into_iter().flatten();
         for (index, (step, written)) in scenario.step.iter().zip(written).enumerate() {
@@ -189,7 +189,7 @@ impl Scenario {
 }
 
 fn check(step: &Step, written: Option<&toml::Table>) -> Result<()> {
-    let action = step.action.context("it has no `do`; fixtures/scenarios/README.md lists the actions")?;
+    let action = step.action.context("`do` is missing")?;
     let (name, form) = (action.name(), action.form());
     let given = |member: &str| written.is_some_and(|table| table.contains_key(member));
     if let Some(missing) = form.needs.iter().find(|member| !given(member)) {
@@ -197,15 +197,15 @@ fn check(step: &Step, written: Option<&toml::Table>) -> Result<()> {
     }
     let fits = |member: &str| [COMMON, form.needs, form.takes].iter().any(|members| members.contains(&member));
     if let Some(stray) = written.into_iter().flat_map(toml::Table::keys).find(|member| !fits(member)) {
-        bail!("`{name}` takes no `{stray}`; remove it");
+        bail!("`{stray}` does not apply to `{name}`; remove it");
     }
     if let Some(unknown) =
         step.expect.keys().find(|member| *member != "exit" && !form.answers.contains(&member.as_str()))
     {
         let known = [form.answers, &["exit"]].concat().join(", ");
-        bail!("`{name}` answers no `{unknown}`; `expect` may name {known}");
+        bail!("`expect` of `{name}` may name {known}, but not `{unknown}`");
     }
-    ensure!(!step.even_so || step.reason.is_some(), "`even_so` needs `reason`: say why, for the audit");
+    ensure!(!step.even_so || step.reason.is_some(), "`even_so` needs `reason`, for the audit");
     for server in [&step.server, &step.to].into_iter().flatten() {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         ensure!(
@@ -232,10 +232,10 @@ mod tests {
             ("do = \"status\"\nserver = \"a\"", "`tell`"),
             ("tell = \"x\"\ndo = \"status\"\nexpect = { state = \"x\" }", "step 1: `status` needs `server`"),
             ("tell = \"x\"\ndo = \"fly\"", "unknown variant `fly`"),
-            ("tell = \"x\"", "no `do`"),
+            ("tell = \"x\"", "`do` is missing"),
             ("tell = \"x\"\ndo = \"enable\"\nexpct = 1", "unknown field `expct`"),
-            ("tell = \"x\"\ndo = \"enable\"\nserver = \"a\"", "`enable` takes no `server`"),
-            ("tell = \"x\"\ndo = \"status\"\nserver = \"a\"\nexpect = { sate = 1 }", "`status` answers no `sate`"),
+            ("tell = \"x\"\ndo = \"enable\"\nserver = \"a\"", "`server` does not apply to `enable`"),
+            ("tell = \"x\"\ndo = \"status\"\nserver = \"a\"\nexpect = { sate = 1 }", "but not `sate`"),
             ("tell = \"x\"\ndo = \"approve\"\neven_so = true", "`even_so` needs `reason`"),
             ("tell = \"x\"\ndo = \"status\"\nserver = \"../x\"", "is not a name for a License Server"),
         ] {

@@ -39,6 +39,7 @@ fn narration(anchor: &str, told: &Told) -> Markup {
         h3 id={ (anchor) "-title" } {
             a.number href={ "#" (anchor) } title="Link to this step" { (told.number) } span { (shown(&told.step)) }
         }
+        @if let Some(note) = told.note() { p.says { b { "note" } " " (note) } }
         @if let Some(says) = &told.says {
             p.says { b { (shown(&told.actor)) } " " (shown(&says.message)) }
             @if let Some(cure) = &says.cure { p.says.next { b { "next" } " " (shown(cure)) } }

@@ -14,9 +14,9 @@ pub(super) fn turn(lanes: &Lanes, cards: &[Card], played: &[Step], quirks: &[Str
     markup! {
         div.narration {
             h3 { "What happens next?" }
-            p.says { "Each button is done by the real programs, and becomes a step of the story." }
-            div.buttons { (button("Thief tries", "Somebody else sets up a License Server with this id, and synchronizes", &json!({
-                "do": "synchronize", "server": free_name(lanes, "thief"), "tell": "Somebody else has the id, sets up a server with it, and synchronizes"
+            p.says { "Each button runs the real programs and becomes a step of the story." }
+            div.buttons { (button("Thief tries", "Somebody else sets up a License Server with this id and synchronizes", &json!({
+                "do": "synchronize", "server": free_name(lanes, "thief"), "tell": "Somebody else has the id, sets up a server with it and synchronizes"
             }))) }
         }
         div.hands {
@@ -45,23 +45,23 @@ fn license_server(lanes: &Lanes, name: &str, played: &[Step]) -> Markup {
     markup! {
         (one("Synchronize", "synchronize", "Over ports 443 and 8080"))
         (one("May it issue?", "may-issue", "Asks whether a license may be issued"))
-        (one("Reinstall", "reinstall", "Its state is lost, and with it its key pair"))
-        (one("Write the mail", "request-clear", "To licensing@solme.se: please clear the key pair"))
-        (one("Copy the state", "back-up", "Its state is kept aside, as a backup does"))
-        @if did(Action::BackUp) { (one("Restore the copy", "restore", "Its state becomes what was kept aside")) }
-        (button("Clone", "Its state is copied to another machine", &json!({ "do": "copy", "server": name, "to": free_name(lanes, &format!("{name}-copy")) })))
-        (one("New key pair", "new-key-pair", "Archives its state and starts unsynchronized"))
+        (one("Reinstall", "reinstall", "Loses its state, and its key pair with it"))
+        (one("Write the mail", "request-clear", "Asks licensing@solme.se to clear the key pair"))
+        (one("Copy the state", "back-up", "Backs up its state"))
+        @if did(Action::BackUp) { (one("Restore the copy", "restore", "Restores its state from the backup")) }
+        (button("Clone", "Copies its state to another machine", &json!({ "do": "copy", "server": name, "to": free_name(lanes, &format!("{name}-copy")) })))
+        (one("New key pair", "new-key-pair", "Archives its state and starts over, unsynchronized"))
         (one("Export", "export-request", "Writes a request file"))
-        @if did(Action::ExportRequest) { (one("Process", "process-request", "The main server turns its request file into a response file")) }
+        @if did(Action::ExportRequest) { (one("Process", "process-request", "The main server answers the request file with a response file")) }
         @if did(Action::ProcessRequest) { (one("Import", "import-response", "Imports the response file")) }
     }
 }
 
 fn desk() -> Markup {
     markup! {
-        (button("Approve", "The oldest open request, after a call to the customer", &json!({ "do": "approve", "even_so": true, "reason": BY_TELEPHONE })))
-        (button("Reject", "The oldest open request", &json!({ "do": "reject", "reason": "the customer did not ask for it" })))
-        (button("Clear by telephone", "Without a mail: the customer has called", &json!({ "do": "clear-key-pair", "even_so": true, "reason": BY_TELEPHONE, "tell": format!("{LICENSING_DESK}: clears the key pair by telephone") })))
+        (button("Approve", "Approves the oldest open request, after calling the customer", &json!({ "do": "approve", "even_so": true, "reason": BY_TELEPHONE })))
+        (button("Reject", "Rejects the oldest open request", &json!({ "do": "reject", "reason": "the customer did not ask for it" })))
+        (button("Clear by telephone", "The customer called; no mail is needed", &json!({ "do": "clear-key-pair", "even_so": true, "reason": BY_TELEPHONE, "tell": format!("{LICENSING_DESK}: clears the key pair by telephone") })))
     }
 }
 
@@ -75,17 +75,17 @@ fn main_server(cards: &[Card], played: &[Step], quirks: &[String]) -> Markup {
         @if has("id is") {
             (button("Enable the id", "It may synchronize again", &json!({ "do": "enable" })))
         } @else {
-            (button("Disable the id", "It is refused until it is enabled", &json!({ "do": "disable" })))
+            (button("Disable the id", "Synchronizations are refused until it is enabled", &json!({ "do": "disable" })))
         }
         (button("+1 day", "A day passes for everyone", &days(1)))
         (button("+30 days", "30 days pass for everyone", &days(30)))
         (button("+366 days", "366 days pass for everyone", &days(366)))
         @if has("misbehaves") {
-            (button("Behave again", "Ends all misbehaviour", &json!({ "do": "disarm" })))
+            (button("Behave again", "Disarms all quirks", &json!({ "do": "disarm" })))
         } @else {
             span.arm {
                 select id="quirk" aria-label="Quirk" { @for quirk in quirks { option selected[quirk == "drop-reply"] { (shown(quirk)) } } }
-                button type="button" title="Misbehaves in this way until it is told to behave again" data-with="quirk"
+                button type="button" title="Misbehaves in this way until *Behave again*" data-with="quirk"
                     data-step=(json!({ "do": "arm" }).to_string()) { "Arm" }
             }
         }

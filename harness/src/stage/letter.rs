@@ -15,7 +15,7 @@ pub(super) fn request(exchange: &Exchange) -> Markup {
     markup! {
         p.route { b { (shown(&exchange.from)) } " asks the main server" (over(exchange.carrier)) }
         @match (&exchange.request, &exchange.asked) {
-            (Some(message), _) => (self::message(message, "the key pair of the License Server")),
+            (Some(message), _) => (self::message(message, "the License Server's key pair")),
             (None, Some(asked)) => dl { (fact("asks for", &markup! { code { (shown(asked)) } })) },
             (None, None) => "",
         }
@@ -29,7 +29,7 @@ pub(super) fn answer(exchange: &Exchange, changes: &[Change]) -> Markup {
         dl {
             (fact("verdict", &markup! { b { (shown(&exchange.verdict)) } }))
             @if !exchange.detail.is_empty() { (fact("why", &markup! { (shown(&exchange.detail)) })) }
-            @if let Some(quirk) = &exchange.quirk { (fact("quirk", &markup! { (shown(quirk)) ": it misbehaves on purpose" })) }
+            @if let Some(quirk) = &exchange.quirk { (fact("quirk", &markup! { (shown(quirk)) ": misbehaves on purpose" })) }
         }
         (clause(&exchange.clause))
         @match (&exchange.answer, &exchange.answered) {
@@ -59,7 +59,7 @@ pub(super) fn mail(mail: &Mail) -> Markup {
 fn over(carrier: &str) -> &'static str {
     match carrier {
         "443" => " over port 443, TLS",
-        "8080" => " over port 8080, plain HTTP: the content is sealed",
+        "8080" => " over port 8080, plain HTTP with sealed content",
         _ => " in a file",
     }
 }

@@ -150,7 +150,7 @@ fn serve(data: &Path, conduct: Arc<dyn Conduct>) -> Result<()> {
 fn hand_over(data: &Path, verb: &Verb) -> Result<Value> {
     let address = fs::read_to_string(data.join(CONTROL)).context("nothing serves in this directory")?;
     let address: SocketAddr = address.parse().context("the control file is damaged")?;
-    let mut connection = TcpStream::connect(address).context("nothing serves in this directory any more")?;
+    let mut connection = TcpStream::connect(address).context("nothing serves in this directory any longer")?;
     writeln!(connection, "{}", serde_json::to_string(verb)?)?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
@@ -215,7 +215,7 @@ impl Running {
     fn carry_out(&mut self, verb: Verb) -> Result<&'static str> {
         let mock = self.mock()?;
         match verb {
-            Verb::Serve => bail!("it serves already"),
+            Verb::Serve => bail!("it already serves"),
             Verb::AddId { id } => drop(mock.add_id(&id, &[])?),
             Verb::Allocate { id, number } => {
                 drop(mock.add_license(&id, NewLicense { number: Some(number), ..NewLicense::default() })?);

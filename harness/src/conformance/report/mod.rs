@@ -180,18 +180,18 @@ impl Report {
     ) -> Self {
         let mut remarks = Vec::new();
         if cases.is_empty() && !interrupted {
-            remarks.push("no case was run: see `harness list` for the ids that --only can match".to_owned());
+            remarks.push("no case was run; `harness list` shows the ids that --only can match".to_owned());
         }
         let judged = |case: &CaseReport| !matches!(case.result, CaseResult::Unimplemented | CaseResult::Skipped);
         if !cases.is_empty() && !interrupted && !cases.iter().any(judged) {
-            remarks.push("no case could be judged: the subject implements nothing of what was selected".to_owned());
+            remarks.push("no case could be judged: the subject implements none of the selected verbs".to_owned());
         }
         for stale in options.deviations.stale(suite) {
-            remarks.push(format!("the deviations name {stale}, which is no case of this suite: remove the entry"));
+            remarks.push(format!("the deviations name {stale}, which is not a case of this suite; remove the entry"));
         }
         for case in cases.iter().filter(|case| case.expected_deviation.is_some()) {
             if case.result == CaseResult::Passed {
-                remarks.push(format!("{} passed and was expected to deviate: remove its entry", case.id));
+                remarks.push(format!("{} passed, but was expected to deviate; remove its entry", case.id));
             }
         }
         let mut notes = Vec::new();

@@ -35,7 +35,7 @@ async fn a_synchronization_tells_which_licenses_are_allocated(stage: &Stage) -> 
     if validity.is_some_and(|validity| TEN_YEARS.contains(&validity)) {
         return Ok(());
     }
-    Err(Finding::deviates("a license that is valid for ten years", format!("{validity:?} s")))
+    Err(Finding::deviates("a license valid for ten years", format!("{validity:?} s")))
 }
 
 async fn the_allocation_is_a_full_snapshot(stage: &Stage) -> Outcome {
@@ -66,8 +66,8 @@ async fn every_change_raises_the_revision(stage: &Stage) -> Outcome {
     if first < second && second < third && third == fourth {
         return Ok(());
     }
-    let got = format!("{first}, {second} after a license more, {third} after one less, {fourth} after no change");
-    Err(Finding::deviates("a revision that each change raises, and nothing else", got))
+    let got = format!("{first}, {second} with a license added, {third} with one removed, {fourth} with no change");
+    Err(Finding::deviates("a revision that rises with each change and only then", got))
 }
 
 async fn the_allocation_is_well_formed(stage: &Stage) -> Outcome {
@@ -87,9 +87,7 @@ async fn the_payload_opens_with_the_one_time_key_alone(stage: &Stage) -> Outcome
     let second = server.synchronize().await?;
     let payload = server.payload(&second).await?;
     match server.open(&first.request.sealing, &second, &payload) {
-        Ok(_) => {
-            Err(Finding::deviates("a payload that opens with its own one-time key alone", "an older one opens it"))
-        }
+        Ok(_) => Err(Finding::deviates("a payload that only its own one-time key opens", "an older one opens it")),
         Err(_) => server.open(&second.request.sealing, &second, &payload).map(drop),
     }
 }
@@ -126,7 +124,7 @@ async fn each_receipt_has_a_salt_of_its_own(stage: &Stage) -> Outcome {
         let digest = synchronized.receipt.allocation_digest;
         if seen.iter().any(|(other, its_digest)| *other == salt || *its_digest == digest) {
             return Err(Finding::deviates(
-                "a salt and a digest that no other receipt has",
+                "a salt and a digest that differ from those of every other receipt",
                 format!("{salt}, {digest}"),
             ));
         }

@@ -52,7 +52,7 @@ fn is_no_success(reply: &Reply) -> Outcome {
     if (400..600).contains(&reply.status) {
         return Ok(());
     }
-    Err(Finding::deviates("an HTTP status that is an error", reply.shown()))
+    Err(Finding::deviates("an HTTP error status", reply.shown()))
 }
 
 async fn neither_role_does_the_work_of_the_other(stage: &Stage) -> Outcome {
@@ -170,7 +170,7 @@ async fn the_name_of_an_older_payload_gives_no_other_bytes(stage: &Stage) -> Out
     let reply = server.site.get_payload(older.receipt.payload_name.as_str()).await?;
     match reply.status {
         404 => Ok(()),
-        _ => same_bytes("404, or the payload of that name", &payload, &reply.body),
+        _ => same_bytes("404 or the payload of that name", &payload, &reply.body),
     }
 }
 

@@ -215,7 +215,7 @@ async fn sync_id_and_payload_name_are_fresh(stage: &Stage) -> Outcome {
     let mut server = stage.site().await?.license_server();
     let (first, second) = (server.synchronize().await?.receipt, server.synchronize().await?.receipt);
     if first.sync_id == second.sync_id || first.payload_name == second.payload_name {
-        return Err(Finding::deviates("a sync id and a payload name that are new", "those of the receipt before"));
+        return Err(Finding::deviates("a new sync id and payload name", "those of the receipt before"));
     }
     Ok(())
 }

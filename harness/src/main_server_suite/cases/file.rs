@@ -110,7 +110,7 @@ async fn a_response_file_has_its_members(stage: &Stage) -> Outcome {
 async fn no_piece_is_longer_than_64_characters_and_each_has_its_line(stage: &Stage) -> Outcome {
     let (file, text) = response(stage).await?;
     if text.contains('\r') {
-        return Err(Finding::deviates("lines that LF breaks", "a CR"));
+        return Err(Finding::deviates("lines that end in LF", "a CR"));
     }
     for member in ["message", "payload"] {
         for piece in file[member].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -120,7 +120,7 @@ async fn no_piece_is_longer_than_64_characters_and_each_has_its_line(stage: &Sta
             // A short piece may stand inside a longer one, so the whole line is compared.
             let line = format!("\"{piece}\"");
             if !text.lines().any(|found| found.trim().trim_end_matches(',') == line) {
-                return Err(Finding::deviates(format!("{line} on a line of its own"), "it shares its line"));
+                return Err(Finding::deviates(format!("{line} on its own line"), "it shares a line"));
             }
         }
     }
