@@ -19,6 +19,7 @@ mod stage;
 mod stop;
 mod subject;
 mod voice;
+mod work_folders;
 
 pub use black_hole::BlackHole;
 pub use cli::run;

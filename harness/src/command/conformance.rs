@@ -15,6 +15,7 @@ use crate::nearest::nothing_matches;
 use crate::stop::Stop;
 use crate::subject::Subject;
 use crate::voice::{Voice, print};
+use crate::work_folders;
 
 /// Longer than a case takes on a busy machine, a subject's 20 seconds for a verb included.
 const CASE_LIMIT: Duration = Duration::from_secs(60);
@@ -55,6 +56,7 @@ pub(crate) struct Arguments {
 
 /// Runs a suite over each subject and writes the reports. Success where every subject conforms.
 pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    work_folders::in_memory();
     let voice = arguments.files.voice()?;
     selected(suite, &arguments.only)?;
     let deviations = arguments.deviations.as_deref().map(Deviations::read).transpose()?;

@@ -15,6 +15,7 @@ use crate::nearest::nothing_matches;
 use crate::stop::Stop;
 use crate::subject::{OURS, this_executable};
 use crate::voice::{Voice, can_be_replaced, can_be_written, json, write};
+use crate::work_folders;
 
 /// Arguments of `harness mutants client|server`.
 #[derive(clap::Args)]
@@ -63,6 +64,7 @@ struct Row<'a> {
 /// Runs a suite over all mutants of its subject, and over the subject as it is. True where that one passes, and no mutant
 /// survives.
 pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    work_folders::in_memory();
     let mut mutants = suite.mutants();
     if let Some(name) = &arguments.mutant {
         if !mutants.iter().any(|(known, _)| known == name) {
