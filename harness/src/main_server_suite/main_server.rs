@@ -226,6 +226,6 @@ mod tests {
 
     #[tokio::test]
     async fn to_serve_cannot_be_unimplemented() {
-        assert!(start("sh -c 'exit 89'").await.0.contains("cannot be unimplemented"));
+        assert!(start("sh -c 'exit 89'").await.0.contains("serve is required"));
     }
 }
