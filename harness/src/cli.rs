@@ -22,7 +22,7 @@ use crate::subject::{our_license_server, our_main_server};
     name = "harness",
     version,
     about,
-    after_help = "Also `harness license-server ...` and `harness mock-solme ...`: the two programs themselves.\n\n\
+    after_help = "`harness license-server ...` and `harness mock-solme ...` are the two programs themselves.\n\n\
                   Exit codes: 0 as expected, 1 not as expected or failed, 2 usage or a subject that cannot be started,\n\
                   130 and 143 interrupted.\n\n\
                   Example: harness demo"

@@ -138,8 +138,10 @@ impl Failure {
         match self {
             Self::CommandLine(text) => text.clone(),
             Self::Unreadable { path, error, .. } => format!("cannot read {}: {error}", path.display()),
-            Self::NotAScenario { name, detail } => format!("{name} is not a scenario: {detail}"),
-            Self::NotDeviations { path, detail } => format!("{} does not list deviations: {detail}", path.display()),
+            Self::NotAScenario { name, detail } => format!("{name} is not a scenario: {}", detail.trim_end()),
+            Self::NotDeviations { path, detail } => {
+                format!("{} does not list deviations: {}", path.display(), detail.trim_end())
+            }
             Self::NotAReport { path, detail } => format!("{} is not a report: {detail}", path.display()),
             Self::NotComparable(why) => why.clone(),
             Self::SeveralStories => "--web has room for one story".to_owned(),
@@ -172,7 +174,7 @@ impl Failure {
     fn cure(&self) -> String {
         match self {
             Self::CommandLine(_) => "See `harness --help`.".to_owned(),
-            Self::Unreadable { wanted, .. } => format!("Name {wanted} that exists and that you may read."),
+            Self::Unreadable { wanted, .. } => format!("Name {wanted} that exists and can be read."),
             Self::NotAScenario { .. } => {
                 "Correct it; fixtures/scenarios/README.md has every action and member.".to_owned()
             }
@@ -183,6 +185,7 @@ impl Failure {
             Self::NotComparable(_) => "Compare two finished runs of the same suite.".to_owned(),
             Self::SeveralStories => "Name one file.".to_owned(),
             Self::NothingMatches { near, .. } if !near.is_empty() => format!("Did you mean {}?", near.join(", ")),
+            Self::NothingMatches { what: "--mutant", .. } => "See `harness clauses`.".to_owned(),
             Self::NothingMatches { .. } => "See `harness list client` and `harness list server`.".to_owned(),
             Self::NotACommand { .. } => "Name a command, or `ours` for our own program.".to_owned(),
             Self::SubjectTwice(_) => "Name each subject once.".to_owned(),

@@ -13,9 +13,9 @@ use crate::voice::{Voice, can_be_written, json, write};
 /// Arguments of `harness diff`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The report from before, as `harness conformance --json` writes it
+    /// The earlier report, written by `harness conformance --json`
     old: PathBuf,
-    /// The report from after
+    /// The later report
     new: PathBuf,
     /// Write the difference as JSON
     #[arg(long, value_name = "FILE")]

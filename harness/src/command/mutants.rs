@@ -117,7 +117,8 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode,
     let survivors = reports[1..].iter().filter(|report| row(report).killed_by.is_empty()).count();
     let interrupted = stop.exit_code().is_some();
     let remark = if interrupted { "interrupted: " } else { "" };
-    voice.say(&format!("{remark}{} mutants, {survivors} survive", reports.len() - 1));
+    let plural = if reports.len() == 2 { "" } else { "s" };
+    voice.say(&format!("{remark}{} mutant{plural}, {survivors} survive", reports.len() - 1));
     write_reports(suite, arguments, &reports, interrupted, |_| true)?;
     Ok(match stop.exit_code() {
         Some(code) => ExitCode::from(code),

@@ -149,6 +149,7 @@ impl Teller {
         let colour = if story.went_well() { AnsiColor::Green } else { AnsiColor::Red }.on_default().bold();
         let failed = story.steps.iter().filter(|step| !step.ok).count();
         let summary = match failed {
+            0 if story.steps.len() == 1 => "The step ended as expected.".to_owned(),
             0 => format!("All {} steps ended as expected.", story.steps.len()),
             failed => format!("{failed} of {} steps did not end as expected.", story.steps.len()),
         };

@@ -7,11 +7,11 @@ use super::{CaseReport, CaseResult, Foreign, Report, Verdict};
 /// Which version of the protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum TapVersion {
-    /// Points of all subjects in one row
+    /// One list for all subjects
     #[default]
     #[value(name = "13")]
     V13,
-    /// A subtest for each of several subjects
+    /// One subtest per subject
     #[value(name = "14")]
     V14,
 }
