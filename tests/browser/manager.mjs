@@ -1,5 +1,5 @@
 // The License Server Manager, as a person uses it, in Chromium: each entry of its menu, by mouse and keyboard; the page
-// while its program ends and comes back; a wrong token.
+// while its program ends and comes back; hostile text, and much of it; a wrong token and another origin.
 //
 //   node manager.mjs WORK SCREENSHOTS     with playwright-core installed; run.sh calls it
 import assert from "node:assert/strict";
@@ -104,11 +104,51 @@ for (const theme of ["light", "dark"]) {
     if (screenshots) await page.screenshot({ path: join(screenshots, `manager-${width}-${theme}.png`), fullPage: true });
   }
 }
+
+// What comes from the main server is shown as text, however much there is of it: 1,000 licenses, 8 MB.
+const hostile = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\u202e\u0007";
+const printable = hostile.replace(/[^ -~]/g, "");
+const vendor = async (path, body) => {
+  const answer = await fetch(ready.admin + path, {
+    method: body ? "POST" : "GET",
+    headers: { Authorization: `Bearer ${ready.admin_token}`, "Content-Type": "application/json" },
+    body: body && JSON.stringify(body),
+  });
+  assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
+  return answer.json();
+};
+const properties = Object.fromEntries([...Array(64)].map((_, n) => [`${n} ${hostile}`.slice(0, 60), hostile.repeat(3).slice(0, 250)]));
+const base = { id: "AQDreDAZcXJjzgAE", name: hostile.slice(0, 64), max_users: 1 };
+const before = (await vendor("/ids/DEMO-4711/licenses")).licenses.length;
+for (let n = before; n < 1_000; n += 1) {
+  const large = n >= 580 ? properties : {};
+  await vendor("/ids/DEMO-4711/licenses", { display: `${n} ${printable}`, domain: printable, components: [base], properties: large });
+}
+await page.setViewportSize({ width: 1280, height: 900 });
+await from_menu("Synchronize Server");
+await page.locator("#synchronize .note.good").waitFor();
+await close("synchronize");
+await page.waitForFunction(() => document.querySelector("#license-count")?.textContent === "1000");
+const started = Date.now();
+await page.fill("#find", "999 <script>");
+await page.locator("#rows .row:visible").click();
+await page.locator("#license h3", { hasText: "999 <script>" }).waitFor();
+const took = Date.now() - started;
+assert.ok(took < 2_000, `${took} ms from a search to a license`);
+assert.equal(await page.locator("main img, main script").count(), 0);
+assert.ok(!(await page.title()).startsWith("owned") && !/[\u202e\u0007]/.test(await page.locator("main").textContent()));
+console.log(`manager: 1,000 licenses of hostile text stay text, and are found in ${took} ms`);
+
+const { origin, hash } = new URL(address);
+const asked = async (headers) => (await fetch(`${origin}/api/view`, { headers })).status;
+const right = { Authorization: `Bearer ${hash.slice(1)}` };
+assert.equal(await asked(right), 200);
+for (const headers of [{}, { Authorization: "Bearer wrong" }, { ...right, Origin: "http://evil.example" }]) assert.ok(await asked(headers) >= 400);
 const stranger = await browser.newPage();
 await stranger.goto(address.replace(/#.*/, "#wrong"));
 await stranger.getByText("This address is not valid any more").waitFor();
 assert.equal(await stranger.locator("#days").count(), 0);
-console.log("manager: a wrong token gets nothing");
+console.log("manager: a wrong token and another origin get nothing");
 assert.deepEqual(complaints, []);
 await browser.close();
 // The Manager that runs by now would keep this process alive.
