@@ -93,7 +93,7 @@ impl From<LocalStateFailure> for Error {
 
 impl From<FileFailure> for Error {
     fn from(failure: FileFailure) -> Self {
-        let (message, cure) = (failure.message(), failure.cure());
+        let (message, cure) = (failure.to_string(), failure.cure());
         Self { exit: Exit::FileNotUsable, code: failure.code(), message, cure }
     }
 }

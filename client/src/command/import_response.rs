@@ -65,7 +65,7 @@ pub(crate) fn import(context: &Context, file: &Path, dry_run: bool) -> Result<Im
         Ok(found) => found,
         Err(failure) => {
             if !dry_run {
-                session.failed(EVENT, failure.code(), &failure.message())?;
+                session.failed(EVENT, failure.code(), &failure.to_string())?;
             }
             return Err(failure.into());
         }

@@ -5,21 +5,49 @@ use solme_sync_protocol::{LicenseServerId, MainServerId};
 use super::check::{AnswerError, SealedPayloadError};
 
 /// Why a file cannot be used (P 14).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FileFailure {
+    /// The operating system does not give it: its name, its owner, its disk.
+    #[error("{what} cannot be read: {detail}")]
     Unreadable { what: String, detail: String },
+    /// More than 16,777,216 bytes (P 18); not read further.
+    #[error("{detail}")]
     TooLarge { detail: String },
+    /// A response file with characters changed, or a payload that is not the one its receipt names (P 11.6, 14.2).
+    #[error("the response file is damaged: {detail}")]
     Damaged { detail: String },
+    /// It begins as JSON and ends too early, as an interrupted copy does.
+    #[error("the response file is truncated: its end is missing")]
     Truncated,
+    /// Something else (P 14.2).
+    #[error("this is not a response file of a main server")]
     NotAResponse,
+    /// The file that goes the other way (P 14.1).
+    #[error("this is a request file; expected the response file that the main server returned for it")]
     RequestInstead,
+    /// Of a version of the protocol that this program does not know (P 14.2).
+    #[error("{detail}")]
     NewerVersion { detail: String },
+    /// For another license server id (P 11.2, 11.10).
+    #[error("the response file is for license server id {found}; this server is {own}")]
     OtherLicenseServer { found: LicenseServerId, own: LicenseServerId },
+    /// Issued by a main server that the trust file does not name (P 11.2, 11.10).
+    #[error("the response file is from main server {found}; expected {trusted}")]
     OtherMainServer { found: MainServerId, trusted: MainServerId },
+    /// Signed by a key that is not in the trust file (P 11.1).
+    #[error("the response file was not signed by the trusted main server: {detail}")]
     UntrustedKey { detail: String },
+    /// For a key pair that is not the one of this server (P 11.3).
+    #[error("the response file is for another key pair of this license server id: {detail}")]
     OtherKeyPair { detail: String },
+    /// To a request that is not the outstanding one (P 11.3, 11.10).
+    #[error("the response file answers another request: {detail}")]
     OtherRequest { detail: String },
+    /// Applied already, or older than what was applied (P 11.11).
+    #[error("the response file is out of date: {detail}")]
     Older { detail: String },
+    /// Signed by the main server, and against another rule of the protocol.
+    #[error("the response file fails a check ({clause}): {detail}")]
     Wrong { clause: &'static str, detail: String },
 }
 
@@ -67,38 +95,6 @@ impl FileFailure {
             Self::OtherRequest { .. } => "other-request",
             Self::Older { .. } => "response-older",
             Self::Wrong { .. } => "response-wrong",
-        }
-    }
-
-    /// What is wrong with the file, for people.
-    pub(crate) fn message(&self) -> String {
-        match self {
-            Self::Unreadable { what, detail } => format!("{what} cannot be read: {detail}"),
-            Self::TooLarge { detail } => detail.clone(),
-            Self::Damaged { detail } => format!("the response file is damaged: {detail}"),
-            Self::Truncated => "the response file is truncated: its end is missing".to_owned(),
-            Self::NotAResponse => "this is not a response file of a main server".to_owned(),
-            Self::RequestInstead => "this is a request file; expected the response file that the main server \
-                                     returned for it"
-                .to_owned(),
-            Self::NewerVersion { detail } => detail.clone(),
-            Self::OtherLicenseServer { found, own } => {
-                format!("the response file is for license server id {found}; this server is {own}")
-            }
-            Self::OtherMainServer { found, trusted } => {
-                format!("the response file is from main server {found}; expected {trusted}")
-            }
-            Self::UntrustedKey { detail } => {
-                format!("the response file was not signed by the trusted main server: {detail}")
-            }
-            Self::OtherKeyPair { detail } => {
-                format!("the response file is for another key pair of this license server id: {detail}")
-            }
-            Self::OtherRequest { detail } => format!("the response file answers another request: {detail}"),
-            Self::Older { detail } => format!("the response file is out of date: {detail}"),
-            Self::Wrong { clause, detail } => {
-                format!("the response file fails a check ({clause}): {detail}")
-            }
         }
     }
 

@@ -9,44 +9,64 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId, MainServerId};
 /// The local state cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LocalStateFailure {
+    /// Nothing of a License Server is there.
     #[error("the state directory {} is not set up as a license server", .directory.display())]
     NotInitialized { directory: PathBuf },
+    /// Another process changes it at this moment.
     #[error("the state directory {} is in use by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
     InUse { directory: PathBuf, holder: String },
+    /// Another process waits for the main server with its outstanding request.
     #[error("the state directory {} is already being synchronized by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
     Synchronizing { directory: PathBuf, holder: String },
+    /// Another `license-server serve` does the automatic synchronizations.
     #[error("the state directory {} is already being served by {}", .directory.display(), if .holder.is_empty() { "another process" } else { .holder })]
     Serving { directory: PathBuf, holder: String },
+    /// `new-key-pair` or `init` came between request and answer.
     #[error("the state directory {} was changed by hand while a synchronization was under way", .directory.display())]
     ChangedMeanwhile { directory: PathBuf },
+    /// The operating system does not let us: owner, permissions, disk.
     #[error("the state directory {} cannot be used: {error}", .directory.display())]
     Directory { directory: PathBuf, error: io::Error },
+    /// Without it nothing can be signed or opened.
     #[error("the private key file {} is missing", .file.display())]
     KeyMissing { file: PathBuf },
+    /// It was written by something else, or its disk is failing.
     #[error("the private key file {} is damaged: not a P-384 key in PKCS #8 PEM", .file.display())]
     KeyDamaged { file: PathBuf },
+    /// It is of another state directory: the database knows which key pair it is of.
     #[error("the private key file {} holds the key pair {found}; expected {awaited}", .file.display())]
     KeyForeign { file: PathBuf, found: KeyThumbprint, awaited: KeyThumbprint },
+    /// The operating system does not let us: owner, permissions, disk.
     #[error("the private key file {} cannot be used: {error}", .file.display())]
     KeyFile { file: PathBuf, error: io::Error },
+    /// Its mode lets others than the owner in.
     #[error("the private key file {} may be read or changed by others than its owner", .file.display())]
     KeyExposed { file: PathBuf },
+    /// Whoever changes the state could take back a clear, or win time (P 17).
     #[error("{} may be changed by others than its owner", .path.display())]
     StateExposed { path: PathBuf },
+    /// Disk full, quota, or limit on the size of a file.
     #[error("the state directory {} has no room for the next change: {error}", .directory.display())]
     NoRoom { directory: PathBuf, error: io::Error },
+    /// A key without it could be of any license server id.
     #[error("the state database {} is missing, although a private key is there", .file.display())]
     DatabaseMissing { file: PathBuf },
+    /// Not SQLite, or not as this program writes it.
     #[error("the state database is damaged: {detail}")]
     DatabaseDamaged { detail: String },
+    /// SQLite cannot do what was asked of it: disk, permissions.
     #[error("the state database cannot be used: {detail}")]
     DatabaseFailed { detail: String },
+    /// An older program must not write what it does not understand.
     #[error("the state was written by a newer program: its schema has version {found}, this program knows {known}")]
     NewerSchema { found: i64, known: i64 },
+    /// A second `init` with another license server id.
     #[error("this state belongs to the license server id {own}, not to {asked}")]
     OtherLicenseServerId { own: LicenseServerId, asked: LicenseServerId },
+    /// A second `init` with the trust file of another main server, which is told by its id and keys (P 15.3).
     #[error("this state trusts main server {own} (keys {own_keys}); the trust file is of {asked} (keys {asked_keys})")]
     OtherMainServer { own: MainServerId, own_keys: String, asked: MainServerId, asked_keys: String },
+    /// `new-key-pair` and `init` keep what was there before, and do nothing if they cannot.
     #[error("the old state cannot be archived: {error}")]
     Archive { error: io::Error },
 }
