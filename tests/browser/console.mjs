@@ -453,7 +453,6 @@ try {
         await picture.evaluate((where) => { location.hash = `#${location.hash.slice(1).split("/")[0]}/${where}`; }, newest ? "journal" : view.join("/"));
         await picture.locator(`main[data-part=${view[0]}] .card:visible`).first().waitFor();
         if (newest) await picture.locator("#exchanges .row", { hasText: "key-pair-in-use" }).first().click();
-        await picture.waitForLoadState("networkidle").catch(() => {});
         await picture.waitForFunction(() => ![...document.querySelectorAll("#detail, #found, #exchanges, #requests, #armed, #settings-facts")].some((box) => box.childElementCount === 0 && box.checkVisibility()));
         assert.ok(await wide(picture) <= 0, `${view} at ${width} pixels is too wide by ${await wide(picture)}`);
         if (screenshots) await picture.screenshot({ path: join(screenshots, `console-${view.map((word) => word.toLowerCase()).join("-")}-${width}-${colorScheme}.png`) });
