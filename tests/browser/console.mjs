@@ -255,14 +255,26 @@ try {
   await page.locator("#f-id").fill("DEMO-4711");
   await button("Filter").click();
   await page.waitForFunction(() => [...document.querySelectorAll("#exchanges .who")].every((who) => who.textContent === "DEMO-4711"));
-  await button("All").click();
+  await button("Show all").click();
   await page.locator("#f-carrier").selectOption("file");
   await page.waitForFunction(() => document.querySelectorAll("#exchanges li").length === 1);
-  await button("All").click();
+  await button("Show all").click();
   await page.locator("#f-quirk").fill("drop-reply");
   await button("Filter").click();
   await page.waitForFunction(() => document.querySelectorAll("#exchanges .badge.warn").length === document.querySelectorAll("#exchanges li").length && document.querySelectorAll("#exchanges li").length > 0);
-  await button("All").click();
+  await button("Show all").click();
+  await page.locator("#exchanges .row", { hasText: "accepted" }).first().click();
+  const jws = await saved(() => button("Save", page.locator("#detail")).click());
+  assert.match(readFileSync(jws, "utf8"), /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/);
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"], { origin: ready.admin });
+  await button("Copy the line", page.locator(".repeat")).click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await page.locator(".repeat code").first().textContent());
+  await at("ids", "DEMO-4711");
+  await button("All exchanges of this id").click();
+  await page.waitForFunction(() => document.querySelector("#f-id")?.value === "DEMO-4711" && [...document.querySelectorAll("#exchanges .who")].every((who) => who.textContent === "DEMO-4711"));
+  await button("Show all").click();
+  await button("Hide what was done last", page.locator("body")).click();
+  assert.ok(await page.locator("#last").isHidden());
   console.log("console: the journal by id, verdict, clause, quirk and carrier");
 
   // What others wrote
@@ -300,6 +312,27 @@ try {
   await clean("quirks");
   assert.deepEqual(complaints, []);
   console.log("console: what others wrote stays text");
+
+  // More than a page shows
+
+  await api("POST", "/ids", { license_server_id: "FULL-1" });
+  for (let number = 0; number < 60; number += 1) await api("POST", "/ids/FULL-1/licenses", {});
+  await at("ids", "FULL-1");
+  await button("Show all 60").click();
+  await page.waitForFunction(() => document.querySelectorAll("#licenses tbody tr").length === 60);
+  const audit = page.locator("#detail section").last();
+  await button("Show older", audit).click();
+  await page.waitForFunction(() => document.querySelectorAll("#detail section:last-of-type tbody tr").length === 40);
+  for (let number = 0; number < 22; number += 1) await write_mail(`it${number}@customer.example`, [`Subject: mail ${number}`], "Please clear FULL-1");
+  await part("mails");
+  await page.locator("#inbox summary", { hasText: "mail 21" }).waitFor();
+  await button("Older →", page.locator("#inbox-pager")).click();
+  await page.locator("#inbox summary", { hasText: "mail 1" }).first().waitFor();
+  await button("← Newer", page.locator("#inbox-pager")).click();
+  await page.locator("#inbox summary", { hasText: "mail 21" }).waitFor();
+  await button("Older →", page.locator("#outbox-pager")).click();
+  await button("← Newer", page.locator("#outbox-pager")).click();
+  console.log("console: licenses, audit and mails beyond the first page");
 
   // Many ids
 
@@ -367,6 +400,11 @@ try {
   console.log(`console: keeps up with ${Math.round((newest - first) / 3)} exchanges a second over the wire`);
   await part("ids");
   await part("journal");
+  const top = Number(await page.locator("#exchanges .n").first().textContent());
+  await button("Older →").click();
+  await page.waitForFunction((top) => Number(document.querySelector("#exchanges .n").textContent) <= top - 100, top);
+  await button("← Newest").click();
+  await page.waitForFunction((top) => Number(document.querySelector("#exchanges .n").textContent) >= top, top);
   await button("Hold").click();
   const number = await page.locator("#exchanges .n").first().textContent();
   admin("journal", "--limit", "1");

@@ -27,6 +27,7 @@ const show = async () => {
     main.dataset.part = name;
     part.enter(main);
   }
+  $(`.tabs [data-to=${name}]`).scrollIntoView({ block: "nearest", inline: "nearest" });
   document.title = [...what, part.title, "mock-solme"].join(" – ");
   await part.show(what);
   main.setAttribute("aria-busy", "false");

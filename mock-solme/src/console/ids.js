@@ -115,7 +115,7 @@ const key_pair = (pair) => el("section", { id: "key-pair" },
   ]),
   pair.cleared.length > 0 && table("Cleared key pairs", ["Cleared key pair", "Generation", "In use", "Cleared", "By", "Why"],
     [...pair.cleared].reverse().map((cleared) => row(key(cleared.thumbprint), String(cleared.key_generation),
-      el("span", {}, time(cleared.bound_at, { relative: false }), " to ", time(cleared.last_synchronized_at, { relative: false })), time(cleared.cleared_at), cleared.cleared_by, cleared.reason))));
+      el("span", {}, time(cleared.bound_at, { relative: false }), el("br"), "to ", time(cleared.last_synchronized_at, { relative: false })), time(cleared.cleared_at), cleared.cleared_by, cleared.reason))));
 
 const licenses = (id, { revision, licenses }) => {
   const shown = all_licenses ? licenses : licenses.slice(0, LICENSES);

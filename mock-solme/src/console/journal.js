@@ -54,7 +54,7 @@ export const enter = (main) => {
         field("id", "License server id", { class: "mono" }),
         field("verdict", "Verdict", { list: "verdicts", placeholder: "refused: all refusals" }), field("clause", "Clause", { placeholder: "9.9" }),
         field("quirk", "Quirk", { list: "all-quirks" }), choice("carrier", "Carrier", Object.entries(CARRIERS)),
-        el("button", { type: "submit" }, "Filter"), el("button", { type: "button", class: "plain", id: "all", click: () => { filter = {}; for (const input of $("#filters").querySelectorAll("input, select")) input.value = ""; look(); } }, "All")),
+        el("button", { type: "submit" }, "Filter"), el("button", { type: "button", class: "plain", id: "all", click: () => { filter = {}; for (const input of $("#filters").querySelectorAll("input, select")) input.value = ""; look(); } }, "Show all")),
       el("datalist", { id: "all-quirks" }),
       el("div", { id: "entries", class: "entries" }, el("ol", { class: "exchanges", id: "exchanges" })),
       el("div", { class: "pager", id: "pager" })),

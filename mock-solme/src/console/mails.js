@@ -53,7 +53,7 @@ const request = (one) => el("article", { class: "request", "aria-label": `Clear 
   known(one),
   one.cautions.length
     ? note("warn", el("p", {}, el("b", {}, "Look twice")), ...one.cautions.map((each) => el("p", {}, caution(each))))
-    : note("good", el("p", {}, "Nothing speaks against it: a registered contact asks, and the key pair has not synchronized lately.")),
+    : note("good", el("p", {}, one.thumbprint ? "Nothing speaks against it: a registered contact asks, and the key pair has not synchronized lately." : "There was nothing to clear when the mail arrived: to approve it changes nothing.")),
   el("div", { class: "buttons" }, button("Reject…", () => reject(one)), button("Approve…", () => approve(one), "first")));
 
 /** What an operator should know. */

@@ -42,13 +42,13 @@ const armed = () => fill($("#armed"), async () => {
 
 const told = (parameters) => Object.entries(parameters).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
 const when = ({ after, next, probability, at_most_in_a_row, from, until }) => el("span", {}, [
-  after && `after the first ${after}`, next ? `the next ${next}` : "each", probability && `with probability ${probability}`, at_most_in_a_row && `at most ${at_most_in_a_row} in a row`,
+  after && `after the first ${after}`, next === 1 ? "once" : next ? `the next ${next}` : "each time", probability && `with probability ${probability}`, at_most_in_a_row && `at most ${at_most_in_a_row} in a row`,
 ].filter(Boolean).join(", "), from && el("span", {}, ", from ", time(from)), until && el("span", {}, ", until ", time(until)));
 
 const list = () => {
   const fits = ({ quirk, about, clause }) => `${quirk} ${about} P ${clause}`.toLowerCase().includes(wanted);
   $("#catalogue").replaceChildren(table("Catalogue of quirks", ["Quirk", "What happens", "Tests", "Happens to", ""], catalogue.filter(fits).map((one) => row(
-    el("b", {}, one.quirk), one.about, `P ${one.clause}`, one.operations.join(", "), button("Arm…", () => arm(one)))), "No quirk fits."));
+    el("b", {}, one.quirk), one.about, el("span", { class: "whole-word" }, `P ${one.clause}`), one.operations.join(", "), button("Arm…", () => arm(one)))), "No quirk fits."));
 };
 
 const takes = (parameter, quirk) => TAKES[parameter].includes(quirk);
