@@ -19,7 +19,7 @@ impl<T: Display> Render for Shown<T> {
     }
 }
 
-/// A JSON answer.
+/// An answer of status 200 in JSON.
 pub fn json(value: &impl Serialize) -> Response {
     let json = serde_json::to_string(value).expect("answers have string keys");
     ([(header::CONTENT_TYPE, "application/json")], printable_json(&json).to_string()).into_response()

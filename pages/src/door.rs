@@ -61,7 +61,7 @@ impl Door {
         format!("http://{}/#{}", self.guard.address(), self.guard.token())
     }
 
-    /// Where it listens.
+    /// The socket address where it listens.
     pub fn socket(&self) -> SocketAddr {
         self.guard.address()
     }

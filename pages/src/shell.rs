@@ -15,14 +15,14 @@ pub struct Shell {
     pub program: &'static str,
     /// The page's own sheet, beside the house's.
     pub style: Option<&'static str>,
-    /// The page's module.
+    /// Text of the page's JavaScript module.
     pub script: &'static str,
     /// What is inside `body`, before the script has seen it.
     pub body: Markup,
 }
 
 impl Shell {
-    /// The whole page.
+    /// The whole page, from doctype to end.
     pub fn page(&self) -> Markup {
         html! {
             (DOCTYPE)

@@ -38,10 +38,10 @@ struct SaltedRef<'a> {
     allocation: &'a Allocation,
 }
 
-/// One allocated license.
+/// One allocated license (P 7.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct License {
-    /// The license number.
+    /// The license number, 37 characters (P 7.2).
     pub number: LicenseNumber,
     /// Shown instead of the number: 1 to 128 printable ASCII characters.
     #[serde(deserialize_with = "json::nullable")]
@@ -57,14 +57,14 @@ pub struct License {
     /// The license may be issued before this time; `None`: without end.
     #[serde(deserialize_with = "json::nullable")]
     pub expires_at: Option<UtcTime>,
-    /// For people.
+    /// Free notes for people, by name; they mean nothing to the protocol (P 7.2).
     pub properties: BTreeMap<String, String>,
 }
 
 /// One component of a license.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Component {
-    /// Its id.
+    /// Id of the component, 16 characters.
     pub id: ComponentId,
     /// Its name, for people.
     pub name: String,
@@ -86,16 +86,16 @@ pub enum Malformed {
         what: String,
         /// How much there is.
         found: usize,
-        /// The limit.
+        /// The limit of section 18.
         at_most: usize,
     },
     /// Two licenses of one number.
-    #[error("license {0} stands twice")]
+    #[error("license {0} appears twice")]
     DuplicateLicense(LicenseNumber),
     /// A license breaks a rule.
     #[error("license {number}: {rule}")]
     License {
-        /// Which one.
+        /// Number of the license that breaks it.
         number: LicenseNumber,
         /// The rule, for people.
         rule: String,
@@ -166,7 +166,7 @@ impl License {
         let mut ids = HashSet::new();
         for component in &self.components {
             if !ids.insert(component.id.as_str()) {
-                return broken(&format!("component {} stands twice", component.id));
+                return broken(&format!("component {} appears twice", component.id));
             }
             if component.max_users == 0 {
                 return broken(&format!("component {} has no users", component.id));
@@ -218,7 +218,9 @@ impl TryFrom<String> for LicenseNumber {
         if well_formed {
             Ok(Self(text))
         } else {
-            Err(format!("{text:?} is no license number: XXXXX-XXXXX-XXXXX-XXXXX-XXXXX-XXXXXXX, each X one of A-Z, 0-9"))
+            Err(format!(
+                "{text:?} is not a license number. Expected XXXXX-XXXXX-XXXXX-XXXXX-XXXXX-XXXXXXX, each X one of A-Z, 0-9"
+            ))
         }
     }
 }

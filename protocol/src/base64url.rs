@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 #[error("not base64url without padding")]
 pub struct NotBase64url;
 
-/// Bytes to base64url.
+/// Bytes to base64url, without padding.
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

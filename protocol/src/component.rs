@@ -47,7 +47,7 @@ pub fn component_id(name: &str) -> Option<&'static str> {
 pub struct ComponentId(String);
 
 impl ComponentId {
-    /// The 16 characters.
+    /// The 16 characters of the id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -60,7 +60,7 @@ impl TryFrom<String> for ComponentId {
         if text.len() == 16 && text.bytes().all(allowed) {
             Ok(Self(text))
         } else {
-            Err(format!("{text:?} is no component id: 16 characters A-Z a-z 0-9 - _"))
+            Err(format!("{text:?} is not a component id. Expected 16 characters A-Z a-z 0-9 - _"))
         }
     }
 }

@@ -23,7 +23,7 @@ impl Digest {
         Self(bytes)
     }
 
-    /// The 48 bytes.
+    /// The 48 bytes of the SHA-384 digest.
     pub const fn as_bytes(&self) -> &[u8; 48] {
         &self.0
     }

@@ -14,7 +14,7 @@ pub enum SyncFile {
     Request(String),
     /// An answer: a receipt with its payload, or a refusal without.
     Response {
-        /// The JWS.
+        /// The signed message, a compact JWS.
         message: String,
         /// The sealed payload, beside a receipt.
         payload: Option<Vec<u8>>,
@@ -27,7 +27,7 @@ pub enum FileError {
     /// Larger than P 18 allows.
     #[error("the file has {bytes} bytes, at most {} are allowed", limits::FILE)]
     TooLarge {
-        /// Its size.
+        /// Size of the file, in bytes.
         bytes: usize,
     },
     /// Nothing in it looks like a synchronization file.
@@ -76,7 +76,7 @@ impl SyncFile {
         match container.solme_sync_file.as_str() {
             "request" => Ok(Self::Request(message)),
             "response" => Ok(Self::Response { message, payload }),
-            other => Err(FileError::Damaged(format!("it says it is a {other:?}"))),
+            other => Err(FileError::Damaged(format!("it claims to be a {other:?}"))),
         }
     }
 

@@ -7,9 +7,9 @@ use crate::{JsonError, MainServerId, UtcTime, json};
 /// The answer to `GET /health`. It is unsigned: it helps a person, and nothing is decided by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// Who answers.
+    /// Id of the main server that answers.
     pub main_server_id: MainServerId,
-    /// Its time.
+    /// Main server time, UTC in seconds.
     pub main_server_time: UtcTime,
 }
 

@@ -12,20 +12,20 @@ use crate::base64url;
 pub enum IdError {
     /// Not the form of P 2.7.
     #[error(
-        "{text:?} is no {what}: 1 to 64 characters A-Z a-z 0-9 - _, the first a letter or digit (example: DEMO-4711)"
+        "{text:?} is not a {what}. Expected 1 to 64 characters A-Z a-z 0-9 - _, the first a letter or digit, like DEMO-4711"
     )]
     Form {
         /// What it should have been.
         what: &'static str,
-        /// What it was.
+        /// The text that was given.
         text: String,
     },
     /// Not the form of P 2.8.
-    #[error("{text:?} is no {what}: 128 bits in base64url, 22 characters")]
+    #[error("{text:?} is not a {what}. Expected 22 characters of base64url (128 bits)")]
     Random {
         /// What it should have been.
         what: &'static str,
-        /// What it was.
+        /// The text that was given.
         text: String,
     },
 }

@@ -14,7 +14,7 @@ use crate::limits;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// Two members of one name in one object (P 2.2).
-    #[error("member {0:?} stands twice in one object")]
+    #[error("duplicate member {0:?}")]
     DuplicateMember(String),
     /// Nested deeper than P 18 allows.
     #[error("nested deeper than {} levels", limits::JSON_DEPTH)]

@@ -35,7 +35,7 @@ pub trait Message: Serialize + DeserializeOwned {
     type Header: Header;
     /// Who sends it, as `iss` names them.
     type Issuer: DeserializeOwned + Clone + Debug;
-    /// Its `iss`.
+    /// The claim `iss`: who has sent it.
     fn issuer(&self) -> Self::Issuer;
     /// Checks what types cannot say.
     ///
@@ -85,7 +85,7 @@ impl Header for MainServerHeader {
 
 const ALG: &str = "ES384";
 
-/// Why text is not a message of the awaited kind.
+/// Why text is not a message of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Longer than P 18 allows.
@@ -93,7 +93,7 @@ pub enum Unreadable {
     TooLarge {
         /// Its length in bytes.
         bytes: usize,
-        /// The limit.
+        /// The limit of section 18, in bytes.
         at_most: usize,
     },
     /// Not three parts of base64url with dots between them, the last one 96 bytes (P 4.1, 4.2).
@@ -105,12 +105,12 @@ pub enum Unreadable {
     /// Another algorithm than ES384 (P 4.2).
     #[error("its alg is {0:?}, only \"ES384\" is accepted")]
     Algorithm(String),
-    /// Another message than the one awaited (P 4.4).
-    #[error("its typ is {found:?}, awaited is {awaited:?}")]
+    /// Another message than the one expected (P 4.4).
+    #[error("its typ is {found:?}, expected {expected:?}")]
     Type {
-        /// What was awaited.
-        awaited: &'static str,
-        /// What it says.
+        /// The `typ` of the expected message.
+        expected: &'static str,
+        /// The `typ` in its header.
         found: String,
     },
     /// The payload is not JSON, or has no `version` or `iss` of the right form (P 9.1).
@@ -191,7 +191,7 @@ impl<M: Message> Signed<M> {
         Ok(Self { compact: text.to_owned(), second_dot, header, payload, signature, frame, message: PhantomData })
     }
 
-    /// Signs a message.
+    /// Signs a message with ES384 (P 4.5).
     pub fn sign(message: &M, key: &impl SignEs384) -> Self {
         let header = M::Header::for_key(M::TYP, key.public_jwk());
         let payload = to_json(message);
@@ -204,7 +204,7 @@ impl<M: Message> Signed<M> {
         Self { compact, second_dot, header, payload, signature, frame, message: PhantomData }
     }
 
-    /// The whole JWS.
+    /// The whole compact JWS, as received or signed.
     pub fn as_str(&self) -> &str {
         &self.compact
     }
@@ -219,7 +219,7 @@ impl<M: Message> Signed<M> {
         Digest::of(self.signing_input())
     }
 
-    /// Its header.
+    /// The header, which nothing vouches for yet.
     pub fn header(&self) -> &M::Header {
         &self.header
     }
@@ -317,7 +317,7 @@ fn read_header<M: Message>(bytes: &[u8]) -> Result<M::Header, Unreadable> {
         return Err(Unreadable::Algorithm(kind.alg));
     }
     if kind.typ != M::TYP {
-        return Err(Unreadable::Type { awaited: M::TYP, found: kind.typ });
+        return Err(Unreadable::Type { expected: M::TYP, found: kind.typ });
     }
     json::parse(bytes).map_err(Unreadable::Header)
 }

@@ -6,15 +6,15 @@ pub const REQUEST: usize = 16_384;
 pub const ANSWER: usize = 8_192;
 /// A JWS header, decoded.
 pub const HEADER: usize = 1_024;
-/// A sealed payload.
+/// Bytes of a sealed payload.
 pub const PAYLOAD: usize = 8_388_608;
 /// An allocation in clear.
 pub const ALLOCATION: usize = PAYLOAD - crate::SEALING_OVERHEAD;
 /// A request file or a response file.
 pub const FILE: usize = 16_777_216;
-/// A trust file.
+/// Bytes of a trust file.
 pub const TRUST_FILE: usize = 65_536;
-/// A problem document.
+/// Bytes of a problem document.
 pub const PROBLEM: usize = 32_768;
 /// Depth of JSON, in nested arrays and objects.
 pub const JSON_DEPTH: usize = 32;

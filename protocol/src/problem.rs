@@ -25,7 +25,7 @@ pub struct Problem {
     pub kind: String,
     /// The code in words.
     pub title: String,
-    /// The HTTP status.
+    /// The HTTP status, from 400 to 599.
     pub status: u16,
     /// What is wrong, for people.
     pub detail: String,

@@ -10,19 +10,19 @@ use crate::{
 /// What the main server answers when it accepts a request (P 6).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// [`crate::VERSION`].
+    /// Version of the protocol: [`crate::VERSION`].
     #[serde(deserialize_with = "json::integer")]
     pub version: u64,
-    /// Who answers.
+    /// `iss`: the main server that answers.
     #[serde(rename = "iss")]
     pub main_server_id: MainServerId,
-    /// Who is answered.
+    /// `aud`: the license server id that is answered.
     #[serde(rename = "aud")]
     pub license_server_id: LicenseServerId,
     /// The name of this receipt.
     #[serde(rename = "jti")]
     pub sync_id: SyncId,
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     #[serde(rename = "iat")]
     pub main_server_time: UtcTime,
     /// The request that is answered.
@@ -47,7 +47,7 @@ pub struct Receipt {
     /// Its size in bytes.
     #[serde(deserialize_with = "json::integer")]
     pub payload_size: u64,
-    /// Its digest.
+    /// SHA-384 digest of the sealed payload.
     pub payload_digest: Digest,
     /// The digest of the allocation in clear.
     pub allocation_digest: Digest,

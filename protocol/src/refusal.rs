@@ -10,26 +10,26 @@ use crate::{Digest, KeyThumbprint, LicenseServerId, MainServerId, UtcTime, json,
 /// What the main server answers when it says no (P 8).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// [`crate::VERSION`].
+    /// Version of the protocol: [`crate::VERSION`].
     #[serde(deserialize_with = "json::integer")]
     pub version: u64,
-    /// Who refuses.
+    /// `iss`: the main server that refuses.
     #[serde(rename = "iss")]
     pub main_server_id: MainServerId,
     /// Who is refused, as the request named itself.
     #[serde(rename = "aud")]
     pub license_server_id: LicenseServerId,
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     #[serde(rename = "iat")]
     pub main_server_time: UtcTime,
-    /// Why.
+    /// The code that says why (P 10).
     pub code: RefusalCode,
     /// Which rule, with `invalid-request` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<InvalidRequestReason>,
     /// The key in the refused request.
     pub key_thumbprint: KeyThumbprint,
-    /// The refused request.
+    /// Digest of the refused request (P 4.6).
     pub request_digest: Digest,
     /// What was refused and why, for people.
     pub text: String,
@@ -74,7 +74,7 @@ macro_rules! codes {
             type Error = String;
             fn try_from(text: String) -> Result<Self, String> {
                 let known = Self::ALL.iter().find(|code| code.as_str() == text);
-                known.copied().ok_or_else(|| format!("{text:?} is none of the known codes"))
+                known.copied().ok_or_else(|| format!("{text:?} is not a known code"))
             }
         }
 

@@ -8,13 +8,13 @@ use crate::{LicenseServerId, MainServerId, PublicJwk, RequestId, UtcTime, json, 
 /// What a local server asks with (P 5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// [`crate::VERSION`].
+    /// Version of the protocol: [`crate::VERSION`].
     #[serde(deserialize_with = "json::integer")]
     pub version: u64,
-    /// Who asks.
+    /// `iss`: the license server id that asks.
     #[serde(rename = "iss")]
     pub license_server_id: LicenseServerId,
-    /// Who is asked.
+    /// `aud`: the main server that is asked.
     #[serde(rename = "aud")]
     pub main_server_id: MainServerId,
     /// The name of this request, fresh for every new one.

@@ -15,9 +15,9 @@ pub const SYNCHRONIZE_WITHIN: u64 = 366 * 86_400;
 #[serde(transparent)]
 pub struct UtcTime(u64);
 
-/// Text that is no time in UTC.
+/// Text that is not a time in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no time in UTC; write it like 2027-01-31T12:00:00Z, or as seconds since 1970")]
+#[error("{0:?} is not a time in UTC. Expected 2027-01-31T12:00:00Z, or seconds since 1970")]
 pub struct TimeError(String);
 
 impl UtcTime {
@@ -26,7 +26,7 @@ impl UtcTime {
         Self(if seconds > limits::INTEGER { limits::INTEGER } else { seconds })
     }
 
-    /// Seconds since 1970.
+    /// Seconds since 1970-01-01T00:00:00Z, without leap seconds.
     pub const fn as_secs(self) -> u64 {
         self.0
     }

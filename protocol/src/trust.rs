@@ -33,7 +33,7 @@ pub enum TrustFileError {
     /// Larger than P 18 allows.
     #[error("the trust file has {bytes} bytes, at most {} are allowed", limits::TRUST_FILE)]
     TooLarge {
-        /// Its size.
+        /// Size of the file, in bytes.
         bytes: usize,
     },
     /// Not JSON, or not the members of P 15.1.
@@ -45,7 +45,7 @@ pub enum TrustFileError {
     /// A member breaks a rule of P 15.1.
     #[error("the trust file's {member} {rule}")]
     Member {
-        /// Which one.
+        /// Name of the member that is wrong.
         member: &'static str,
         /// What it breaks, for people.
         rule: String,
@@ -66,7 +66,7 @@ impl TrustFile {
         Ok(trust)
     }
 
-    /// The file's bytes.
+    /// Bytes of the file: JSON, a member a line.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).expect("a trust file has no failing serializers");
         json.push(b'\n');
