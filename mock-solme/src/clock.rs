@@ -19,7 +19,7 @@ impl Clock {
         Self { offset: AtomicI64::new(offset), changing: Mutex::default() }
     }
 
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     pub(crate) fn now(&self) -> UtcTime {
         real_now().offset(self.offset())
     }

@@ -116,14 +116,14 @@ pub enum Leaving {
     Receipt,
     /// The stored receipt, again (P 9.7).
     ReceiptAgain,
-    /// A refusal.
+    /// A refusal, signed just now (P 8).
     Refusal,
 }
 
 /// Why a request cannot be read: the problem that answers it (P 8.2, 9.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadError {
-    /// Its code.
+    /// Code of the problem document (P 13.6).
     pub code: ProblemCode,
     /// What is wrong, for people.
     pub detail: String,
@@ -137,11 +137,11 @@ fn read(text: &[u8]) -> Result<Signed<Request>, ReadError> {
         return Err(ReadError {
             code: ProblemCode::RequestTooLarge,
             detail,
-            cure: "Send one request, and nothing else.",
+            cure: "Send one request and nothing else.",
         });
     }
     let unreadable = |detail| {
-        let cure = "Send the request as it was made: a JWS of section 4 of the protocol, with nothing before or after.";
+        let cure = "Send the request unchanged: a JWS as in section 4 of the protocol, with nothing before or after.";
         ReadError { code: ProblemCode::UnreadableRequest, detail, cure }
     };
     let text = std::str::from_utf8(text).map_err(|_| unreadable("This is not text.".to_owned()))?;

@@ -25,16 +25,22 @@ const CA_NAME: &str = "mock-solme throw-away CA";
 /// Why a main server has no identity.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IdentityError {
+    /// A file of the identity cannot be written.
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
+    /// A file of the identity cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A file holds no key or certificate that can be used.
     #[error("{} cannot be used: {what}. Next: restore it from a backup", path.display())]
     Unusable { path: PathBuf, what: String },
+    /// The signing key could not be made.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// A certificate could not be made.
     #[error("the certificate: {0}")]
     Certificate(#[from] rcgen::Error),
+    /// The TLS library does not take key and certificate.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
 }
@@ -48,7 +54,7 @@ pub(crate) struct Identity {
 /// The CA that the trust file names. It certifies this main server, and is of no use elsewhere.
 pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
-    /// Its certificate, PEM.
+    /// Certificate of the CA, in PEM.
     pub(crate) certificate: String,
 }
 
@@ -107,28 +113,9 @@ impl Ca {
         Ok(ca)
     }
 
-    /// What the 443 role speaks: TLS 1.3 with a certificate for the loopback addresses and `hosts` (P 13.2).
-    pub(crate) fn tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_as(hosts, Certificate::default())
-    }
-
-    /// The same with a certificate that expired in 2001.
-    pub(crate) fn expired_tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_as(hosts, Certificate { expired_in: Some(2001), ..Certificate::default() })
-    }
-
-    /// The same with a certificate for another host.
-    pub(crate) fn other_host_tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_as(hosts, Certificate { for_another_host: true, ..Certificate::default() })
-    }
-
-    /// The same certificate over TLS 1.2.
-    pub(crate) fn old_tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.tls_as(hosts, Certificate { speaks: &TLS12, ..Certificate::default() })
-    }
-
-    fn tls_as(&self, hosts: &[String], wanted: Certificate) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        let names = if wanted.for_another_host {
+    /// What the 443 role speaks (P 13.2), for the loopback addresses and `hosts`.
+    pub(crate) fn tls(&self, hosts: &[String], tls: Tls) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+        let names = if tls == Tls::OtherHost {
             vec!["another-host.example".to_owned()]
         } else {
             let others = hosts.iter().map(String::as_str).filter(|host| !LOOPBACK.contains(host));
@@ -137,16 +124,16 @@ impl Ca {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "mock-solme");
-        if let Some(year) = wanted.expired_in {
-            params.not_before = rcgen::date_time_ymd(year - 1, 1, 1);
-            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        if tls == Tls::Expired {
+            params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2001, 1, 1);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = params.signed_by(&key, &self.issuer)?;
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[wanted.speaks])?
+            .with_protocol_versions(&[if tls == Tls::Old { &TLS12 } else { &TLS13 }])?
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], private)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -154,17 +141,17 @@ impl Ca {
     }
 }
 
-/// What the 443 role shows and speaks; the default is what it should.
-struct Certificate {
-    expired_in: Option<i32>,
-    for_another_host: bool,
-    speaks: &'static rustls::SupportedProtocolVersion,
-}
-
-impl Default for Certificate {
-    fn default() -> Self {
-        Self { expired_in: None, for_another_host: false, speaks: &TLS13 }
-    }
+/// What the 443 role shows and speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// TLS 1.3, with a certificate that is good.
+    Right,
+    /// A certificate that expired in 2001.
+    Expired,
+    /// A certificate for another host.
+    OtherHost,
+    /// Nothing newer than TLS 1.2.
+    Old,
 }
 
 /// A main server id that no other instance has. The prefix is there because an id may not begin with - or _.

@@ -58,9 +58,9 @@ pub mod testing;
 
 pub use admin::api;
 pub use cli::run;
-pub use mail::ReceivedMail;
 pub use mail::answers::ComposeError;
 pub use mail::hand_on::{HandOnError, MailServer};
+pub use mail::{OutboxMail, ReceivedMail};
 pub use main_server::{
     By, Carrier, InboxMail, JournalEntry, NewLicense, NumberedClearRequest, NumberedMail, OperatorError, ResponseFile,
     TraceEntry,
@@ -68,11 +68,10 @@ pub use main_server::{
 pub use mock::{Approval, Builder, Clear, MockSolme, Snapshot};
 pub use registry::{
     ApproveError, Caution, ClearError, ClearOutcome, ClearRequest, ClearRequestState, ClearedKeyPair, ClosedAs,
-    Disabled, FurtherMail, KeyPairInUse, LicenseChange, LicenseError, NewestAnswer, Record, ReserveError,
+    Disabled, KeyPairInUse, LicenseChange, LicenseError, NewestAnswer, Record, RequestMail, ReserveError,
 };
 /// The messages and types of the protocol that the simulator speaks.
 pub use solme_sync_protocol as protocol;
 pub use start::{Listeners, StartError};
 pub use store::StoreError;
 pub use store::audit::AuditEntry;
-pub use store::outbox::StoredMail;

@@ -36,7 +36,7 @@ pub struct Clear {
 /// An approval of a clear request. The default: not despite its cautions, and without a reservation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Approval {
-    /// Despite every [`Caution`](crate::Caution).
+    /// Approve despite every [`Caution`](crate::Caution); needs a reason.
     pub even_so: bool,
     /// Reserve the id for the new key pair that the mail names (P 16.6).
     pub reserve: bool,
@@ -117,7 +117,7 @@ impl Builder {
         self
     }
 
-    /// Listens there.
+    /// Listens on these, instead of on four free ports.
     #[must_use]
     pub fn listeners(mut self, listeners: Listeners) -> Self {
         self.listeners = Some(listeners);
@@ -194,7 +194,7 @@ impl Builder {
         self
     }
 
-    /// See [`Seams`].
+    /// Where tests reach into it; see [`Seams`].
     #[must_use]
     pub fn seams(mut self, seams: Seams) -> Self {
         self.seams = seams;
@@ -290,7 +290,7 @@ impl MockSolme {
         &self.ready.trust_file
     }
 
-    /// Its id.
+    /// Id of this main server (P 2.7).
     pub fn main_server_id(&self) -> &MainServerId {
         &self.ready.main_server_id
     }
@@ -303,7 +303,7 @@ impl MockSolme {
         self.ready.demo_license_server_id.as_ref().expect("this mock-solme was built without the demo id")
     }
 
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     pub fn now(&self) -> UtcTime {
         self.main_server.now()
     }

@@ -70,12 +70,12 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     Err("use a host name or an IP address, without scheme and port, like main-server.example".to_owned())
 }
 
-/// `https://HOST:PORT`
+/// An address of the 443 role: `https://HOST:PORT`.
 pub(crate) fn https(text: &str) -> Result<String, String> {
     url("https", text)
 }
 
-/// `http://HOST:PORT`
+/// An address of the 8080 role or the admin API: `http://HOST:PORT`.
 pub(crate) fn http(text: &str) -> Result<String, String> {
     url("http", text)
 }
@@ -128,13 +128,13 @@ pub(crate) struct Front {
 /// Why there is no trust file for an address.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrontError {
-    /// It is no address.
+    /// It is not an address of the form that a trust file has.
     #[error("{member}: {rule}")]
     Address { member: &'static str, rule: String },
-    /// There are enough.
-    #[error("the certificate is for {HOSTS_AT_MOST} hosts already")]
+    /// The certificate has its 64 hosts already.
+    #[error("the certificate already has {HOSTS_AT_MOST} hosts")]
     TooManyHosts,
-    /// No certificate could be made.
+    /// No certificate could be made for the new host.
     #[error(transparent)]
     Certificate(#[from] IdentityError),
 }

@@ -58,7 +58,7 @@ impl DurableSteps {
         Self { seams: Arc::new(seams), taken: Arc::default() }
     }
 
-    /// Does one step.
+    /// Does one step, and tells the seam before and after.
     pub(crate) fn step<T, E>(&self, name: &'static str, act: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let number = self.taken.fetch_add(1, Ordering::SeqCst) + 1;
         (self.seams.durable_step)(DurableStep { number, name, moment: Moment::Before });

@@ -1,5 +1,6 @@
 //! A main server that is listening: four listeners, four routers, and the trust file that names two of them.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -17,14 +18,13 @@ use crate::admin::api::RunSettings;
 use crate::admin::{self, Access, Admin};
 use crate::connections::{Client, Listener, Pool, Port, http as bounded};
 use crate::console;
-use crate::crypto::{self, CryptoError};
+use crate::crypto;
 use crate::data::TemporaryFolder;
 use crate::http::{https_role, payload_role};
-use crate::identity::{IdentityError, write_durably};
-use crate::mail::LICENSING;
-use crate::mail::hand_on::{HandOnError, MailServer};
-use crate::mail::smtp::{Smtp, Temporary};
-use crate::main_server::{MainServer, OpenError, OperatorError, Settings};
+use crate::identity::write_durably;
+use crate::mail::hand_on::MailServer;
+use crate::mail::smtp::Smtp;
+use crate::main_server::{MainServer, Settings};
 use crate::public::{Front, Public};
 use crate::quirks::carrier::Door;
 use crate::quirks::{Operation, Quirk};
@@ -41,7 +41,7 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {error}; name another address, or port 0 for any free one")]
     Listen {
-        /// The address.
+        /// The address that was asked for.
         address: SocketAddr,
         /// What the operating system says.
         error: io::Error,
@@ -49,7 +49,7 @@ pub enum StartError {
     /// A file or folder cannot be used.
     #[error("{}: {error}", path.display())]
     File {
-        /// Which one.
+        /// Path of the file or folder.
         path: PathBuf,
         /// What the operating system says.
         error: io::Error,
@@ -65,32 +65,9 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
-impl From<OpenError> for StartError {
-    fn from(error: OpenError) -> Self {
-        Self::MainServer(error.to_string())
-    }
-}
-
-impl From<IdentityError> for StartError {
-    fn from(error: IdentityError) -> Self {
-        Self::MainServer(error.to_string())
-    }
-}
-
-impl From<CryptoError> for StartError {
-    fn from(error: CryptoError) -> Self {
-        Self::MainServer(error.to_string())
-    }
-}
-
-impl From<HandOnError> for StartError {
-    fn from(error: HandOnError) -> Self {
-        Self::MainServer(error.to_string())
-    }
-}
-
-impl From<OperatorError> for StartError {
-    fn from(error: OperatorError) -> Self {
+impl StartError {
+    /// What the main server could not be opened for.
+    pub(crate) fn of(error: impl Display) -> Self {
         Self::MainServer(error.to_string())
     }
 }
@@ -98,13 +75,13 @@ impl From<OperatorError> for StartError {
 /// The four listeners. They are bound before anything else, so that their ports are known.
 #[derive(Debug)]
 pub struct Listeners {
-    /// The 443 role.
+    /// The 443 role: HTTPS (P 13.2).
     pub https: TcpListener,
-    /// The 8080 role.
+    /// The 8080 role: plain HTTP (P 13.4).
     pub http: TcpListener,
-    /// The admin API.
+    /// The admin API: plain HTTP with a token.
     pub admin: TcpListener,
-    /// Mail to licensing@solme.se.
+    /// SMTP, for mail to licensing@solme.se.
     pub smtp: TcpListener,
 }
 
@@ -119,12 +96,12 @@ impl Listeners {
     }
 }
 
-/// Listens on `address`.
+/// Listens on `address`; port 0 takes any free one.
 pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).map_err(|error| StartError::Listen { address, error })
 }
 
-/// What to start.
+/// What a main server is started with.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) data: Option<PathBuf>,
@@ -172,14 +149,16 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
     options.public.check().map_err(StartError::Public)?;
     let public = options.public;
     let main_server = match &options.data {
-        Some(directory) => MainServer::open(directory, steps, options.settings)?,
-        None => MainServer::in_memory(options.settings)?,
+        Some(directory) => MainServer::open(directory, steps, options.settings),
+        None => MainServer::in_memory(options.settings),
     };
-    let demo_license_server_id = if main_server.has_demo() { Some(crate::demo::add(&main_server)?) } else { None };
+    let main_server = main_server.map_err(StartError::of)?;
+    let demo = main_server.has_demo().then(|| crate::demo::add(&main_server));
+    let demo_license_server_id = demo.transpose().map_err(StartError::of)?;
     let address = |listener: &TcpListener| listener.local_addr();
     let (https, http) = (address(&listeners.https)?, address(&listeners.http)?);
     let main_server = Arc::new(main_server);
-    let front = Arc::new(Front::new(Arc::clone(&main_server), &public, https, http)?);
+    let front = Arc::new(Front::new(Arc::clone(&main_server), &public, https, http).map_err(StartError::of)?);
     let trust = front.trust_file();
     let (trust_file, temporary) = write_trust_file(&trust, options.data.as_deref(), steps)?;
     let admin = match &public.admin {
@@ -188,7 +167,7 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
     };
     let admin_token = match options.admin_token {
         Some(token) => token,
-        None => admin_token(crypto::random()?),
+        None => admin_token(crypto::random().map_err(StartError::of)?),
     };
     let ready = Ready {
         https: trust.https.clone(),
@@ -310,14 +289,13 @@ fn tls_door(front: Arc<Front>, main_server: &Arc<MainServer>) -> Door<Tls> {
 }
 
 fn serve_mail(listener: Listener, main_server: Arc<MainServer>) -> Smtp {
-    let sink = move |mail| {
+    Smtp::start(listener, move |mail| {
         let main_server = Arc::clone(&main_server);
         async move {
             let taken = spawn_blocking(move || main_server.receive_mail(&mail)).await;
-            taken.map_err(|error| Temporary(error.to_string()))?.map_err(|error| Temporary(error.to_string()))
+            taken.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
         }
-    };
-    Smtp::start(listener, LICENSING, sink)
+    })
 }
 
 impl Running {

@@ -17,7 +17,7 @@ use solme_sync_protocol::{
 
 use crate::main_server::NumberedClearRequest;
 use crate::registry::{
-    Caution, ClearOutcome, ClearRequestState, ClearedKeyPair, ClosedAs, Disabled, FurtherMail, Record,
+    Caution, ClearOutcome, ClearRequestState, ClearedKeyPair, ClosedAs, Disabled, Record, RequestMail,
 };
 use crate::store::records::DamagedRecord;
 
@@ -106,7 +106,7 @@ pub struct LicenseTerms {
     /// End of the validity; null: none.
     #[serde(default, with = "crate::rfc3339::nullable", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Option<UtcTime>>,
-    /// For people.
+    /// Free notes for people, by name; they mean nothing to the protocol (P 7.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub properties: Option<BTreeMap<String, String>>,
     /// The operator, for the audit.
@@ -121,13 +121,13 @@ pub struct LicenseTerms {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentTerms {
-    /// Its id.
+    /// Id of the component, 16 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<ComponentId>,
     /// Its name; enough for the published components.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Users, from 1.
+    /// Concurrent users, from 1 to 2^53 - 1.
     #[serde(deserialize_with = "users")]
     pub max_users: u64,
 }
@@ -311,7 +311,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Option<
 /// A license server id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Id {
-    /// The id.
+    /// The license server id (P 2.7).
     pub license_server_id: LicenseServerId,
     /// Whose License Server it is, for people.
     pub name: Option<String>,
@@ -366,7 +366,7 @@ pub enum ListedId {
     Sound(Box<Id>),
     /// Its record cannot be read.
     Damaged {
-        /// The id.
+        /// The license server id (P 2.7).
         license_server_id: String,
         /// What is wrong with its record.
         damage: String,
@@ -385,7 +385,7 @@ impl From<Result<Record, DamagedRecord>> for ListedId {
 /// The key pair of an id, and those that were cleared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyPair {
-    /// The id.
+    /// The license server id (P 2.7).
     pub license_server_id: LicenseServerId,
     /// The key pair in use.
     pub key_thumbprint: Option<KeyThumbprint>,
@@ -424,7 +424,7 @@ impl From<Record> for KeyPair {
 pub enum Cleared {
     /// The key pair is cleared.
     Cleared {
-        /// Which one.
+        /// Thumbprint of the key pair that was cleared.
         cleared_thumbprint: KeyThumbprint,
         /// Generation of the next key pair.
         key_generation: u64,
@@ -454,11 +454,11 @@ impl From<ClearOutcome> for Cleared {
 /// The licenses of an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Licenses {
-    /// The id.
+    /// The license server id (P 2.7).
     pub license_server_id: LicenseServerId,
     /// Raised by each change (P 7.1).
     pub revision: u64,
-    /// The licenses.
+    /// Licenses that are allocated to the id.
     pub licenses: Vec<License>,
 }
 
@@ -472,14 +472,14 @@ impl From<Record> for Licenses {
     }
 }
 
-/// A license.
+/// A license that is allocated to an id (P 7.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct License {
-    /// Its number.
+    /// License number, XXXXX-XXXXX-XXXXX-XXXXX-XXXXX-XXXXXXX.
     pub number: LicenseNumber,
     /// Shown instead of the number.
     pub display: Option<String>,
-    /// License domain.
+    /// License domain (P 7.2); none: open to all.
     pub domain: Option<String>,
     /// The components and their users.
     pub components: Vec<Component>,
@@ -489,7 +489,7 @@ pub struct License {
     /// End of the validity; null: none.
     #[serde(with = "crate::rfc3339::option")]
     pub expires_at: Option<UtcTime>,
-    /// For people.
+    /// Free notes for people, by name; they mean nothing to the protocol (P 7.2).
     pub properties: BTreeMap<String, String>,
 }
 
@@ -503,29 +503,21 @@ impl From<protocol::License> for License {
 /// A request to clear a key pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearRequest {
-    /// Its number.
+    /// Number of the request, from 1.
     pub id: u64,
-    /// Whose key pair.
+    /// License server id whose key pair is to be cleared.
     pub license_server_id: LicenseServerId,
     /// The key pair that was in use when the mail arrived; approval clears only that one.
     pub thumbprint: Option<KeyThumbprint>,
-    /// The new key pair that the mail names, if it names one.
-    pub new_thumbprint: Option<KeyThumbprint>,
-    /// Who sent the mail, as it says: a hint, never a proof.
-    pub sender: String,
-    /// Who sent it, as its envelope says.
-    pub envelope_sender: Option<String>,
-    /// Its subject.
-    pub subject: String,
-    /// When it arrived.
-    #[serde(with = "crate::rfc3339")]
-    pub received_at: UtcTime,
+    /// The mail, or the first one of a contact if there were several.
+    #[serde(flatten)]
+    pub mail: RequestMail,
     /// Known ids that the mail names beyond those that were looked at.
     pub ids_left_out: usize,
     /// How many mails were noted at it.
     pub further_mails: u64,
     /// The first of those mails.
-    pub further: Vec<FurtherMail>,
+    pub further: Vec<RequestMail>,
     /// What became of it.
     pub state: ClearRequestStatus,
     /// Reasons to look twice, while it is open.
@@ -546,7 +538,7 @@ pub struct ClearRequest {
     pub decided_at: Option<UtcTime>,
     /// The operator who decided.
     pub decided_by: Option<String>,
-    /// Why.
+    /// The operator's reason, for the audit.
     pub reason: Option<String>,
 }
 
@@ -565,11 +557,7 @@ impl From<NumberedClearRequest> for ClearRequest {
             id,
             license_server_id: request.license_server_id,
             thumbprint: request.thumbprint,
-            new_thumbprint: request.new_thumbprint,
-            sender: request.sender,
-            envelope_sender: request.envelope_sender,
-            subject: request.subject,
-            received_at: request.received_at,
+            mail: request.mail,
             ids_left_out: request.ids_left_out,
             further_mails: request.further_mails,
             further: request.further,
@@ -589,7 +577,7 @@ impl From<NumberedClearRequest> for ClearRequest {
 /// The clock of the simulator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockReading {
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     #[serde(with = "crate::rfc3339")]
     pub now: UtcTime,
     /// Seconds by which it differs from real time.
@@ -624,7 +612,7 @@ impl From<&ClearRequestState> for ClearRequestStatus {
 /// A quirk of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CataloguedQuirk {
-    /// Its name.
+    /// Name of the quirk, kebab-case.
     pub quirk: Quirk,
     /// What the main server does.
     pub about: String,
@@ -644,13 +632,13 @@ impl From<Quirk> for CataloguedQuirk {
 /// A defect for the quirks that take one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CataloguedVariant {
-    /// Its name.
+    /// Name of the defect, `<area>_<defect>`.
     pub variant: Variant,
     /// What it is a defect of.
     pub of: String,
     /// The clause that it violates.
     pub clause: String,
-    /// What is wrong.
+    /// What is wrong with the answer.
     pub about: String,
 }
 
@@ -665,13 +653,13 @@ impl From<Variant> for CataloguedVariant {
 /// That the simulator runs. It needs no token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// `ok`.
+    /// Always `ok`: what does not run cannot answer.
     pub status: String,
 }
 
 /// That the simulator is as at its first start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reset {
-    /// `true`.
+    /// Always `true`; an error is a problem document.
     pub reset: bool,
 }

@@ -65,9 +65,9 @@ pub(crate) async fn refuse_foreign(State(admin): State<Admin>, request: Request,
     crate::http::problem::in_turn().await;
     let host = text(request.headers(), HOST.as_str());
     if !host.is_some_and(|host| admin.access.is_addressed(host)) {
-        let detail = format!("This is not the admin API of {}.", host.unwrap_or("(no Host)"));
+        let detail = format!("{} is not a name of this admin API.", host.unwrap_or("(no Host)"));
         let address = reachable(admin.access.address);
-        let cure = format!("Use http://{address}, or start mock-solme serve with --public-name and the host's name.");
+        let cure = format!("Use http://{address}, or start mock-solme serve with --public-name NAME.");
         return ProblemResponse::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", detail, cure).into_response();
     }
     if let Some(origin) = request.headers().get(ORIGIN) {
@@ -86,12 +86,12 @@ pub(crate) async fn require_token(State(admin): State<Admin>, request: Request, 
     let given = text(request.headers(), AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
     let Some(given) = given else {
         let cure =
-            "Send the header Authorization: Bearer TOKEN; the token stands in the ready line of mock-solme serve.";
+            "Send the header Authorization: Bearer TOKEN, with admin_token of the ready line of mock-solme serve.";
         return unauthorized("token-missing", "The admin API needs a token.", cure);
     };
     if !same_secret(given.as_bytes(), admin.access.token.as_bytes()) {
-        let cure = "Take the token of this run from the ready line of mock-solme serve.";
-        return unauthorized("token-wrong", "This is not the token of this main server.", cure);
+        let cure = "Use admin_token of the ready line of the running mock-solme serve.";
+        return unauthorized("token-wrong", "The token is wrong.", cure);
     }
     next.run(request).await
 }

@@ -68,7 +68,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The query.
+/// The query, parsed into a type.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -81,7 +81,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 }
 
 fn malformed(error: &impl ToString) -> ProblemResponse {
-    let cure = "Compare it with the example in mock-solme --help for this command.";
+    let cure = "Compare it with mock-solme --help for this command.";
     ProblemResponse::new(StatusCode::BAD_REQUEST, "malformed-call", error.to_string(), cure)
 }
 

@@ -45,8 +45,8 @@ pub(super) async fn change(
     Json(body): Json<LicenseTerms>,
 ) -> Result<Out<License>, ProblemResponse> {
     if body.number.is_some_and(|other| other != number) {
-        let cure = "Remove the license and add another one.";
-        let detail = "A license keeps its number.";
+        let cure = "Remove the license and add a new one.";
+        let detail = "The number of a license cannot change.";
         return Err(ProblemResponse::new(StatusCode::UNPROCESSABLE_ENTITY, "license-number-fixed", detail, cure));
     }
     let by = by(body.operator, body.reason);
@@ -79,8 +79,8 @@ fn components(bodies: Vec<ComponentTerms>) -> Result<Vec<Component>, ProblemResp
 fn component(body: ComponentTerms) -> Result<Component, ProblemResponse> {
     let published = body.name.as_deref().and_then(component_id).and_then(|id| id.parse().ok());
     let Some(id) = body.id.or(published) else {
-        let detail = format!("{:?} is none of the published components.", body.name.unwrap_or_default());
-        let cure = "Use one of their names, or the id of another component.";
+        let detail = format!("{:?} is not a published component.", body.name.unwrap_or_default());
+        let cure = "Use a published name, or the id of another component.";
         return Err(ProblemResponse::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-component", detail, cure));
     };
     let name = component_name(id.as_str()).map(str::to_owned).or(body.name).unwrap_or_else(|| id.to_string());

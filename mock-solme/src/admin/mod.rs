@@ -35,7 +35,7 @@ use crate::public::Front;
 pub(crate) struct Admin {
     main_server: Arc<MainServer>,
     access: Arc<Access>,
-    /// Makes trust files.
+    /// Makes trust files for other addresses.
     front: Arc<Front>,
     mail_server: Option<Arc<MailServer>>,
     /// What was said at the start.

@@ -32,11 +32,11 @@ pub(super) async fn hand_on(
     Path(Number(number)): Path<Number>,
 ) -> Result<Out<NumberedMail>, ProblemResponse> {
     let Some(mail_server) = admin.mail_server.clone() else {
-        let detail = "No mail server was named at the start.";
-        let cure = "Start mock-solme serve with --mail-server URL, or send the mail by hand.";
+        let detail = "This simulator has no mail server.";
+        let cure = "Restart mock-solme serve with --mail-server URL, or send the mail by hand.";
         return Err(ProblemResponse::new(StatusCode::CONFLICT, "no-mail-server", detail, cure));
     };
-    let mail = admin.act(move |main_server| main_server.outbox_mail(number)?.composed()).await?;
+    let mail = admin.act(move |main_server| main_server.outbox_mail(number)).await?.mail;
     mail_server.hand_on(&mail).await.map_err(|error| not_handed_on(&error))?;
     Ok(Out(admin.act(move |main_server| main_server.mail_was_handed_on(number)).await?))
 }

@@ -12,8 +12,8 @@ impl From<FrontError> for ProblemResponse {
     fn from(error: FrontError) -> Self {
         let detail = format!("{error}.");
         let (code, cure) = match error {
-            FrontError::Address { .. } => ("malformed-call", "Name the addresses at which License Servers reach it."),
-            FrontError::TooManyHosts => ("too-many-hosts", "Start the simulator anew with the names that it needs."),
+            FrontError::Address { .. } => ("malformed-call", "Name the addresses that License Servers use."),
+            FrontError::TooManyHosts => ("too-many-hosts", "Restart the simulator with only the names that you need."),
             FrontError::Certificate(_) => return crate::http::problem::failed(),
         };
         Self::new(StatusCode::BAD_REQUEST, code, detail, cure)
@@ -28,13 +28,15 @@ impl From<OperatorError> for ProblemResponse {
             OperatorError::UnknownId(_) => {
                 (StatusCode::NOT_FOUND, "unknown-license-server-id", "List them: mock-solme ids list.")
             }
-            OperatorError::IdExists(_) => {
-                (StatusCode::CONFLICT, "license-server-id-exists", "Choose another id, or change this one.")
+            OperatorError::IdExists(_) => (
+                StatusCode::CONFLICT,
+                "license-server-id-exists",
+                "Choose another id, or change this one: mock-solme ids change ID.",
+            ),
+            OperatorError::Contact(_) => {
+                (UNPROCESSABLE, "malformed-contact", "Use an address like it@customer.example.")
             }
-            OperatorError::Contact(_) => (UNPROCESSABLE, "malformed-contact", "Write it like it@customer.example."),
-            OperatorError::Clock => {
-                (StatusCode::BAD_REQUEST, "clock-out-of-range", "Name a time, or a number of seconds, within that.")
-            }
+            OperatorError::Clock => (StatusCode::BAD_REQUEST, "clock-out-of-range", "Choose a time within that range."),
             OperatorError::License(error) => license(&error),
             OperatorError::Clear(ClearError::ReservedForCleared(_)) => {
                 (StatusCode::CONFLICT, "key-pair-cleared", "Reserve the id for the new key pair, or for none.")
@@ -55,17 +57,17 @@ impl From<OperatorError> for ProblemResponse {
             OperatorError::File(error) => (
                 StatusCode::BAD_REQUEST,
                 MainServer::file_code(&error),
-                "Ask for the request file again; license-server export-request writes the same one as often as needed.",
+                "Ask for the request file again; license-server export-request writes it as often as needed.",
             ),
             OperatorError::ResponseFile => (
                 StatusCode::BAD_REQUEST,
                 "response-file",
-                "Import it at the License Server; here a request file is needed.",
+                "Import it at the License Server; this command takes a request file.",
             ),
             OperatorError::UnreadableRequest(_) => (
                 StatusCode::BAD_REQUEST,
                 "unreadable-request",
-                "Ask for the request file again; license-server export-request writes the same one as often as needed.",
+                "Ask for the request file again; license-server export-request writes it as often as needed.",
             ),
             OperatorError::Mail(_) | OperatorError::Random(_) => return crate::http::problem::failed(),
         };
@@ -83,20 +85,22 @@ fn license(error: &LicenseError) -> (StatusCode, &'static str, &'static str) {
         LicenseError::Malformed(_) => (
             UNPROCESSABLE,
             "malformed-allocation",
-            "Change what it says and try again; PROTOCOL.md, 7 and 18, has the rules.",
+            "Fix that and try again; the rules are in PROTOCOL.md, sections 7 and 18.",
         ),
     }
 }
 
 fn approve(error: &ApproveError) -> (StatusCode, &'static str, &'static str) {
     match error {
-        ApproveError::Closed(_) => {
-            (StatusCode::CONFLICT, "clear-request-closed", "Nothing is left to decide; a new mail makes a new request.")
-        }
+        ApproveError::Closed(_) => (
+            StatusCode::CONFLICT,
+            "clear-request-closed",
+            "There is nothing left to decide; a new mail opens a new request.",
+        ),
         ApproveError::NeedsEvenSo(_) => (
             StatusCode::CONFLICT,
             "needs-even-so",
-            "Make sure that the customer wants it; then add --even-so and --reason TEXT. Both are kept in the audit.",
+            "Make sure that the customer wants it, then add --even-so and --reason TEXT. Both go into the audit.",
         ),
         ApproveError::EvenSoWithoutReason => {
             (StatusCode::CONFLICT, "needs-reason", "Add --reason TEXT: who confirmed it, and how.")
@@ -113,11 +117,11 @@ fn approve(error: &ApproveError) -> (StatusCode, &'static str, &'static str) {
 impl From<StoreError> for ProblemResponse {
     fn from(error: StoreError) -> Self {
         if let StoreError::DamagedRecord { id, .. } = &error {
-            let cure = format!("Forget its key pairs and keep what can be read: mock-solme reset {id}.");
+            let cure = format!("Forget its key pairs and keep what is readable: mock-solme reset {id}.");
             return Self::new(StatusCode::CONFLICT, "license-server-id-damaged", format!("{error}."), cure);
         }
         tracing::error!(%error, "the store failed");
-        let cure = "Try again; if it stays, look at the disk and at the log of mock-solme.";
+        let cure = "Try again; if that does not help, check the disk and the log of mock-solme.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily-unavailable", format!("{error}."), cure)
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn trace(State(admin): State<Admin>) -> Out<Vec<TraceEntry>> {
 
 impl From<FaultError> for ProblemResponse {
     fn from(error: FaultError) -> Self {
-        let cure = "Compare it with mock-solme quirks list, and mock-solme quirks arm --help.";
+        let cure = "Compare it with mock-solme quirks list and mock-solme quirks arm --help.";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "malformed-fault", format!("{error}."), cure)
     }
 }

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Url};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use solme_sync_protocol::{Problem, limits, printable_json, printable_lines};
 
 use super::args::{
     ClearRequests, Clock, Global, Ids, Inbox, Journal, KeyPair, Licenses, Listener, Listing, Outbox, Terms, Verb,
 };
 use super::failure::{Failure, pretty, print};
-use super::render::{self, Render};
+use super::render;
 use crate::admin::api;
 use crate::data::Remembered;
 
@@ -24,7 +25,14 @@ use super::{FAILED, NOT_REACHED, USAGE};
 /// Longer than the largest file takes.
 const AT_MOST: Duration = Duration::from_secs(60);
 
-/// One call.
+/// What became of a request file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ResponseFile {
+    pub(super) outcome: Option<String>,
+    pub(super) out: PathBuf,
+}
+
+/// One call of the admin API.
 pub(super) struct Call {
     method: Method,
     /// Parts of the path; they are escaped.
@@ -33,6 +41,9 @@ pub(super) struct Call {
     body: Body,
     render: Render,
 }
+
+/// Turns an answer of the admin API into text.
+type Render = Box<dyn Fn(&[u8]) -> serde_json::Result<String>>;
 
 enum Body {
     None,
@@ -56,26 +67,27 @@ pub(super) fn run(global: Global, verb: Verb) -> ExitCode {
 }
 
 async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
-    if let Verb::Health = verb {
-        let call = Call::new(Method::GET, ["health"], render::object);
-        let (_, answer) = exchange(&call, &admin_url(global)?, None).await?;
-        return Ok(String::from_utf8_lossy(&answer).into_owned());
-    }
     if let Verb::Address { listener } = verb {
         return address(global, listener);
     }
     if let Verb::ProcessRequest { file, out } = verb {
-        let call = Call::new(Method::POST, ["process-request"], render::outcome).file(file);
+        let call = Call::new(Method::POST, ["process-request"], render::response_file).file(file);
         let (headers, response) = send(global, &call).await?;
         std::fs::write(&out, &response).map_err(|error| file_failure(&out, &error))?;
-        let outcome = headers.get("mock-solme-outcome").and_then(|value| value.to_str().ok());
-        let done = json!({ "outcome": outcome, "out": out });
-        return Ok(if global.json { pretty(&done) } else { render::outcome(&done) });
+        let outcome = headers.get("mock-solme-outcome").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let done = ResponseFile { outcome, out };
+        return Ok(if global.json { pretty(&done) } else { render::response_file(done) });
     }
+    let needs_token = !matches!(verb, Verb::Health);
     let call = call(verb, &global.operator);
-    let (_, answer) = send(global, &call).await?;
-    let answer: Value = serde_json::from_slice(&answer).map_err(|_| not_the_api("its answer is not JSON"))?;
-    Ok(if global.json { pretty(&answer) } else { (call.render)(&answer) })
+    let (_, answer) =
+        if needs_token { send(global, &call).await? } else { exchange(&call, &admin_url(global)?, None).await? };
+    let text = if global.json {
+        serde_json::from_slice::<Value>(&answer).map(|answer| pretty(&answer))
+    } else {
+        (call.render)(&answer)
+    };
+    text.map_err(|error| not_the_api(&format!("its answer cannot be read: {error}")))
 }
 
 /// URL of the admin API, of what needs no token.
@@ -93,9 +105,9 @@ fn simulator(global: &Global) -> Result<(String, String), Failure> {
     let url = global.admin_url.clone().or(last.as_ref().map(|last| format!("http://{}", last.admin)));
     let token = global.token.clone().or(last.map(|last| last.admin_token));
     let missing = |what: &str| {
-        let cure = "Add --data DIR (or set MOCK_SOLME_DATA) for a simulator with a data directory. Otherwise take \
-                    --admin-url and --token from `admin` and `admin_token` of the ready line of mock-solme serve.";
-        Failure::new(USAGE, "usage", format!("the {what} of the admin API is missing"), cure)
+        let cure = "Add --data DIR (or set MOCK_SOLME_DATA) if the simulator has a data directory. Otherwise pass --admin-url \
+                    and --token: `admin` and `admin_token` of the ready line of mock-solme serve.";
+        Failure::new(USAGE, "usage", format!("missing the {what} of the admin API"), cure)
     };
     Ok((url.ok_or_else(|| missing("URL"))?, token.ok_or_else(|| missing("token"))?))
 }
@@ -111,7 +123,7 @@ fn remembered(data: &Path) -> Result<Remembered, Failure> {
 /// The address of one listener.
 fn address(global: &Global, listener: Listener) -> Result<String, Failure> {
     let data = global.data.as_deref().ok_or_else(|| {
-        let detail = "the data directory of the simulator is missing";
+        let detail = "missing the data directory of the simulator";
         Failure::new(USAGE, "usage", detail, "Add --data DIR, or set MOCK_SOLME_DATA.")
     })?;
     let last = remembered(data)?;
@@ -130,7 +142,7 @@ async fn send(global: &Global, call: &Call) -> Result<(HeaderMap, Vec<u8>), Fail
 
 async fn exchange(call: &Call, url: &str, token: Option<&str>) -> Result<(HeaderMap, Vec<u8>), Failure> {
     let url = call.url(url).ok_or_else(|| {
-        Failure::new(USAGE, "usage", format!("{url:?} is not a URL"), "Write it like http://127.0.0.1:15000.")
+        Failure::new(USAGE, "usage", format!("{url:?} is not a URL"), "Use the form http://127.0.0.1:15000.")
     })?;
     // The admin API speaks plain HTTP on this machine: neither proxies nor certificates are any of its business.
     let client = Client::builder().no_proxy().tls_certs_only([]).timeout(AT_MOST).build();
@@ -150,7 +162,7 @@ async fn exchange(call: &Call, url: &str, token: Option<&str>) -> Result<(Header
     if status.is_success() {
         return Ok((headers, body.to_vec()));
     }
-    let problem = Problem::parse(&body).map_err(|_| not_the_api(&format!("it answers with status {status}")))?;
+    let problem = Problem::parse(&body).map_err(|_| not_the_api(&format!("it answered with status {status}")))?;
     Err(Failure::new(FAILED, &problem.code, problem.detail, &problem.cure))
 }
 
@@ -158,7 +170,7 @@ async fn exchange(call: &Call, url: &str, token: Option<&str>) -> Result<(Header
 /// the main server, with its limit.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is not a file"));
+        return Err(std::io::Error::other("not a file"));
     }
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(limits::FILE as u64 + 1).read_to_end(&mut bytes)?;
@@ -172,23 +184,29 @@ fn not_reached(error: &reqwest::Error) -> Failure {
         detail = format!("{detail}: {cause}");
         source = cause.source();
     }
-    let cure = "Start mock-solme serve; with --data DIR its address stays the same, otherwise take --admin-url from its ready line.";
+    let cure = "Start mock-solme serve. With --data DIR its address stays the same; without, pass --admin-url from its ready line.";
     Failure::new(NOT_REACHED, "not-reached", detail, cure)
 }
 
 fn not_the_api(what: &str) -> Failure {
-    let cure = "Take --admin-url from the ready line of mock-solme serve.";
+    let cure = "Pass --admin-url from the ready line of mock-solme serve.";
     Failure::new(NOT_REACHED, "not-the-admin-api", format!("this is not the admin API of mock-solme: {what}"), cure)
 }
 
 fn file_failure(path: &Path, error: &std::io::Error) -> Failure {
-    let cure = "Name a file that can be read, and a place that can be written.";
+    let cure = "Check that the request file is readable and the place for the response file is writable.";
     Failure::new(FAILED, "file-not-usable", format!("{}: {error}", path.display()), cure)
 }
 
 impl Call {
-    pub(super) fn new<const N: usize>(method: Method, path: [&str; N], render: Render) -> Self {
+    /// A call whose answer is a `T`.
+    pub(super) fn new<const N: usize, T: DeserializeOwned>(
+        method: Method,
+        path: [&str; N],
+        render: impl Fn(T) -> String + 'static,
+    ) -> Self {
         let path = path.map(str::to_owned).to_vec();
+        let render: Render = Box::new(move |answer| serde_json::from_slice(answer).map(&render));
         Self { method, path, query: Vec::new(), body: Body::None, render }
     }
 
@@ -251,22 +269,22 @@ fn call(verb: Verb, by: &str) -> Call {
         Verb::Clock(Clock::Advance { by }) => {
             Call::new(Method::POST, ["clock", "advance"], render::clock).json(&api::AdvanceClock { seconds: by })
         }
+        Verb::Health => Call::new(Method::GET, ["health"], render::object::<api::Health>),
         Verb::Quirks(verb) => super::quirks::call(verb),
         Verb::Journal(verb) => journal(verb),
-        Verb::Settings => Call::new(Method::GET, ["settings"], render::object),
+        Verb::Settings => Call::new(Method::GET, ["settings"], render::object::<api::RunSettings>),
         Verb::Audit(listing) => Call::new(Method::GET, ["audit"], render::audit).listing(listing),
         Verb::Reset { id: Some(id), .. } => {
-            let call = Call::new(Method::POST, ["ids", id.as_str(), "reset"], render::object);
+            let call = Call::new(Method::POST, ["ids", id.as_str(), "reset"], render::object::<api::Id>);
             call.json(&on_behalf(by, None))
         }
-        Verb::Reset { id: None, .. } => Call::new(Method::POST, ["reset"], render::object),
+        Verb::Reset { id: None, .. } => Call::new(Method::POST, ["reset"], render::object::<api::Reset>),
         Verb::TrustFile { https: None, http: None }
         | Verb::Serve(_)
         | Verb::Completions { .. }
         | Verb::ManPages { .. }
         | Verb::ProcessRequest { .. }
-        | Verb::Address { .. }
-        | Verb::Health => Call::new(Method::GET, ["trust-file"], render::trust_file),
+        | Verb::Address { .. } => Call::new(Method::GET, ["trust-file"], render::trust_file),
         Verb::TrustFile { https, http } => {
             Call::new(Method::POST, ["trust-file"], render::trust_file).json(&api::RoleAddresses { https, http })
         }
@@ -292,22 +310,24 @@ fn ids(verb: Ids, by: &str) -> Call {
     match verb {
         Ids::Add { id, name, contacts, reserve_for } => {
             let new = api::NewId { license_server_id: id, name, contacts, reserve_for, operator, reason: None };
-            Call::new(Method::POST, ["ids"], render::object).json(&new)
+            Call::new(Method::POST, ["ids"], render::object::<api::Id>).json(&new)
         }
         Ids::Change { id, name, contacts } => {
             let change = api::IdChange { name: name.map(nullable), contacts, operator, reason: None };
-            Call::new(Method::PATCH, ["ids", id.as_str()], render::object).json(&change)
+            Call::new(Method::PATCH, ["ids", id.as_str()], render::object::<api::Id>).json(&change)
         }
-        Ids::Show { id } => Call::new(Method::GET, ["ids", id.as_str()], render::object),
+        Ids::Show { id } => Call::new(Method::GET, ["ids", id.as_str()], render::object::<api::Id>),
         Ids::List { begins_with, after, limit } => {
             let pages = api::Pages { begins_with, after, limit: Some(limit) };
             Call::new(Method::GET, ["ids"], render::ids).query(&pages)
         }
         Ids::Disable { id, reason } => {
-            Call::new(Method::POST, ["ids", id.as_str(), "disable"], render::object).json(&on_behalf(by, reason))
+            let call = Call::new(Method::POST, ["ids", id.as_str(), "disable"], render::object::<api::Id>);
+            call.json(&on_behalf(by, reason))
         }
         Ids::Enable { id, reason } => {
-            Call::new(Method::POST, ["ids", id.as_str(), "enable"], render::object).json(&on_behalf(by, reason))
+            let call = Call::new(Method::POST, ["ids", id.as_str(), "enable"], render::object::<api::Id>);
+            call.json(&on_behalf(by, reason))
         }
     }
 }
@@ -316,11 +336,11 @@ fn licenses(verb: Licenses, by: &str) -> Call {
     match verb {
         Licenses::Add { id, number, terms } => {
             let new = api::LicenseTerms { number, ..self::terms(terms, by) };
-            Call::new(Method::POST, ["ids", id.as_str(), "licenses"], render::object).json(&new)
+            Call::new(Method::POST, ["ids", id.as_str(), "licenses"], render::object::<api::License>).json(&new)
         }
         Licenses::Change { id, number, terms } => {
             let path = ["ids", id.as_str(), "licenses", number.as_str()];
-            Call::new(Method::PATCH, path, render::object).json(&self::terms(terms, by))
+            Call::new(Method::PATCH, path, render::object::<api::License>).json(&self::terms(terms, by))
         }
         Licenses::Remove { id, number } => {
             let path = ["ids", id.as_str(), "licenses", number.as_str()];
@@ -366,16 +386,16 @@ fn clear_requests(verb: ClearRequests, by: &str) -> Call {
             Call::new(Method::GET, ["clear-requests"], render::clear_requests).listing(listing)
         }
         ClearRequests::Show { number } => {
-            Call::new(Method::GET, ["clear-requests", &number.to_string()], render::object)
+            Call::new(Method::GET, ["clear-requests", &number.to_string()], render::object::<api::ClearRequest>)
         }
         ClearRequests::Approve { number, even_so, reserve, reason } => {
             let path = ["clear-requests", &number.to_string(), "approve"];
             let approve = api::Approve { even_so, reserve, operator: Some(by.to_owned()), reason };
-            Call::new(Method::POST, path, render::object).json(&approve)
+            Call::new(Method::POST, path, render::object::<api::ClearRequest>).json(&approve)
         }
         ClearRequests::Reject { number, reason } => {
             let path = ["clear-requests", &number.to_string(), "reject"];
-            Call::new(Method::POST, path, render::object).json(&on_behalf(by, reason))
+            Call::new(Method::POST, path, render::object::<api::ClearRequest>).json(&on_behalf(by, reason))
         }
     }
 }

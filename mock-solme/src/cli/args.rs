@@ -41,10 +41,10 @@ pub(super) struct Global {
     /// Admin token, printed as `admin_token` when `serve` starts
     #[arg(long, global = true, env = "MOCK_SOLME_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
-    /// Who does it, for the audit
+    /// Your name, for the audit
     #[arg(long, value_name = "NAME", global = true, env = "MOCK_SOLME_OPERATOR", default_value = "operator")]
     pub(super) operator: String,
-    /// Print the answer of the admin API
+    /// Print the answer of the admin API as JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
 }
@@ -53,7 +53,7 @@ pub(super) struct Global {
 pub(super) enum Verb {
     /// Run the simulator
     Serve(Serve),
-    /// Write the completions of a shell to standard output
+    /// Print shell completions
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -66,70 +66,72 @@ pub(super) enum Verb {
     /// License server ids
     #[command(subcommand)]
     Ids(Ids),
-    /// The licenses that are allocated to an id
+    /// Licenses allocated to an id
     #[command(subcommand)]
     Licenses(Licenses),
     /// The key pair in use
     #[command(subcommand)]
     KeyPair(KeyPair),
-    /// Requests by e-mail to clear a key pair
+    /// Requests by e-mail to clear a key pair: list, approve, reject
     #[command(subcommand)]
     ClearRequests(ClearRequests),
-    /// Mails that came in for the licensing desk, in this run
+    /// Mails to the licensing desk, in this run
     #[command(subcommand)]
     Inbox(Inbox),
-    /// Mails that the licensing desk has answered with
+    /// Mails of the licensing desk
     #[command(subcommand)]
     Outbox(Outbox),
     /// Turn a request file into a response file
-    #[command(after_help = "A refusal makes a response file too, for the customer to read; the exit code is 0.
+    #[command(
+        after_help = "A refusal also makes a response file, for the customer to read; the exit code is 0 then too.
 
-Example: mock-solme process-request site.request --out site.response")]
+Example: mock-solme process-request site.request --out site.response"
+    )]
     ProcessRequest {
         /// The request file
         file: PathBuf,
-        /// Where the response file goes
+        /// Where to write the response file
         #[arg(long)]
         out: PathBuf,
     },
     /// The virtual clock of the simulator
     #[command(subcommand)]
     Clock(Clock),
-    /// Misbehave on command, to test License Servers
+    /// Misbehave on command to test License Servers
     #[command(subcommand)]
     Quirks(Quirks),
-    /// Every exchange with a License Server, and the clause that decided it
+    /// Exchanges with License Servers, each with the clause that decided it
     #[command(after_help = "Examples:\n  mock-solme journal --id SITE-1 --verdict refused\n  mock-solme journal 17")]
     Journal(Journal),
-    /// What was changed, by whom and why
+    /// Changes: what, by whom and why
     Audit(Listing),
     /// Forget everything, or the key pairs and requests of one id
     #[command(
         after_help = "Name an id, or --all.\n\nExamples:\n  mock-solme reset DEMO-4711\n  mock-solme reset --all"
     )]
     Reset {
-        /// Only of this id; what is allocated to it stays
+        /// Only this id; its allocation stays
         #[arg(required_unless_present = "all")]
         id: Option<LicenseServerId>,
         /// Everything, as at the first start
         #[arg(long, conflicts_with = "id")]
         all: bool,
     },
-    /// The trust file that License Servers are set up with
-    #[command(after_help = "With --https its certificate is good for that host from then on, until the simulator ends.
+    /// The trust file for setting up License Servers
+    #[command(after_help = "With --https its certificate covers that host from then on, until the simulator ends.
 
 Example: mock-solme trust-file --https https://main-server.example:24443 --http http://main-server.example:28080")]
     TrustFile {
-        /// For License Servers that reach the 443 role there
+        /// Address of the 443 role as these License Servers see it
         #[arg(long, value_name = "URL", value_parser = public::https)]
         https: Option<String>,
-        /// For License Servers that reach the 8080 role there
+        /// Address of the 8080 role as these License Servers see it
         #[arg(long, value_name = "URL", value_parser = public::http)]
         http: Option<String>,
     },
-    /// What `serve` was told at the start of this run
+    /// The settings of this run of `serve`
     Settings,
-    /// Whether it runs: exit code 0 if it does, 3 if not; for the health check of a container
+    /// Check that it runs: exit code 0 if so, 3 if not; for a container's health check
     Health,
     /// Where a simulator with --data listens
     #[command(after_help = "Example: license-server request-clear --from it@customer.example --smtp \
@@ -153,18 +155,18 @@ pub(super) enum Listener {
     Smtp,
 }
 
-const SERVE_HELP: &str = "When it is ready it prints one line of JSON, and nothing else, to stdout: https, http, admin,
+const SERVE_HELP: &str = "When it is ready it prints one line of JSON to stdout, and nothing else: https, http, admin,
 smtp, admin_token, console, trust_file, seed, main_server_id, demo_license_server_id. `console`
-is the address of a page with all that an operator does, for a browser; its end is the token.
-With --data the addresses and the token are those of the last time; the directory is closed to other users
-(0700, files 0600), and its journal keeps the newest 10,000 exchanges, at most 64 MiB. It logs to
-stderr, with RUST_LOG=info a line for each exchange, and ends with SIGTERM or Ctrl-C.
+is the address of a page for the browser with everything that an operator does; it contains the
+token. With --data the addresses and the token stay the same at each start; the directory is
+private (0700, files 0600), and its journal keeps the newest 10,000 exchanges, at most 64 MiB. It
+logs to stderr, with RUST_LOG=info a line for each exchange, and stops on SIGTERM or Ctrl-C.
 
 Profile hostile: about every third exchange has a quirk, drawn from the seed, and never more
-than two in a row for one operation and id. A License Server that keeps to the protocol gets
-through: within 9 requests directly, within 3 response files via file.
+than two in a row for one operation and id. A License Server that follows the protocol gets
+through within 9 direct requests, or 3 response files.
 
-A file of faults is TOML, in the words of mock-solme quirks arm:
+The file of --quirks is TOML, with the words of mock-solme quirks arm:
   [[fault]]
   quirk = \"status-503\"
   where = { operation = \"synchronize\", id = \"DEMO-4711\" }
@@ -176,8 +178,8 @@ Example: mock-solme serve --https 14443 --http 18080 --data /var/lib/mock-solme"
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_HELP)]
 pub(super) struct Serve {
-    /// Where the 443 role listens: an address, or a port of the loopback interface; 0 is any free one. Without it
-    /// where it was the last time with this --data, else any free port
+    /// Where the 443 role listens: an address, or a port of the loopback interface; 0 takes any free one. By default
+    /// the last one with this --data, else any free port
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) https: Option<SocketAddr>,
     /// Where the 8080 role listens
@@ -186,41 +188,41 @@ pub(super) struct Serve {
     /// Where the admin API listens
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) admin: Option<SocketAddr>,
-    /// Where mail to licensing@solme.se is taken
+    /// Where mail to licensing@solme.se is received
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) smtp: Option<SocketAddr>,
     /// Name or IP address by which others reach this machine, for certificate, trust file and admin API; repeat for more.
-    /// The first one is in the trust file. Without any --public flag those of the last time with this --data
+    /// The first one is in the trust file. Without any --public flag the last ones with this --data apply
     #[arg(long = "public-name", value_name = "NAME", value_parser = public::name)]
     pub(super) public_names: Vec<String>,
-    /// Where License Servers reach the 443 role, if not at its port: behind a port mapping
+    /// Address of the 443 role for License Servers behind a port mapping
     #[arg(long, value_name = "URL", value_parser = public::https)]
     pub(super) public_https: Option<String>,
-    /// Where License Servers reach the 8080 role
+    /// Address of the 8080 role for License Servers behind a port mapping
     #[arg(long, value_name = "URL", value_parser = public::http)]
     pub(super) public_http: Option<String>,
-    /// Where operators reach the admin API
+    /// Address of the admin API for operators behind a port mapping
     #[arg(long, value_name = "URL", value_parser = public::http)]
     pub(super) public_admin: Option<String>,
-    /// Keep everything in this directory; without it all is gone at the end
+    /// Keep everything in this directory; without it everything is lost at the end
     #[arg(long, value_name = "DIR", env = "MOCK_SOLME_DATA")]
     pub(super) data: Option<PathBuf>,
-    /// Seed of what is made up, such as license numbers, and of quirks; random without it, and always printed
+    /// Seed of license numbers and quirks; random by default, and always printed
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u32>,
-    /// Without the demo license server id
+    /// Start without the demo license server id
     #[arg(long)]
     pub(super) empty: bool,
-    /// Token of the admin API; without it that of the last time with this --data, else a random one
+    /// Token of the admin API; by default the last one with this --data, else a random one
     #[arg(long, value_name = "TOKEN", env = "MOCK_SOLME_ADMIN_TOKEN", hide_env_values = true, value_parser = token)]
     pub(super) admin_token: Option<String>,
-    /// Answer at most N requests a minute with one id: the key pair in use has a bucket of its own
+    /// Answer at most N requests a minute for each id; the key pair in use is counted separately
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) rate_limit: Option<u32>,
-    /// Where `outbox hand-on` hands mails on to: smtp://USER:PASSWORD@HOST:587?tls=required
+    /// Mail server for `outbox hand-on`: smtp://USER:PASSWORD@HOST:587?tls=required
     #[arg(long, value_name = "URL", env = "MOCK_SOLME_MAIL_SERVER", hide_env_values = true)]
     pub(super) mail_server: Option<String>,
-    /// Approve clear requests as their mails arrive
+    /// Approve clear requests as soon as their mails arrive
     #[arg(long)]
     pub(super) auto_approve: bool,
     /// Arm the faults in this file
@@ -229,10 +231,10 @@ pub(super) struct Serve {
     /// Open the console in the browser
     #[arg(long)]
     pub(super) open: bool,
-    /// End when standard input is closed, as when the program that started it has died
+    /// Stop when standard input is closed, for example because the parent process died
     #[arg(long)]
     pub(super) exit_with_stdin: bool,
-    /// How the log on stderr is written
+    /// Format of the log on stderr
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) log: LogFormat,
     /// Arm a mixture of quirks
@@ -243,9 +245,9 @@ pub(super) struct Serve {
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
-    /// A line for people
+    /// Lines for people
     Text,
-    /// A JSON object on each line
+    /// A JSON object per line
     Json,
 }
 
@@ -258,17 +260,17 @@ pub(super) enum Profile {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Ids {
-    /// Add an id; one is made up where none is named
+    /// Add an id; without one it is made up
     #[command(after_help = "Example: mock-solme ids add SITE-1 --contact it@customer.example")]
     Add {
         id: Option<LicenseServerId>,
         /// Whose License Server it is
         #[arg(long)]
         name: Option<String>,
-        /// Who may ask for a clear by e-mail, and hears the answer; repeat for more
+        /// Who may ask for a clear by e-mail and gets the answer; repeat for more
         #[arg(long = "contact", value_name = "MAIL")]
         contacts: Vec<String>,
-        /// Let only this key pair bind the id: nobody who sees the id on its way can be first
+        /// Reserve the id for this key pair, so that nobody who sees the id can take it first
         #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
         reserve_for: Option<KeyThumbprint>,
     },
@@ -292,7 +294,7 @@ pub(super) enum Ids {
         /// Only ids after this one
         #[arg(long, value_name = "ID", default_value = "")]
         after: String,
-        /// At most so many
+        /// At most N
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
     },
@@ -302,7 +304,7 @@ pub(super) enum Ids {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Accept them again
+    /// Accept requests with this id again
     Enable {
         id: LicenseServerId,
         #[arg(long)]
@@ -312,17 +314,17 @@ pub(super) enum Ids {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Licenses {
-    /// Add a license: without more, five users of Base for ten years
+    /// Add a license; by default five users of Base for ten years
     #[command(after_help = "Example: mock-solme licenses add SITE-1 --component Base=10 --component Ergo=2")]
     Add {
         id: LicenseServerId,
-        /// License number; made up without it
+        /// License number; made up by default
         #[arg(long, value_name = "NUMBER")]
         number: Option<LicenseNumber>,
         #[command(flatten)]
         terms: Terms,
     },
-    /// Change a license; what is not named stays
+    /// Change a license; what you do not name stays
     #[command(after_help = "Example: mock-solme licenses change SITE-1 NUMBER --component Base=20")]
     Change {
         id: LicenseServerId,
@@ -338,7 +340,7 @@ pub(super) enum Licenses {
 
 #[derive(Debug, Args)]
 pub(super) struct Terms {
-    /// A component and its users; repeat for more. Base has to be among them
+    /// A component and its users; repeat for more. Base is required
     #[arg(long = "component", value_name = "NAME=USERS", value_parser = component)]
     pub(super) components: Option<Vec<ComponentTerms>>,
     /// Shown instead of the number; an empty one removes it
@@ -353,7 +355,7 @@ pub(super) struct Terms {
     /// End of the validity, or `never`
     #[arg(long, value_name = "TIME", value_parser = end)]
     pub(super) expires_at: Option<End>,
-    /// For people; repeat for more
+    /// A note for people; repeat for more
     #[arg(long = "property", value_name = "NAME=VALUE", value_parser = property)]
     pub(super) properties: Option<Vec<(String, String)>>,
     /// Why, for the audit
@@ -368,11 +370,11 @@ pub(super) type End = Option<UtcTime>;
 pub(super) enum KeyPair {
     /// Show the key pair in use, and those that were cleared
     Show { id: LicenseServerId },
-    /// Clear the key pair in use, so that another one can bind the id
+    /// Clear the key pair in use so that another one can take the id
     #[command(after_help = "Example: mock-solme key-pair clear SITE-1 --even-so --reason \"reinstalled; called back\"")]
     Clear {
         id: LicenseServerId,
-        /// Only if this one is in use
+        /// Only if this key pair is in use
         #[arg(long, allow_hyphen_values = true)]
         thumbprint: Option<KeyThumbprint>,
         /// Clear it even if it synchronized within the last 30 days
@@ -381,14 +383,14 @@ pub(super) enum KeyPair {
         /// Why, for the audit
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Let only this key pair bind the id next
+        /// Reserve the id for this key pair
         #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
         reserve_for: Option<KeyThumbprint>,
     },
     /// Reserve a free id for one key pair, or lift the reservation
     Reserve {
         id: LicenseServerId,
-        /// The key pair; without it the reservation is lifted
+        /// The key pair; without one the reservation is lifted
         #[arg(long = "for", value_name = "THUMBPRINT", allow_hyphen_values = true)]
         reserve_for: Option<KeyThumbprint>,
     },
@@ -396,7 +398,7 @@ pub(super) enum KeyPair {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ClearRequests {
-    /// List them
+    /// List clear requests
     List(Listing),
     /// Show one
     Show { number: u64 },
@@ -414,10 +416,10 @@ pub(super) enum ClearRequests {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Leave the key pair in use
+    /// Reject: the key pair stays in use
     Reject {
         number: u64,
-        /// Why, for the audit and the answer
+        /// Why, for the audit and the answer to the contacts
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
@@ -445,13 +447,13 @@ pub(super) enum Outbox {
         /// Only what has a lower number
         #[arg(long, value_name = "N")]
         before: Option<u64>,
-        /// At most so many, the newest
+        /// At most N, the newest
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
     },
     /// Show one
     Show { number: u64 },
-    /// Hand one on to the mail server that `serve --mail-server` names
+    /// Send one through the mail server of `serve --mail-server`
     HandOn { number: u64 },
 }
 
@@ -459,12 +461,12 @@ pub(super) enum Outbox {
 pub(super) enum Clock {
     /// Show main server time
     Show,
-    /// Set it: 2027-01-31T12:00:00Z
+    /// Set it to 2027-01-31T12:00:00Z
     Set {
         #[arg(value_parser = time)]
         now: UtcTime,
     },
-    /// Move it: 366d, 12h, or -1d to go back
+    /// Move it by 366d, by 12h, or back by -1d
     #[command(after_help = "Example: mock-solme clock advance 366d")]
     Advance {
         #[arg(value_parser = duration, allow_hyphen_values = true)]
@@ -500,7 +502,7 @@ pub(super) struct Listing {
     /// Only what has a lower number
     #[arg(long, value_name = "N")]
     pub(super) before: Option<u64>,
-    /// At most so many, the newest
+    /// At most N, the newest
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(super) limit: u32,
 }

@@ -77,8 +77,9 @@ fn no_flag_of(verb: &str, name: &'static str, flag: &'static str) -> Arg {
 }
 
 fn no_flag(verb: &str, name: &str) -> String {
-    let cure = if (verb, name) == ("serve", "token") { "; --admin-token sets the token of the admin API" } else { "" };
-    format!("{verb} uses no running simulator{cure}")
+    let cure =
+        if (verb, name) == ("serve", "token") { "; to set the token of the admin API use --admin-token" } else { "" };
+    format!("{verb} does not use a running simulator{cure}")
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {

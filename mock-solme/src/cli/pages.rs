@@ -19,12 +19,12 @@ pub(super) fn completions(shell: Shell) -> ExitCode {
 pub(super) fn man_pages(directory: &Path) -> ExitCode {
     match clap_mangen::generate_to(super::command(), directory) {
         Ok(()) => {
-            println!("The man pages were written. Next: `man -l {}`.", directory.join("mock-solme.1").display());
+            println!("Wrote the man pages. Next: `man -l {}`", directory.join("mock-solme.1").display());
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("The man pages cannot be written into {}: {error}.", directory.display());
-            eprintln!("Next: name a directory that exists and that you may write to.");
+            eprintln!("Cannot write the man pages into {}: {error}.", directory.display());
+            eprintln!("Next: name a directory that exists and is writable");
             ExitCode::from(FAILED)
         }
     }

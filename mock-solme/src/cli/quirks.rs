@@ -11,13 +11,13 @@ use crate::quirks::{Fault, Operation, Parameters, Place, Quirk, Variant, When};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Quirks {
-    /// All quirks that there are: what happens, to which operations, and the clause that is tested
+    /// List all quirks: what happens, to which operations, and the clause that it tests
     List {
-        /// The defects for --variant instead: of what, the clause, and what is wrong
+        /// List the defects for --variant instead
         #[arg(long)]
         variants: bool,
     },
-    /// Arm a quirk: from now on it happens
+    /// Arm a quirk
     #[command(after_help = ARM_HELP)]
     Arm(Box<Arm>),
     /// Disarm one fault, or all
@@ -25,26 +25,26 @@ pub(super) enum Quirks {
         after_help = "Name a number, or --all.\n\nExamples:\n  mock-solme quirks disarm 1\n  mock-solme quirks disarm --all"
     )]
     Disarm {
-        /// Its number, as `arm` and `report` say it
+        /// Its number, from `arm` or `report`
         #[arg(required_unless_present = "all")]
         number: Option<u64>,
         /// All faults
         #[arg(long, conflicts_with = "number")]
         all: bool,
     },
-    /// What is armed, how often it has fired, and how often it will still
+    /// Show what is armed, how often it fired, and how often it will
     Report,
-    /// What came of each exchange: operation, id, quirk, verdict, clause
+    /// Show the result of each exchange: operation, id, quirk, verdict, clause
     Trace,
 }
 
 const ARM_HELP: &str = "By default it affects every matching exchange until disarmed. An exchange has at most one
 quirk: first those that keep the request from the main server, then those of the answer, each
 in the order in which they were armed. Quirks of the connection (tls-other-ca,
-tls-expired-certificate, port-closed, port-black-holed) take the next connection to the port,
-whatever it is for; they know no --id, and open connections stay as they are. GET /health and
-payloads that nobody has are probes, as license-server doctor makes them: only a quirk with
---operation probe happens to them. Draws follow from the seed of serve --seed.
+tls-expired-certificate, port-closed, port-black-holed) affect the next connection to the port,
+whatever it is for; they take no --id, and open connections are not affected. GET /health and
+requests for unknown payloads are probes, as made by license-server doctor: only a quirk with
+--operation probe affects them. Random draws follow from serve --seed.
 
 Examples:
   mock-solme quirks arm drop-reply --next 1
@@ -54,7 +54,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct Arm {
-    /// Its name: mock-solme quirks list
+    /// Its name, from mock-solme quirks list
     quirk: Quirk,
     /// Only synchronize (443), payload (8080), file, or probe
     #[arg(long, value_name = "OPERATION")]
@@ -62,16 +62,16 @@ pub(super) struct Arm {
     /// Only exchanges of this license server id
     #[arg(long, value_name = "ID")]
     id: Option<LicenseServerId>,
-    /// Not the first K matching exchanges
+    /// Skip the first K matching exchanges
     #[arg(long, value_name = "K", default_value_t = 0)]
     after: u64,
-    /// N times, then it is used up; without it for ever
+    /// N times, then it is used up; unlimited by default
     #[arg(long, value_name = "N")]
     next: Option<u64>,
     /// With this probability: greater than 0, at most 1
     #[arg(long, value_name = "P")]
     probability: Option<f64>,
-    /// Not when the last N exchanges of this operation and id had a quirk each
+    /// Not if each of the last N exchanges of this operation and id had a quirk
     #[arg(long, value_name = "N")]
     at_most_in_a_row: Option<u64>,
     /// From this main server time on: 2027-01-31T12:00:00Z
@@ -80,19 +80,19 @@ pub(super) struct Arm {
     /// Before this main server time
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<UtcTime>,
-    /// Of delay and slow-drip
+    /// For delay and slow-drip
     #[arg(long, value_name = "N")]
     milliseconds: Option<u64>,
-    /// Of status-429, -500, -502 and -503: Retry-After
+    /// For status-429, -500, -502 and -503: Retry-After
     #[arg(long, value_name = "SECONDS")]
     retry_after: Option<u64>,
-    /// Retry-After as a date, that many seconds after main server time
+    /// Send Retry-After as a date
     #[arg(long, requires = "retry_after")]
     retry_after_date: bool,
-    /// Of another-status: the HTTP status
+    /// For another-status: the HTTP status
     #[arg(long, value_name = "STATUS")]
     status: Option<u16>,
-    /// Of receipt-variant, refusal-variant, allocation-variant, problem-variant, file-variant: the defect
+    /// For receipt-variant, refusal-variant, allocation-variant, problem-variant, file-variant: the defect
     #[arg(long, value_name = "NAME")]
     variant: Option<Variant>,
 }

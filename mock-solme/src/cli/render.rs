@@ -1,217 +1,232 @@
-//! What people read: the same answers, as short tables.
+//! What people read: the answers of the admin API, as short tables.
 
 use std::io::IsTerminal as _;
 
+use serde::Serialize;
 use serde_json::Value;
 use solme_sync_protocol::{printable, printable_json, printable_lines};
 use textwrap::core::display_width;
 
+use super::admin::ResponseFile;
+use super::failure::pretty;
+use crate::admin::api::{
+    AuditEntry, CataloguedQuirk, CataloguedVariant, ClearRequest, Cleared, ClockReading, Exchange, FaultReport,
+    InboxMail, JournalEntry, KeyPair, License, Licenses, ListedId, Message, NumberedMail, TraceEntry,
+};
+
 /// Components in a line of a table; `--json` shows all.
 const COMPONENTS_SHOWN: usize = 3;
 
-/// Turns an answer of the admin API into text.
-pub(super) type Render = fn(&Value) -> String;
-
 /// An object, a member a line.
-pub(super) fn object(answer: &Value) -> String {
-    let Some(members) = answer.as_object() else { return plain(answer) };
-    let width = members.keys().map(String::len).max().unwrap_or(0);
-    let lines = members.iter().map(|(name, value)| format!("{:width$}  {}", words(name), shown(value)));
+pub(super) fn object<T: Serialize>(answer: T) -> String {
+    let answer = json(&answer);
+    let members = || answer.as_object().into_iter().flatten();
+    let width = members().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines =
+        members().map(|(name, value)| format!("{:width$}  {}", words(name), shown(value)).trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
 }
 
 /// As a file: it is what License Servers are set up with.
-pub(super) fn trust_file(answer: &Value) -> String {
-    serde_json::to_string_pretty(answer).unwrap_or_default()
+pub(super) fn trust_file(answer: Value) -> String {
+    pretty(&answer)
 }
 
-pub(super) fn ids(answer: &Value) -> String {
+pub(super) fn ids(answer: Vec<ListedId>) -> String {
     let columns = ["license_server_id", "name", "licenses", "key_generation", "key_thumbprint", "last_synchronized_at"];
-    let mut rows = answer.clone();
-    for row in rows.as_array_mut().into_iter().flatten() {
-        if let Some(damage) = row["damage"].as_str() {
+    let rows = answer.iter().map(|id| {
+        let mut row = json(id);
+        if let ListedId::Damaged { damage, .. } = id {
             row["name"] = Value::from(format!("DAMAGED: {damage}. Next: mock-solme reset ID"));
         }
-    }
-    table(&rows, &columns, "There are no license server ids. Next: mock-solme ids add ID")
+        row
+    });
+    table(rows, &columns, "There are no license server ids. Next: mock-solme ids add ID")
 }
 
-pub(super) fn licenses(answer: &Value) -> String {
-    let licenses = answer["licenses"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<Value> = licenses.iter().cloned().map(with_component_summary).collect();
+pub(super) fn licenses(Licenses { revision, licenses, .. }: Licenses) -> String {
     let columns = ["number", "display", "domain", "components", "valid_from", "expires_at"];
-    let none = "There are no licenses. Next: mock-solme licenses add ID";
-    format!("revision {}\n{}", plain(&answer["revision"]), table(&Value::from(rows), &columns, none))
+    let rows = licenses.iter().map(|license| {
+        let mut row = json(license);
+        row["components"] = Value::from(components(license));
+        row
+    });
+    let table = table(rows, &columns, "There are no licenses. Next: mock-solme licenses add ID");
+    format!("revision {revision}\n{table}")
 }
 
-fn with_component_summary(mut license: Value) -> Value {
-    let components = license["components"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let each = |component: &Value| format!("{}={}", plain(&component["name"]), component["max_users"]);
-    let mut summary = components.iter().take(COMPONENTS_SHOWN).map(each).collect::<Vec<_>>().join(", ");
-    if let Some(more) = components.len().checked_sub(COMPONENTS_SHOWN).filter(|more| *more > 0) {
-        summary = format!("{summary}, {more} more");
+fn components(License { components, .. }: &License) -> String {
+    let shown = components.iter().take(COMPONENTS_SHOWN);
+    let mut shown: Vec<_> = shown.map(|component| format!("{}={}", component.name, component.max_users)).collect();
+    if components.len() > COMPONENTS_SHOWN {
+        shown.push(format!("{} more", components.len() - COMPONENTS_SHOWN));
     }
-    license["components"] = Value::from(summary);
-    license
+    shown.join(", ")
 }
 
-pub(super) fn key_pair(answer: &Value) -> String {
-    let mut head = answer.clone();
-    let cleared = head.as_object_mut().and_then(|members| members.remove("cleared")).unwrap_or_default();
+pub(super) fn key_pair(answer: KeyPair) -> String {
+    let mut head = json(&answer);
+    head.as_object_mut().map(|members| members.remove("cleared"));
     let columns =
         ["key_generation", "thumbprint", "bound_at", "last_synchronized_at", "cleared_at", "cleared_by", "reason"];
-    format!("{}\n\nCleared key pairs:\n{}", object(&head), table(&cleared, &columns, "none"))
+    format!("{}\n\nCleared key pairs:\n{}", object(head), table(rows(&answer.cleared), &columns, "none"))
 }
 
-pub(super) fn cleared(answer: &Value) -> String {
-    match (answer["outcome"].as_str(), answer["key_thumbprint"].as_str()) {
-        (Some("cleared"), _) => format!(
-            "Cleared {}. The next key pair that synchronizes has generation {}.",
-            plain(&answer["cleared_thumbprint"]),
-            answer["key_generation"]
-        ),
-        (_, Some(in_use)) => format!("Already done: another key pair is in use by now, {in_use}. Nothing was changed."),
-        (_, None) => "Already done: no key pair is in use. Nothing was changed.".to_owned(),
+pub(super) fn cleared(answer: Cleared) -> String {
+    match answer {
+        Cleared::Cleared { cleared_thumbprint, key_generation, .. } => {
+            format!(
+                "Cleared {cleared_thumbprint}. The next key pair that synchronizes has generation {key_generation}."
+            )
+        }
+        Cleared::AlreadyDone { key_thumbprint: Some(in_use) } => {
+            format!("Already done: another key pair is in use now, {in_use}. Nothing changed.")
+        }
+        Cleared::AlreadyDone { key_thumbprint: None } => {
+            "Already done: no key pair is in use. Nothing changed.".to_owned()
+        }
     }
 }
 
-pub(super) fn clear_requests(answer: &Value) -> String {
+pub(super) fn clear_requests(answer: Vec<ClearRequest>) -> String {
     let columns = ["id", "license_server_id", "thumbprint", "sender", "received_at", "further_mails", "state"];
-    table(answer, &columns, "There are no clear requests.")
+    table(rows(&answer), &columns, "There are no clear requests.")
 }
 
-pub(super) fn mails(answer: &Value) -> String {
-    table(answer, &["id", "at", "to", "subject", "handed_on_at"], "There are no mails.")
+pub(super) fn mails(answer: Vec<NumberedMail>) -> String {
+    table(rows(&answer), &["id", "at", "to", "subject", "handed_on_at"], "There are no mails.")
 }
 
 /// A mail as a mail program shows it.
-pub(super) fn mail(answer: &Value) -> String {
-    let to = shown(&answer["to"]);
-    format!("To: {to}\nSubject: {}\n\n{}", plain(&answer["subject"]), body(&answer["text"]))
+pub(super) fn mail(NumberedMail { mail, .. }: NumberedMail) -> String {
+    let (to, subject) = (mail.to.join(", "), &mail.subject);
+    format!("To: {}\nSubject: {}\n\n{}", printable(&to), printable(subject), printable_lines(&mail.text))
 }
 
-/// A text with lines of its own.
-fn body(text: &Value) -> String {
-    printable_lines(text.as_str().unwrap_or_default()).to_string()
+pub(super) fn clock(ClockReading { now, offset }: ClockReading) -> String {
+    let (size, direction) = (offset.unsigned_abs(), if offset < 0 { "behind" } else { "ahead of" });
+    match size {
+        0 => format!("{now}, real time"),
+        _ if size % 86_400 == 0 => format!("{now}, {} days {direction} real time", size / 86_400),
+        _ => format!("{now}, {size} s {direction} real time"),
+    }
 }
 
-pub(super) fn inbox(answer: &Value) -> String {
-    table(answer, &["id", "at", "from", "subject", "clear_requests"], "There are no mails.")
+pub(super) fn inbox(answer: Vec<InboxMail>) -> String {
+    table(rows(&answer), &["id", "at", "from", "subject", "clear_requests"], "There are no mails.")
 }
 
 /// A mail as it came in.
-pub(super) fn received(answer: &Value) -> String {
-    body(&Value::from(answer["text"].as_str().unwrap_or_default().replace("\r\n", "\n")))
+pub(super) fn received(answer: InboxMail) -> String {
+    printable_lines(&answer.text.replace("\r\n", "\n")).to_string()
 }
 
-pub(super) fn clock(answer: &Value) -> String {
-    format!("{}, {} s from real time", plain(&answer["now"]), answer["offset"])
+pub(super) fn variants(answer: Vec<CataloguedVariant>) -> String {
+    table(rows(&answer), &["variant", "of", "clause", "about"], "There are no variants.")
 }
 
-pub(super) fn variants(answer: &Value) -> String {
-    table(answer, &["variant", "of", "clause", "about"], "There are no variants.")
+pub(super) fn quirks(answer: Vec<CataloguedQuirk>) -> String {
+    table(rows(&answer), &["quirk", "operations", "clause", "about"], "There are no quirks.")
 }
 
-pub(super) fn quirks(answer: &Value) -> String {
-    table(answer, &["quirk", "operations", "clause", "about"], "There are no quirks.")
+pub(super) fn armed(FaultReport { number, fault, .. }: FaultReport) -> String {
+    format!("Armed {} as fault {number}. Next: mock-solme quirks report", fault.quirk)
 }
 
-pub(super) fn armed(fault: &Value) -> String {
-    format!("Armed {} as fault {}. Next: mock-solme quirks report", plain(&fault["quirk"]), fault["number"])
-}
-
-pub(super) fn faults(answer: &Value) -> String {
-    let faults = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<Value> = faults.iter().cloned().map(with_words).collect();
+/// Places, times and parameters as on the command line.
+pub(super) fn faults(answer: Vec<FaultReport>) -> String {
+    let rows = answer.iter().map(|report| {
+        let mut row = json(report);
+        for part in ["where", "when", "with"] {
+            let members = row[part].as_object().into_iter().flatten();
+            let flags = members.map(|(name, value)| format!("{}={}", name.replace('_', "-"), plain(value)));
+            row[part] = Value::from(flags.collect::<Vec<_>>().join(" "));
+        }
+        if report.left.is_none() {
+            row["left"] = Value::from("unlimited");
+        }
+        row
+    });
     let columns = ["number", "quirk", "where", "when", "with", "matched", "fired", "left"];
-    table(&Value::from(rows), &columns, "No fault is armed. Next: mock-solme quirks arm QUIRK")
+    table(rows, &columns, "No quirk is armed. Next: mock-solme quirks arm QUIRK")
 }
 
-/// Places, times and parameters as on the command line; what is left of a fault without `next` is "for ever".
-fn with_words(mut fault: Value) -> Value {
-    for part in ["where", "when", "with"] {
-        let members = fault[part].as_object().cloned().unwrap_or_default();
-        let words = members.iter().map(|(name, value)| format!("{}={}", name.replace('_', "-"), plain(value)));
-        fault[part] = Value::from(words.collect::<Vec<_>>().join(" "));
-    }
-    if fault["left"].is_null() {
-        fault["left"] = Value::from("for ever");
-    }
-    fault
-}
-
-pub(super) fn trace(answer: &Value) -> String {
+pub(super) fn trace(answer: Vec<TraceEntry>) -> String {
     let columns = ["operation", "license_server_id", "quirk", "verdict", "clause"];
-    table(answer, &columns, "Nothing has happened yet.")
+    table(rows(&answer), &columns, "No exchanges yet.")
 }
 
-pub(super) fn journal(answer: &Value) -> String {
+pub(super) fn journal(answer: Vec<JournalEntry>) -> String {
     let columns =
         ["number", "at", "carrier", "license_server_id", "verdict", "clause", "quirk", "detail", "judgements"];
-    table(answer, &columns, "Nothing has happened yet.")
+    table(rows(&answer), &columns, "No exchanges yet.")
 }
 
 /// One exchange, as people read it: why, then what went over the wire, then how to repeat it.
-pub(super) fn exchange(answer: &Value) -> String {
-    let members = ["at", "carrier", "license_server_id", "thumbprint", "key_pair", "verdict", "clause", "quirk"];
-    let head: serde_json::Map<_, _> = members.iter().map(|name| ((*name).to_owned(), answer[*name].clone())).collect();
-    let mut text = vec![plain(&answer["why"]), object(&Value::from(head))];
-    for (title, name) in [("Request", "request"), ("Answer", "answer")] {
-        let message = &answer[format!("{name}_message")];
-        text.push(match message.as_object() {
-            None => format!("{title}: {}", plain(&answer[name])),
-            Some(_) => format!(
-                "{title}: {}, {} bytes, digest {}; {} with {}\n{}\n{}",
-                plain(&message["kind"]),
-                message["bytes"],
-                plain(&message["digest"]),
-                message["signature"]["flaw"].as_str().map_or("verified".to_owned(), |flaw| printable(flaw).to_string()),
-                plain(&message["signature"]["whose"]),
-                pretty(&message["header"]),
-                pretty(&message["payload"]),
+pub(super) fn exchange(answer: Exchange) -> String {
+    let Exchange { entry, why, key_pair, request_message, answer_message, repeat, .. } = answer;
+    let members = ["at", "carrier", "license_server_id", "thumbprint", "verdict", "clause", "quirk"];
+    let whole = json(&entry);
+    let mut head: serde_json::Map<_, _> =
+        members.iter().map(|name| ((*name).to_owned(), whole[*name].clone())).collect();
+    head.insert("key_pair".to_owned(), key_pair.into());
+    let mut text = vec![printable(&why).to_string(), object(head)];
+    for (title, bytes, message) in
+        [("Request", &entry.request, request_message), ("Answer", &entry.answer, answer_message)]
+    {
+        text.push(match message {
+            None => format!("{title}: {}", printable(bytes)),
+            Some(Message { kind, header, payload, bytes, digest, signature }) => format!(
+                "{title}: {}, {bytes} bytes, digest {digest}; {} with {}\n{}\n{}",
+                printable(&kind),
+                printable(signature.flaw.as_deref().unwrap_or("verified")),
+                printable(&signature.whose),
+                printable_json(&pretty(&header)),
+                printable_json(&pretty(&payload)),
             ),
         });
     }
-    let lines = ["curl", "license_server"].map(|name| &answer["repeat"][name]);
-    let lines: Vec<_> =
-        lines.into_iter().filter(|line| !line.is_null()).map(|line| format!("  {}", plain(line))).collect();
+    let lines: Vec<_> = [repeat.curl, repeat.license_server].into_iter().flatten().collect();
     if !lines.is_empty() {
-        text.push(format!("To repeat it:\n{}", lines.join("\n")));
+        text.push(format!(
+            "To repeat it:\n  {}",
+            lines.iter().map(|line| printable(line).to_string()).collect::<Vec<_>>().join("\n  ")
+        ));
     }
     text.join("\n\n")
 }
 
-fn pretty(value: &Value) -> String {
-    printable_json(&serde_json::to_string_pretty(value).unwrap_or_default()).to_string()
-}
-
-pub(super) fn audit(answer: &Value) -> String {
+pub(super) fn audit(answer: Vec<AuditEntry>) -> String {
     let columns = ["number", "at", "license_server_id", "action", "operator", "reason", "thumbprint", "detail"];
-    table(answer, &columns, "Nothing has been changed yet.")
+    table(rows(&answer), &columns, "No changes yet.")
 }
 
 /// What became of a request file.
-pub(super) fn outcome(answer: &Value) -> String {
-    let out = plain(&answer["out"]);
-    match answer["outcome"].as_str() {
-        Some("accepted") => format!("Accepted. The response file is {out}; next: give it back to the customer."),
-        Some(code) => format!("Refused, {code}. The response file {out} says so; next: give it back to the customer."),
-        None => format!("The response file is {out}."),
+pub(super) fn response_file(ResponseFile { outcome, out }: ResponseFile) -> String {
+    let out = out.display();
+    match outcome.as_deref() {
+        Some("accepted") => format!("Accepted. Wrote the response file {out}. Next: give it to the customer"),
+        Some(code) => format!("Refused: {code}. Wrote the response file {out}. Next: give it to the customer"),
+        None => format!("Wrote the response file {out}."),
     }
 }
 
-fn table(rows: &Value, columns: &[&str], none: &str) -> String {
-    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    if rows.is_empty() {
-        return none.to_owned();
-    }
-    let head = columns.iter().map(|column| words(column)).collect();
-    let cells = rows.iter().map(|row| columns.iter().map(|column| shown(&row[*column])).collect());
+fn json(answer: &impl Serialize) -> Value {
+    serde_json::to_value(answer).expect("it has string keys and no failing serializers")
+}
+
+fn rows<T: Serialize>(answer: &[T]) -> impl Iterator<Item = Value> {
+    answer.iter().map(json)
+}
+
+fn table(rows: impl Iterator<Item = Value>, columns: &[&str], none: &str) -> String {
+    let head: Vec<String> = columns.iter().map(|column| words(column)).collect();
+    let cells = rows.map(|row| columns.iter().map(|column| shown(&row[*column])).collect());
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
-    fit(&lines, screen())
+    if lines.len() == 1 { none.to_owned() } else { fit(&lines, screen()) }
 }
 
-/// Cells between columns.
+/// Blanks between two columns.
 const GAP: usize = 2;
 /// A column is not made narrower.
 const NARROWEST: usize = 8;
@@ -263,18 +278,25 @@ fn words(name: &str) -> String {
     name.replace('_', " ")
 }
 
-/// A member for people: nothing as a dash.
+/// A member for people: nothing as a dash, and what has members of its own as these.
 fn shown(value: &Value) -> String {
     match value {
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        other => plain(other),
+        Value::Array(items) if !items.is_empty() => items.iter().map(members).collect::<Vec<_>>().join(", "),
+        other => members(other),
     }
+}
+
+fn members(value: &Value) -> String {
+    let Value::Object(members) = value else { return plain(value) };
+    let each = members.iter().map(|(name, value)| format!("{} {}", words(name), plain(value)));
+    if members.is_empty() { "-".to_owned() } else { format!("({})", each.collect::<Vec<_>>().join(", ")) }
 }
 
 /// On one line, and harmless whoever wrote it.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
         Value::String(text) => printable(text).to_string(),
         other => other.to_string(),
     }
@@ -301,18 +323,23 @@ mod tests {
     #[test]
     fn a_stranger_s_text_cannot_act_or_begin_a_line_of_its_own() {
         let evil = "x\u{1b}[2J\u{202e}y\n9  SITE-9  approved";
-        let list = json!([{ "id": 1, "subject": evil, "to": [evil] }]);
-        for text in [mails(&list), object(&list[0])] {
+        let stored = |text: &str| {
+            let mail = json!({
+                "id": 1, "at": 1_800_000_000, "to": [evil], "subject": evil, "message_id": "", "text": text, "raw": ""
+            });
+            serde_json::from_value::<NumberedMail>(mail).unwrap()
+        };
+        for text in [mails(vec![stored(evil)]), object(stored(evil))] {
             assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
             assert!(!text.contains("\n9  SITE-9"), "{text:?}");
         }
-        let mail = mail(&json!({ "to": ["a@b.example"], "subject": evil, "text": "line 1\nline 2\u{1b}[2J" }));
+        let mail = mail(stored("line 1\nline 2\u{1b}[2J"));
         assert!(mail.contains("line 1\nline 2") && !mail.contains('\u{1b}') && !mail.contains("\n9  SITE"), "{mail:?}");
     }
 
     #[test]
     fn a_damaged_id_says_so_in_the_list() {
         let list = json!([{ "license_server_id": "SITE-1", "damage": "its allocation is missing" }]);
-        assert!(ids(&list).contains("DAMAGED: its allocation is missing"));
+        assert!(ids(serde_json::from_value(list).unwrap()).contains("DAMAGED: its allocation is missing"));
     }
 }

@@ -38,9 +38,9 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
     let (listeners, notices) = listen(named, last.as_ref())?;
     let seed = match args.seed {
         Some(seed) => seed,
-        None => u32::from_be_bytes(crypto::random()?),
+        None => u32::from_be_bytes(crypto::random().map_err(StartError::of)?),
     };
-    let mail_server = args.mail_server.as_deref().map(MailServer::at).transpose()?;
+    let mail_server = args.mail_server.as_deref().map(MailServer::at).transpose().map_err(StartError::of)?;
     let faults = faults(&args)?;
     let settings = Settings {
         auto_approve: args.auto_approve,
@@ -62,7 +62,7 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
     }
     if !notices.is_empty() {
         let trust_file = opened.ready.trust_file.display();
-        anstream::eprintln!("  Next: license-server init --id ID --trust {trust_file} at each License Server.");
+        anstream::eprintln!("  Next: run license-server init --id ID --trust {trust_file} at each License Server");
     }
     if let Some(open) = opened_to_others(&opened)? {
         anstream::eprintln!("mock-solme: {open}");
@@ -101,7 +101,7 @@ fn opened_to_others(opened: &Opened) -> io::Result<Option<String>> {
         return Ok(None);
     }
     let next = match opened.public.is_default() {
-        true => "; for License Servers elsewhere add --public-name and this machine's name",
+        true => "; for License Servers elsewhere add --public-name NAME",
         false => "",
     };
     Ok(Some(format!("open to other machines: {}{next}", open.join(", "))))

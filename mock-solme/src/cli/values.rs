@@ -10,7 +10,7 @@ use crate::admin::api::{Carrier, ComponentTerms};
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     port.or_else(|_| text.parse()).map_err(|_| {
-        "write it like 127.0.0.1:14443 or 0.0.0.0:14443; port 0 is any free one. For a host name there is --public-name"
+        "use an address like 0.0.0.0:14443, or a port; 0 takes any free one. For a host name use --public-name"
             .to_owned()
     })
 }
@@ -18,10 +18,10 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
 /// A token that fits into a header: visible ASCII, without blanks.
 pub(super) fn token(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        return Err("it is empty; nobody could use it".to_owned());
+        return Err("the token must not be empty".to_owned());
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("use visible ASCII characters only, without blanks: a header has no others".to_owned());
+        return Err("use visible ASCII characters without blanks, so that it fits into a header".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -34,7 +34,7 @@ pub(super) fn carrier(text: &str) -> Result<Carrier, String> {
 
 /// `366d`, `-12h`, `1d12h`: seconds.
 pub(super) fn duration(text: &str) -> Result<i64, String> {
-    let wrong = || "write it like 366d, 12h, 90m, 30s, 1d12h; with a - in front it goes back".to_owned();
+    let wrong = || "needs a unit: 366d, 12h, 90m, 30s or 1d12h; -1d goes back".to_owned();
     let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
     let mut seconds = 0_i64;
     while !rest.is_empty() {
@@ -68,7 +68,7 @@ pub(super) fn end(text: &str) -> Result<Option<UtcTime>, String> {
 
 /// `Base=5`: a component, by name or by id, and its users.
 pub(super) fn component(text: &str) -> Result<ComponentTerms, String> {
-    let wrong = || "write it like Base=5: a component, an equals sign, and how many users".to_owned();
+    let wrong = || "expected COMPONENT=USERS, like Base=5".to_owned();
     let (component, users) = text.rsplit_once('=').ok_or_else(wrong)?;
     let max_users: u64 = users.parse().map_err(|_| wrong())?;
     if solme_sync_protocol::component_id(component).is_some() {
@@ -76,14 +76,14 @@ pub(super) fn component(text: &str) -> Result<ComponentTerms, String> {
     }
     match component.parse::<solme_sync_protocol::ComponentId>() {
         Ok(id) => Ok(ComponentTerms { id: Some(id), name: None, max_users }),
-        Err(_) => Err(format!("{component:?} is none of the published components, and no component id")),
+        Err(_) => Err(format!("{component:?} is neither a published component nor a component id")),
     }
 }
 
-/// `key=value`.
+/// A property: `NAME=VALUE`, the first = separates.
 pub(super) fn property(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    pair.ok_or_else(|| "write it like customer=ACME".to_owned())
+    pair.ok_or_else(|| "expected NAME=VALUE, like customer=ACME".to_owned())
 }
 
 #[cfg(test)]

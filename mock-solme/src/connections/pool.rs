@@ -24,7 +24,7 @@ const KEPT_BACK: usize = 96 + LEAVING;
 /// Places that no other listener can take.
 const LEAST: usize = 64;
 
-/// A listener.
+/// A listener, by what it serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Port {
     Https,

@@ -31,22 +31,30 @@ const WAY_OUT: &str = "restore the directory from a backup, or name an empty one
 /// Why a data directory is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataError {
+    /// The operating system has refused a file or directory.
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
+    /// Another process holds its lock.
     #[error("{} is in use by another mock-solme: stop that one, or name another --data", .0.display())]
     InUse(PathBuf),
-    #[error("{} is neither empty nor a data directory of mock-solme; name an empty one, or one that does not exist", .0.display())]
+    /// It holds files of something else.
+    #[error("{} is neither empty nor a data directory of mock-solme; name an empty directory, or one that does not exist yet", .0.display())]
     NotOurs(PathBuf),
+    /// There is a file, or something else, in its place.
     #[error("{} is not a directory: name an empty directory, or one that does not exist yet", .0.display())]
     NotADirectory(PathBuf),
-    #[error("{} is not whole: {missing} is missing. Next: {WAY_OUT}", path.display())]
+    /// Key, CA or database are gone.
+    #[error("{} is incomplete: {missing} is missing. Next: {WAY_OUT}", path.display())]
     Missing { path: PathBuf, missing: String },
+    /// A directory or device lies in the place of a file.
     #[error("{} is {what}, not a file. Next: {WAY_OUT}", path.display())]
     NotAFile { path: PathBuf, what: &'static str },
+    /// A key file has more than 64 KiB.
     #[error("{} is longer than any key. Next: {WAY_OUT}", .0.display())]
     TooLong(PathBuf),
+    /// A file with a secret is open to other users.
     #[error(
-        "others may read or write {}: its key may be known to them. Next: `chmod 600` it if nobody could, or name an empty directory",
+        "others can read or write {}, so its key may have leaked. Next: `chmod 600` it if you are sure that nobody did, or name an empty directory",
         .0.display()
     )]
     KeyOpenToOthers(PathBuf),
@@ -135,7 +143,7 @@ impl DataDirectory {
         }
         for file in PRIVATE.map(|name| self.path(name)) {
             if regular(&file)? && open_to_others(&file) {
-                tracing::warn!(file = %file.display(), "others could read or write this file; it is closed to them now");
+                tracing::warn!(file = %file.display(), "others could read or write this file; its permissions are now 0600");
                 close_to_others(&file, 0o600).map_err(|error| DataError::File { path: file.clone(), error })?;
             }
         }
@@ -185,7 +193,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     }
     if open_to_others(path) && (is_empty(path)? || path.join(STATE).exists()) {
         if !is_empty(path)? {
-            tracing::warn!(directory = %path.display(), "others could enter this directory; it is closed to them now");
+            tracing::warn!(directory = %path.display(), "others could enter this directory; its permissions are now 0700");
         }
         close_to_others(path, 0o700)?;
     }

@@ -23,7 +23,7 @@ pub(crate) struct Addresses {
     pub(crate) smtp: Option<SocketAddr>,
 }
 
-/// What is remembered.
+/// What one run leaves to the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remembered {
     pub(crate) https: SocketAddr,
@@ -43,7 +43,7 @@ impl Remembered {
             return None;
         }
         let remembered = serde_json::from_slice(&std::fs::read(file).ok()?);
-        remembered.inspect_err(|error| tracing::warn!(%error, "serve.json cannot be read; it is made anew")).ok()
+        remembered.inspect_err(|error| tracing::warn!(%error, "serve.json cannot be read; writing a new one")).ok()
     }
 
     /// Leaves them to the next run.
@@ -81,7 +81,7 @@ pub(crate) fn listen(named: Addresses, last: Option<&Remembered>) -> Result<(Lis
             (None, Some(last)) => bind(last).or_else(|_| {
                 let listener = bind(SocketAddr::from((last.ip(), 0))).or_else(|_| bind(any))?;
                 let now = listener.local_addr()?;
-                notices.push(format!("{last}, where {role} was the last time, is taken; it is at {now} now"));
+                notices.push(format!("{last}, the last address of {role}, is taken; it now listens at {now}"));
                 Ok(listener)
             }),
         }

@@ -11,7 +11,7 @@ const AT_MOST: Duration = Duration::from_secs(30);
 
 /// A body that did not come whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body did not come whole")]
+#[error("the body is incomplete")]
 pub(crate) struct Broken;
 
 /// Reads a body, but never much more than `limit` bytes of it: what is longer than `limit` was too long.

@@ -7,9 +7,9 @@ use axum::extract::{Extension, OriginalUri, State};
 use axum::response::{IntoResponse as _, Response};
 use tokio::task::spawn_blocking;
 
-use super::problem;
+use super::{outgoing, problem};
 use crate::main_server::{MainServer, Outgoing};
-use crate::quirks::carrier::{self, WireControl};
+use crate::quirks::carrier::WireControl;
 
 /// The answer, or what a quirk makes of it.
 pub(super) async fn health(
@@ -20,10 +20,5 @@ pub(super) async fn health(
     let now = main_server.now();
     let answered = spawn_blocking(move || main_server.health()).await;
     let Ok(Outgoing { answer, quirk }) = answered else { return problem::failed().into_response() };
-    match (answer.map(Json), quirk) {
-        (Some(health), None) => health.into_response(),
-        (Some(health), Some(fired)) => carrier::damaged(fired, health.into_response(), &wire).await,
-        (None, Some(fired)) => carrier::instead(fired, &uri, now, &wire),
-        (None, None) => problem::failed().into_response(),
-    }
+    outgoing(answer.map(|health| Json(health).into_response()), quirk, &uri, now, &wire).await
 }

@@ -13,9 +13,9 @@ use axum::routing::{get, post};
 use solme_sync_protocol::limits;
 use tokio::task::spawn_blocking;
 
-use super::{body, head_of, health, no_store, problem};
-use crate::main_server::{Carrier, MainServer, Outgoing};
-use crate::quirks::carrier::{self, WireControl};
+use super::{body, head_of, health, no_store, outgoing, problem};
+use crate::main_server::{Answer, Carrier, MainServer, Outgoing};
+use crate::quirks::carrier::WireControl;
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
@@ -41,12 +41,7 @@ async fn synchronize(
     let now = main_server.now();
     let answered = spawn_blocking(move || main_server.answer(&request, Carrier::Https, judgements)).await;
     let Ok(Outgoing { answer, quirk }) = answered else { return problem::failed().into_response() };
-    match (answer, quirk) {
-        (Some(answer), None) => answer.into_response(),
-        (Some(answer), Some(fired)) => carrier::damaged(fired, answer.into_response(), &wire).await,
-        (None, Some(fired)) => carrier::instead(fired, &uri, now, &wire),
-        (None, None) => problem::failed().into_response(),
-    }
+    outgoing(answer.map(Answer::into_response), quirk, &uri, now, &wire).await
 }
 
 /// What the carrier can see of the client's mistakes. They go into the journal; the request is answered all the same.

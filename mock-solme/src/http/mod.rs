@@ -9,11 +9,14 @@ pub(crate) mod problem;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
-use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
-use axum::response::Response;
+use axum::http::{HeaderValue, Uri};
+use axum::response::{IntoResponse as _, Response};
+use solme_sync_protocol::UtcTime;
 
 use crate::main_server::{Carrier, MainServer};
+use crate::quirks::Fired;
+use crate::quirks::carrier::{self, WireControl};
 
 /// The head of each answer of a role.
 pub(crate) fn head_of(main_server: Arc<MainServer>, role: Carrier) -> impl Fn(Response) -> Ready<Response> + Clone {
@@ -21,6 +24,22 @@ pub(crate) fn head_of(main_server: Arc<MainServer>, role: Carrier) -> impl Fn(Re
         let (mut head, body) = response.into_parts();
         main_server.conduct().head(role, &mut head.status, &mut head.headers);
         ready(Response::from_parts(head, body))
+    }
+}
+
+/// What leaves a role: the answer, or what a quirk makes of it.
+async fn outgoing(
+    answer: Option<Response>,
+    quirk: Option<Fired>,
+    uri: &Uri,
+    now: UtcTime,
+    wire: &WireControl,
+) -> Response {
+    match (answer, quirk) {
+        (Some(answer), None) => answer,
+        (Some(answer), Some(fired)) => carrier::damaged(fired, answer, wire).await,
+        (None, Some(fired)) => carrier::instead(fired, uri, now, wire),
+        (None, None) => problem::failed().into_response(),
     }
 }
 

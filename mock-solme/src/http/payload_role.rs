@@ -14,9 +14,9 @@ use solme_sync_protocol::PayloadName;
 use tokio::task::spawn_blocking;
 
 use super::problem::{self, ProblemResponse};
-use super::{head_of, no_store};
+use super::{head_of, no_store, outgoing};
 use crate::main_server::{Carrier, MainServer, Outgoing};
-use crate::quirks::carrier::{self, WireControl};
+use crate::quirks::carrier::WireControl;
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
     Router::new()
@@ -49,12 +49,7 @@ async fn payload(
         }
         Err(_) => return problem::failed().into_response(),
     };
-    match (answer.map(found), quirk) {
-        (Some(response), None) => response,
-        (Some(response), Some(fired)) => carrier::damaged(fired, response, &wire).await,
-        (None, Some(fired)) => carrier::instead(fired, &uri, now, &wire),
-        (None, None) => problem::failed().into_response(),
-    }
+    outgoing(answer.map(found), quirk, &uri, now, &wire).await
 }
 
 fn found(payload: Option<Arc<[u8]>>) -> Response {
@@ -63,7 +58,7 @@ fn found(payload: Option<Arc<[u8]>>) -> Response {
 }
 
 fn no_such_payload() -> ProblemResponse {
-    let detail = "There is no such payload: only that of the newest receipt of each license server id is kept.";
+    let detail = "There is no such payload: only the one of the newest receipt of each license server id is kept.";
     ProblemResponse::new(StatusCode::NOT_FOUND, "no-such-payload", detail, "Send the same request again, once.")
 }
 

@@ -59,7 +59,7 @@ impl IntoResponse for Answer {
 }
 
 const PATH_CURE: &str =
-    "Compare port, path and method with PROTOCOL.md, 13; of the admin API, use the verbs of mock-solme.";
+    "Compare port, path and method with PROTOCOL.md, section 13; for the admin API use the verbs of mock-solme.";
 
 /// Lets the other connections have their turn. What is answered from memory is otherwise answered sixteen times in a row
 /// to a client that pipelines, and a few hundred of those leave the others no time.
@@ -77,18 +77,18 @@ pub(crate) async fn no_such_path(uri: Uri) -> ProblemResponse {
 /// For every method that a path does not know.
 pub(crate) async fn no_such_method(method: Method, uri: Uri) -> ProblemResponse {
     in_turn().await;
-    let detail = format!("{} does not know {method}.", uri.path());
+    let detail = format!("{} does not accept {method}.", uri.path());
     ProblemResponse::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", detail, PATH_CURE)
 }
 
 /// For a body that did not come whole.
 pub(crate) fn broken_body() -> ProblemResponse {
     let cure = "Send it again, on a new connection.";
-    ProblemResponse::new(StatusCode::REQUEST_TIMEOUT, "body-not-whole", "The body did not come whole in time.", cure)
+    ProblemResponse::new(StatusCode::REQUEST_TIMEOUT, "body-not-whole", "The body is incomplete.", cure)
 }
 
 /// For a thread of ours that has panicked.
 pub(crate) fn failed() -> ProblemResponse {
-    let cure = "Try again; the log of mock-solme says more.";
+    let cure = "Try again; the log of mock-solme has the reason.";
     ProblemResponse::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "The main server has failed.", cure)
 }

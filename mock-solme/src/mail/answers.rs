@@ -19,12 +19,12 @@ use lettre::message::{Mailbox, Message};
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime, printable, printable_lines};
 
 use super::reading::{MAX_LICENSE_SERVER_IDS, ReadMail};
-use super::{Address, LICENSING, MessageId};
+use super::{Address, LICENSING, MessageId, OutboxMail};
 
 /// The last second that the form of a mail's date can tell: the end of the year 9999.
 const LAST_DATE: u64 = 253_402_300_799;
 
-/// What is answered.
+/// What the licensing desk answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer<'a> {
     /// To the sender, for every mail that seems to name a license server id, known or not.
@@ -53,7 +53,7 @@ pub(crate) enum Answer<'a> {
     ClearRequestRejected {
         /// The license server id.
         license_server_id: &'a LicenseServerId,
-        /// The operator's reason.
+        /// The reason that the operator gave.
         reason: &'a str,
     },
     /// To the contacts: the key pair that was in use when the request came in is not any more (P 16.2).
@@ -72,23 +72,8 @@ pub(crate) struct Addressing<'a> {
     pub(crate) in_reply_to: Option<&'a MessageId>,
     /// The name of the answer, unique among the mails of this main server.
     pub(crate) message_id: &'a MessageId,
-    /// Its date.
+    /// Date of the mail, main server time.
     pub(crate) date: UtcTime,
-}
-
-/// A composed mail, ready for the outbox and for [`super::hand_on`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OutboxMail {
-    /// The recipients.
-    pub(crate) to: Vec<Address>,
-    /// The subject.
-    pub(crate) subject: String,
-    /// The name of the mail.
-    pub(crate) message_id: MessageId,
-    /// The text, before it was encoded.
-    pub(crate) text: String,
-    /// The whole mail as it travels.
-    pub(crate) raw: Vec<u8>,
 }
 
 /// An answer that cannot be composed.
@@ -111,10 +96,10 @@ impl ReadMail {
         if self.automatic {
             return None;
         }
-        let answer = match (self.seems_to_name_a_license_server_id(), self.seems_to_name_too_many()) {
-            (true, false) => Answer::Acknowledged,
-            (true, true) => Answer::AcknowledgedInPart,
-            (false, _) => Answer::NoLicenseServerId,
+        let answer = match self.seeming_ids() {
+            0 => Answer::NoLicenseServerId,
+            1..=MAX_LICENSE_SERVER_IDS => Answer::Acknowledged,
+            _ => Answer::AcknowledgedInPart,
         };
         Some((self.envelope_from.as_ref()?, answer))
     }
@@ -132,8 +117,8 @@ pub(crate) fn compose(answer: &Answer<'_>, addressing: &Addressing<'_>) -> Resul
     }
     let refused = |error: &dyn std::fmt::Display| ComposeError::Refused(error.to_string());
     let from: Address = LICENSING.parse().map_err(|error| refused(&error))?;
-    let subject = subject(answer);
-    let text = text(answer);
+    let (subject, body) = words(answer);
+    let text = format!("Hello,\n\n{body}\n\nKind regards\nSolme licensing (simulator)\n");
 
     let date = SystemTime::UNIX_EPOCH + Duration::from_secs(addressing.date.as_secs().min(LAST_DATE));
     let mut mail = Message::builder()
@@ -151,108 +136,101 @@ pub(crate) fn compose(answer: &Answer<'_>, addressing: &Addressing<'_>) -> Resul
     }
     let mail = mail.body(text.clone()).map_err(|error| refused(&error))?;
     Ok(OutboxMail {
-        to: addressing.to.to_vec(),
+        to: addressing.to.iter().map(ToString::to_string).collect(),
         subject,
-        message_id: addressing.message_id.clone(),
+        message_id: addressing.message_id.as_str().to_owned(),
         text,
-        raw: mail.formatted(),
+        raw: String::from_utf8_lossy(&mail.formatted()).into_owned(),
+        handed_on_at: None,
     })
 }
 
-fn subject(answer: &Answer<'_>) -> String {
+/// The subject, and what stands between greeting and signature.
+fn words(answer: &Answer<'_>) -> (String, String) {
     match answer {
-        Answer::Acknowledged => "Your mail has been received".to_owned(),
-        Answer::AcknowledgedInPart => "Your mail has been received in part".to_owned(),
-        Answer::NoLicenseServerId => "Your mail names no license server id".to_owned(),
-        Answer::ClearRequestReceived { license_server_id, .. } => {
-            format!("License server id {license_server_id}: request to clear the key pair received")
-        }
-        Answer::KeyPairCleared { license_server_id, .. } => {
-            format!("License server id {license_server_id}: key pair cleared")
-        }
-        Answer::ClearRequestRejected { license_server_id, .. } => {
-            format!("License server id {license_server_id}: request to clear the key pair rejected")
-        }
-        Answer::AlreadyDone { license_server_id } => {
-            format!("License server id {license_server_id}: nothing left to clear")
-        }
-    }
-}
-
-fn text(answer: &Answer<'_>) -> String {
-    let body = match answer {
-        Answer::Acknowledged => "thank you for your mail. If it names a license server id that we know, the contacts\n\
-             registered for it hear from us. For reasons of security we say nothing more to this\n\
-             address.\n\
+        Answer::Acknowledged => (
+            "We received your mail".to_owned(),
+            "thank you for your mail. If it names a license server id that we know, its registered\n\
+             contacts will hear from us. For security reasons we say nothing more to this address.\n\
              \n\
              Next step: wait for our mail to the registered contacts. If it does not come, check the\n\
              license server id in the title bar of License Server Manager, and write to us again from\n\
              the address of a registered contact, with the line\n\
              \n\
              License server id: YOUR-ID"
-            .to_owned(),
-        Answer::AcknowledgedInPart => format!(
-            "thank you for your mail. It seems to name more than {MAX_LICENSE_SERVER_IDS} license server ids. Of one mail we\n\
-             take up the first {MAX_LICENSE_SERVER_IDS} that we know; the contacts registered for them hear from us. The others\n\
-             were left out. For reasons of security we say nothing more to this address.\n\
-             \n\
-             Next step: send the other license server ids in mails of their own, at most\n\
-             {MAX_LICENSE_SERVER_IDS} in each."
+                .to_owned(),
         ),
-        Answer::NoLicenseServerId => {
-            "thank you for your mail. We could not tell which License Server it is about: it seems to\n\
-             name no license server id.\n\
+        Answer::AcknowledgedInPart => (
+            "We received part of your mail".to_owned(),
+            format!(
+                "thank you for your mail. It seems to name more than {MAX_LICENSE_SERVER_IDS} license server ids. We handle the\n\
+                 first {MAX_LICENSE_SERVER_IDS} that we know, and their registered contacts will hear from us; the others were\n\
+                 left out. For security reasons we say nothing more to this address.\n\
+                 \n\
+                 Next step: send the other license server ids in separate mails, at most {MAX_LICENSE_SERVER_IDS} in each."
+            ),
+        ),
+        Answer::NoLicenseServerId => (
+            "Your mail names no license server id".to_owned(),
+            "thank you for your mail. We could not tell which License Server it is about: it does not\n\
+             seem to name a license server id.\n\
              \n\
              Next step: look up the license server id in the title bar of License Server Manager, and\n\
              write to us again from the address of a registered contact, with the line\n\
              \n\
              License server id: YOUR-ID"
-                .to_owned()
-        }
-        Answer::ClearRequestReceived { license_server_id, sender } => {
-            let sender = printable(if sender.is_empty() { "an unnamed sender" } else { sender });
+                .to_owned(),
+        ),
+        Answer::ClearRequestReceived { license_server_id, sender } => (
+            format!("License server id {license_server_id}: request to clear the key pair received"),
             format!(
-                "a request to clear the key pair in use for the license server id\n\n  {license_server_id}\n\n\
-                 has come in by mail from\n\n  {sender}\n\n\
-                 Nothing has been changed yet; we look at every request.\n\n\
-                 Next step: if you have asked for this, wait for our decision, which comes by mail. If\n\
-                 you have not, answer this mail at once: someone else may be after your licenses."
-            )
-        }
-        Answer::KeyPairCleared { license_server_id, thumbprint, reserved_for } => {
-            cleared_text(license_server_id, thumbprint, *reserved_for)
-        }
-        Answer::ClearRequestRejected { license_server_id, reason } => format!(
-            "the request to clear the key pair in use for the license server id\n\n  {license_server_id}\n\n\
-             has been rejected. The reason:\n\n  {}\n\n\
-             The key pair stays in use; the License Server that holds it goes on as before.\n\n\
-             Next step: if you still need the key pair cleared, answer this mail and say what has\n\
-             changed.",
-            printable_lines(&reason.replace('\r', "")).to_string().trim()
+                "we received a request to clear the key pair in use for the license server id\n\n  {license_server_id}\n\n\
+                 It came by mail from\n\n  {}\n\n\
+                 Nothing has changed yet; we review every request.\n\n\
+                 Next step: if you asked for this, wait for our decision, which comes by mail. If you did\n\
+                 not, reply to this mail at once: someone else may be after your licenses.",
+                printable(if sender.is_empty() { "an unnamed sender" } else { sender })
+            ),
         ),
-        Answer::AlreadyDone { license_server_id } => format!(
-            "your request to clear the key pair of the license server id\n\n  {license_server_id}\n\n\
-             was about a key pair that is no longer in use. Nothing had to be changed, and nothing\n\
-             was.\n\n\
-             Next step: synchronize the License Server (Server -> Synchronize Server, or\n\
-             `license-server synchronize`). If it is refused, write to us again."
+        Answer::KeyPairCleared { license_server_id, thumbprint, reserved_for } => (
+            format!("License server id {license_server_id}: key pair cleared"),
+            cleared(license_server_id, thumbprint, *reserved_for),
         ),
-    };
-    format!("Hello,\n\n{body}\n\nKind regards\nSolme licensing (simulator)\n")
+        Answer::ClearRequestRejected { license_server_id, reason } => (
+            format!("License server id {license_server_id}: request to clear the key pair rejected"),
+            format!(
+                "we rejected the request to clear the key pair in use for the license server id\n\n  {license_server_id}\n\n\
+                 The reason:\n\n  {}\n\n\
+                 The key pair stays in use, and its License Server goes on as before.\n\n\
+                 Next step: if you still need the key pair cleared, reply to this mail and tell us what\n\
+                 has changed.",
+                printable_lines(&reason.replace('\r', "")).to_string().trim()
+            ),
+        ),
+        Answer::AlreadyDone { license_server_id } => (
+            format!("License server id {license_server_id}: nothing left to clear"),
+            format!(
+                "your request was about a key pair that is no longer in use for the license server id\n\n  {license_server_id}\n\n\
+                 Nothing had to be changed, and nothing was.\n\n\
+                 Next step: synchronize the License Server (Server -> Synchronize Server, or\n\
+                 `license-server synchronize`). If it is refused, write to us again."
+            ),
+        ),
+    }
 }
 
-fn cleared_text(
+fn cleared(
     license_server_id: &LicenseServerId,
     thumbprint: &KeyThumbprint,
     reserved_for: Option<&KeyThumbprint>,
 ) -> String {
-    let who_is_next = reserved_for.map_or_else(
-        || "The first License Server that synchronizes with this id now takes it, so do not wait.".to_owned(),
-        |reserved| format!("The id is reserved for the key pair\n\n  {reserved}\n\nand no other can take it."),
-    );
+    let who_is_next = match reserved_for {
+        None => "The first License Server that synchronizes with this id now takes it, so do not wait.".to_owned(),
+        Some(reserved) => format!("The id is reserved for the key pair\n\n  {reserved}\n\nand no other can take it."),
+    };
     format!(
-        "the key pair in use for the license server id\n\n  {license_server_id}\n\n\
-         has been cleared as requested. Its thumbprint was\n\n  {thumbprint}\n\n\
+        "we cleared the key pair in use for the license server id\n\n  {license_server_id}\n\n\
+         as requested. Its thumbprint was\n\n  {thumbprint}\n\n\
          and it can never be used with this id again. {who_is_next}\n\n\
          Next step: on a License Server that was reinstalled, synchronize (Server -> Synchronize\n\
          Server, or `license-server synchronize`). A License Server that still holds the cleared key\n\
@@ -306,12 +284,12 @@ mod tests {
             assert_eq!(mail, composed(answer));
             let last_paragraphs = mail.text.rsplit("Next step: ").next().unwrap();
             assert!(last_paragraphs.len() < mail.text.len(), "{answer:?} has no next step");
-            let read = ReadMail::read(&received(&mail.raw));
+            let read = ReadMail::read(&received(mail.raw.as_bytes()));
             assert!(read.automatic, "{answer:?}");
             assert_eq!(read.answer_to_sender(), None, "an answer is never answered");
             assert_eq!(read.subject.as_deref(), Some(mail.subject.as_str()));
-            assert_eq!(read.message_id, Some(mail.message_id));
-            let raw = String::from_utf8(mail.raw).unwrap();
+            assert_eq!(read.message_id, mail.message_id.parse().ok());
+            let raw = mail.raw;
             assert!(raw.contains("Auto-Submitted: auto-replied\r\n"), "{raw}");
             assert!(raw.contains("In-Reply-To: <wish-1@customer.example>\r\n"), "{raw}");
             assert!(raw.contains("References: <wish-1@customer.example>\r\n"), "{raw}");
@@ -323,8 +301,8 @@ mod tests {
     fn the_sender_hears_the_same_for_a_known_and_an_unknown_license_server_id() {
         let known = ReadMail::read(&received(b"Subject: clear\r\n\r\nLicense server id: DEMO-4711\r\n"));
         let unknown = ReadMail::read(&received(b"Subject: clear\r\n\r\nLicense server id: DEMO-4712\r\n"));
-        assert_eq!(known.license_server_ids(|candidate| *candidate == id()).known, [id()]);
-        assert_eq!(unknown.license_server_ids(|candidate| *candidate == id()).known, []);
+        assert!(known.candidates().any(|candidate| *candidate == id()));
+        assert!(!unknown.candidates().any(|candidate| *candidate == id()));
         assert_eq!(known.answer_to_sender(), unknown.answer_to_sender());
         let (to, answer) = known.answer_to_sender().unwrap();
         assert_eq!((to.to_string().as_str(), answer), ("anna@customer.example", Answer::Acknowledged));
@@ -341,8 +319,6 @@ mod tests {
         let (_, answer) = mail(11).answer_to_sender().map(|(to, answer)| (to.to_string(), answer)).unwrap();
         assert_eq!(answer, Answer::AcknowledgedInPart);
         assert!(composed(&answer).text.contains("more than 10 license server ids"));
-        let ids = mail(13).license_server_ids(|id| id.as_str().starts_with("SITE"));
-        assert_eq!((ids.known.len(), ids.left_out), (10, 3));
     }
 
     #[test]
@@ -386,7 +362,7 @@ mod tests {
             message_id: &"answer-1@mock-solme.invalid".parse().unwrap(),
             date: UtcTime::from_secs(0),
         };
-        let raw = String::from_utf8(compose(&answer, &addressing).unwrap().raw).unwrap();
+        let raw = compose(&answer, &addressing).unwrap().raw;
         let head = raw.split("\r\n\r\n").next().unwrap();
         assert!(!head.lines().any(|line| line.trim_start().starts_with("Bcc")), "{head}");
         assert!(!head.contains("hi"), "the subject is not carried on: {head}");
@@ -396,7 +372,7 @@ mod tests {
     fn an_operators_reason_cannot_leave_the_body_and_a_far_date_does_not_panic() {
         let id = id();
         let answer = Answer::ClearRequestRejected { license_server_id: &id, reason: "no\r\n.\r\nMAIL FROM:<x>\r\n" };
-        let raw = String::from_utf8(composed(&answer).raw).unwrap();
+        let raw = composed(&answer).raw;
         assert!(raw.split("\r\n\r\n").next().unwrap().lines().all(|line| !line.starts_with("MAIL")));
         let addressing = Addressing {
             to: &["anna@customer.example".parse().unwrap()],

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use lettre::address::Envelope;
+use lettre::address::{AddressError, Envelope};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
-use super::answers::OutboxMail;
+use super::OutboxMail;
 
 /// The wait for the server, from connecting to its last answer.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -25,13 +25,13 @@ pub struct MailServer {
 pub enum HandOnError {
     /// The URL names no SMTP server. The URL is not repeated: it may hold a password.
     #[error(
-        "the URL of the mail server cannot be used: {0}; write smtp://HOST:25, smtp://USER:PASSWORD@HOST:587?tls=required or smtps://USER:PASSWORD@HOST:465"
+        "the URL of the mail server is not usable: {0}; use smtp://HOST:25, smtp://USER:PASSWORD@HOST:587?tls=required or smtps://USER:PASSWORD@HOST:465"
     )]
     Url(&'static str),
     /// No answer from the server.
     #[error("the mail server {server} was not reached: {cause}; check that it runs and that nothing blocks its port")]
     NotReached {
-        /// The server.
+        /// The server, as in the URL but without user and password.
         server: String,
         /// What the network said.
         cause: String,
@@ -39,37 +39,37 @@ pub enum HandOnError {
     /// The server answered too slowly.
     #[error("the mail server {server} took longer than {seconds} s; try again later")]
     TimedOut {
-        /// The server.
+        /// The server, as in the URL but without user and password.
         server: String,
-        /// The limit.
+        /// The limit for one mail, in seconds.
         seconds: u64,
     },
     /// TLS failed: most often a certificate that this machine does not trust.
     #[error(
-        "the mail server {server} failed at TLS: {cause}; check the host name in the URL and the certificate of the server"
+        "the mail server {server} failed at TLS: {cause}; check the host name in the URL and the server's certificate"
     )]
     Tls {
-        /// The server.
+        /// The server, as in the URL but without user and password.
         server: String,
-        /// What TLS said.
+        /// What the TLS library reports.
         cause: String,
     },
     /// The server said no, for now (4yz).
-    #[error("the mail server {server} does not take the mail now: {answer}; try again later")]
+    #[error("the mail server {server} refused the mail for now: {answer}; try again later")]
     RefusedForNow {
-        /// The server.
+        /// The server, as in the URL but without user and password.
         server: String,
-        /// Its answer.
+        /// Code and text of the SMTP answer.
         answer: String,
     },
     /// The server said no (5yz).
     #[error(
-        "the mail server {server} refuses the mail: {answer}; check user and password in the URL, and the recipients"
+        "the mail server {server} refused the mail: {answer}; check user and password in the URL, and the recipients"
     )]
     Refused {
-        /// The server.
+        /// The server, as in the URL but without user and password.
         server: String,
-        /// Its answer.
+        /// Code and text of the SMTP answer.
         answer: String,
     },
     /// The mail cannot be sent by this server, or at all.
@@ -77,7 +77,7 @@ pub enum HandOnError {
         "the mail cannot be handed on by {server}: {cause}; read it with `mock-solme outbox show` and send it by hand"
     )]
     Mail {
-        /// The server.
+        /// The server, as in the URL but without user and password.
         server: String,
         /// What is wrong with it.
         cause: String,
@@ -134,10 +134,12 @@ impl MailServer {
     /// # Errors
     /// [`HandOnError`], every kind but `Url`.
     pub(crate) async fn hand_on(&self, mail: &OutboxMail) -> Result<(), HandOnError> {
-        let envelope = Envelope::new(None, mail.to.clone())
-            .map_err(|error| HandOnError::Mail { server: self.shown.clone(), cause: error.to_string() })?;
+        let failed = |cause: String| HandOnError::Mail { server: self.shown.clone(), cause };
+        let to = mail.to.iter().map(|to| to.parse()).collect::<Result<_, AddressError>>();
+        let envelope = Envelope::new(None, to.map_err(|error| failed(error.to_string()))?);
+        let envelope = envelope.map_err(|error| failed(error.to_string()))?;
         // The limit of lettre is one for each command; this is one for all of them.
-        match tokio::time::timeout(self.time_limit, self.transport.send_raw(&envelope, &mail.raw)).await {
+        match tokio::time::timeout(self.time_limit, self.transport.send_raw(&envelope, mail.raw.as_bytes())).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.not_handed_on(&error)),
             Err(_) => Err(self.timed_out()),
@@ -185,7 +187,7 @@ mod tests {
     use super::*;
     use crate::connections::{Listener, Pool, Port};
     use crate::mail::answers::{Addressing, Answer, compose};
-    use crate::mail::smtp::{Smtp, Temporary};
+    use crate::mail::smtp::Smtp;
 
     fn mail(to: &str) -> OutboxMail {
         let addressing = Addressing {
@@ -197,15 +199,15 @@ mod tests {
         compose(&Answer::Acknowledged, &addressing).unwrap()
     }
 
-    /// A server for anna that fails or not, its address, and what it has taken.
+    /// A licensing desk that fails or not, its address, and what it has taken.
     fn server(fails: bool) -> (Smtp, SocketAddr, Arc<Mutex<Vec<crate::mail::ReceivedMail>>>) {
         let taken = Arc::<Mutex<Vec<_>>>::default();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listener = Listener::new(listener, Port::Smtp, &Pool::new()).unwrap();
         let (kept, address) = (Arc::clone(&taken), listener.local_addr());
-        let smtp = Smtp::start(listener, "anna@customer.example", move |mail| {
+        let smtp = Smtp::start(listener, move |mail| {
             kept.lock().unwrap().push(mail);
-            std::future::ready(if fails { Err(Temporary("full".to_owned())) } else { Ok(()) })
+            std::future::ready(if fails { Err("full".to_owned()) } else { Ok(()) })
         });
         (smtp, address, taken)
     }
@@ -217,19 +219,19 @@ mod tests {
     #[tokio::test]
     async fn a_mail_is_handed_on_with_the_null_sender_and_as_it_was_composed() {
         let (_smtp, address, taken) = server(false);
-        let mail = mail("anna@customer.example");
+        let mail = mail("licensing@solme.se");
         at(address).hand_on(&mail).await.unwrap();
         let taken = taken.lock().unwrap();
         assert_eq!(taken.len(), 1);
         assert_eq!(taken[0].envelope_from, None);
-        assert_eq!(taken[0].envelope_to, ["anna@customer.example"]);
-        assert!(taken[0].raw.starts_with(&mail.raw));
+        assert_eq!(taken[0].envelope_to, ["licensing@solme.se"]);
+        assert!(taken[0].raw.starts_with(mail.raw.as_bytes()));
     }
 
     #[tokio::test]
     async fn each_failure_has_its_own_name() {
         let (_smtp, address, _taken) = server(true);
-        let later = at(address).hand_on(&mail("anna@customer.example")).await.unwrap_err();
+        let later = at(address).hand_on(&mail("licensing@solme.se")).await.unwrap_err();
         assert!(matches!(later, HandOnError::RefusedForNow { .. }) && later.is_transient(), "{later}");
         let never = at(address).hand_on(&mail("eve@customer.example")).await.unwrap_err();
         assert!(matches!(never, HandOnError::Refused { .. }) && !never.is_transient(), "{never}");
@@ -238,12 +240,12 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let silent = MailServer::at(&format!("smtp://{address}")).unwrap().with_time_limit(Duration::from_millis(1));
         let start = std::time::Instant::now();
-        let late = silent.hand_on(&mail("anna@customer.example")).await.unwrap_err();
+        let late = silent.hand_on(&mail("licensing@solme.se")).await.unwrap_err();
         assert!(matches!(late, HandOnError::TimedOut { .. }), "{late}");
         assert!(start.elapsed() < TIME_LIMIT, "the limit asked for is the one kept");
         drop(listener);
         let gone = MailServer::at(&format!("smtp://{address}")).unwrap();
-        let gone = gone.hand_on(&mail("anna@customer.example")).await.unwrap_err();
+        let gone = gone.hand_on(&mail("licensing@solme.se")).await.unwrap_err();
         assert!(matches!(gone, HandOnError::NotReached { .. }), "{gone}");
     }
 
@@ -251,7 +253,7 @@ mod tests {
     async fn tls_with_a_server_that_speaks_none_is_a_tls_failure() {
         let (_smtp, address, _taken) = server(false);
         let server = MailServer::at(&format!("smtps://localhost:{}", address.port())).unwrap();
-        let error = server.hand_on(&mail("anna@customer.example")).await.unwrap_err();
+        let error = server.hand_on(&mail("licensing@solme.se")).await.unwrap_err();
         assert!(matches!(error, HandOnError::Tls { .. } | HandOnError::NotReached { .. }), "{error:?}");
     }
 

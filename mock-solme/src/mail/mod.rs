@@ -1,8 +1,8 @@
 //! Mail of the vendor's licensing desk: licensing@solme.se (P 16.1).
 //!
 //! `smtp` takes mails in, [`reading`] finds license server ids in them, [`answers`] composes what is answered,
-//! [`hand_on`] gives an answer to a real SMTP server. None of them knows the registry: what is known is asked through
-//! a closure, and times and message ids are arguments.
+//! [`hand_on`] gives an answer to a real SMTP server. None of them knows the registry; times and message ids are
+//! arguments.
 //!
 //! A sender's address is a hint, never a proof. What the registry knows goes to the contacts registered for a license
 //! server id; a sender hears the same whether an id exists or not ([`answers`]).
@@ -14,6 +14,9 @@ pub(crate) mod smtp;
 
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use solme_sync_protocol::UtcTime;
 
 /// A mail address that is known to have the form of one: no control characters, no line ends.
 pub(crate) use lettre::Address;
@@ -32,15 +35,33 @@ pub struct ReceivedMail {
     pub raw: Vec<u8>,
 }
 
+/// A mail of ours. It lies in the outbox until someone reads it or hands it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxMail {
+    /// Addresses of the recipients; at least one.
+    pub to: Vec<String>,
+    /// The subject, before it was encoded.
+    pub subject: String,
+    /// The name of the mail.
+    pub message_id: String,
+    /// The text, before it was encoded.
+    pub text: String,
+    /// The whole mail as it travels.
+    pub raw: String,
+    /// When it was handed on to a mail server, if it was.
+    #[serde(default, with = "crate::rfc3339::option")]
+    pub handed_on_at: Option<UtcTime>,
+}
+
 /// The name of one mail, without its angle brackets (RFC 5322 section 3.6.4).
 ///
 /// Printable ASCII without blanks, brackets or line ends, so that it cannot break out of a header.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct MessageId(String);
 
-/// Text that is no message id.
+/// Text that is not a message id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no message id: left@right in 3 to 250 printable ASCII characters, without blanks and angle brackets")]
+#[error("not a message id: left@right in 3 to 250 printable ASCII characters, without blanks and angle brackets")]
 pub(crate) struct MessageIdError;
 
 impl MessageId {

@@ -8,7 +8,7 @@ use crate::quirks::carrier::file::{defective, flipped, truncated};
 /// What a request file was processed into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseFile {
-    /// The file.
+    /// The response file (P 14), as bytes.
     pub bytes: Vec<u8>,
     /// `accepted`, or the code of the refusal inside.
     pub outcome: String,

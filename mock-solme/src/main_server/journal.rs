@@ -24,11 +24,11 @@ const BYTES: usize = 64 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Carrier {
-    /// The 443 role.
+    /// The 443 role: HTTPS (P 13.2).
     Https,
-    /// The 8080 role.
+    /// The 8080 role: plain HTTP (P 13.4).
     Http,
-    /// A request file.
+    /// A request file and its response file (P 14).
     File,
 }
 
@@ -60,21 +60,21 @@ impl Carrier {
     }
 }
 
-/// One exchange.
+/// One exchange with a License Server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
     /// Raised by one with each exchange since the start.
     pub number: u64,
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     #[serde(with = "crate::rfc3339")]
     pub at: UtcTime,
-    /// What carried it.
+    /// Port or file that carried it.
     pub carrier: Carrier,
     /// Who asked, as the request says, when it could be read.
     pub license_server_id: Option<LicenseServerId>,
     /// The key in the request.
     pub thumbprint: Option<KeyThumbprint>,
-    /// The request digest.
+    /// The request digest (P 4.6), if the request could be parsed.
     pub request_digest: Option<Digest>,
     /// `accepted`, `answered-again`, `payload`, or the code of a refusal or problem: what the main server has decided.
     /// Where a quirk kept the request from it: `not-looked-at`, or `no-exchange` of a connection.
@@ -174,20 +174,11 @@ impl From<JournalEntry> for TraceEntry {
 /// An exchange that is to be recorded.
 #[derive(Debug, Clone)]
 pub(crate) struct Exchange {
-    pub(crate) carrier: Carrier,
+    /// What goes into the journal; number and time are those of the recording.
+    pub(crate) entry: JournalEntry,
     pub(crate) operation: Operation,
-    pub(crate) license_server_id: Option<LicenseServerId>,
-    pub(crate) thumbprint: Option<KeyThumbprint>,
-    pub(crate) request_digest: Option<Digest>,
     /// Of the one-time key in a verified request.
     pub(crate) sealing_thumbprint: Option<KeyThumbprint>,
-    pub(crate) verdict: String,
-    pub(crate) clause: String,
-    pub(crate) detail: String,
-    pub(crate) judgements: Vec<String>,
-    pub(crate) quirk: Option<Quirk>,
-    pub(crate) request: String,
-    pub(crate) answer: String,
 }
 
 #[derive(Default)]
@@ -295,26 +286,12 @@ impl Journal {
 impl Inner {
     fn record(&mut self, at: UtcTime, mut exchange: Exchange) -> JournalEntry {
         self.last_number += 1;
-        let number = self.last_number;
-        exchange.judgements.extend(self.judge_sealing_key(&exchange, number));
-        let entry = JournalEntry {
-            number,
-            at,
-            carrier: exchange.carrier,
-            license_server_id: exchange.license_server_id,
-            thumbprint: exchange.thumbprint,
-            request_digest: exchange.request_digest,
-            verdict: exchange.verdict,
-            clause: exchange.clause,
-            detail: exchange.detail,
-            judgements: exchange.judgements,
-            quirk: exchange.quirk,
-            request: exchange.request,
-            answer: exchange.answer,
-        };
-        self.keep(&entry, exchange.sealing_thumbprint);
-        let brief = entry.brief();
-        self.push(entry, exchange.sealing_thumbprint);
+        (exchange.entry.number, exchange.entry.at) = (self.last_number, at);
+        let judgement = self.judge_sealing_key(&exchange);
+        exchange.entry.judgements.extend(judgement);
+        self.keep(&exchange.entry, exchange.sealing_thumbprint);
+        let brief = exchange.entry.brief();
+        self.push(exchange.entry, exchange.sealing_thumbprint);
         brief
     }
 
@@ -339,7 +316,7 @@ impl Inner {
     fn keep(&mut self, entry: &JournalEntry, sealing_thumbprint: Option<KeyThumbprint>) {
         let Some(kept) = &mut self.kept else { return };
         if let Err(error) = kept.append(entry, sealing_thumbprint) {
-            tracing::error!(%error, file = %kept.path.display(), "an exchange cannot be kept in the journal");
+            tracing::error!(%error, file = %kept.path.display(), "an exchange could not be added to the journal file");
         }
         if kept.lines > 2 * ENTRIES || kept.bytes > 2 * BYTES {
             self.rewrite();
@@ -350,13 +327,15 @@ impl Inner {
         let Some(kept) = &mut self.kept else { return };
         match Kept::written(&kept.path, &self.entries) {
             Ok(written) => *kept = written,
-            Err(error) => tracing::error!(%error, file = %kept.path.display(), "the journal cannot be shortened"),
+            Err(error) => {
+                tracing::error!(%error, file = %kept.path.display(), "the journal file could not be shortened")
+            }
         }
     }
 
-    fn judge_sealing_key(&mut self, exchange: &Exchange, number: u64) -> Option<String> {
-        let (key, digest) = (exchange.sealing_thumbprint?, exchange.request_digest?);
-        let (first, _) = *self.sealing_keys.entry(key).or_insert((digest, number));
+    fn judge_sealing_key(&mut self, exchange: &Exchange) -> Option<String> {
+        let (key, digest) = (exchange.sealing_thumbprint?, exchange.entry.request_digest?);
+        let (first, _) = *self.sealing_keys.entry(key).or_insert((digest, exchange.entry.number));
         (first != digest).then(|| "reused a one-time sealing key: violates 5.4".to_owned())
     }
 }
@@ -402,21 +381,10 @@ mod tests {
     use super::*;
 
     fn exchange(request: &str, sealing_thumbprint: Option<KeyThumbprint>) -> Exchange {
-        Exchange {
-            carrier: Carrier::Https,
-            operation: Operation::Synchronize,
-            license_server_id: None,
-            thumbprint: None,
-            request_digest: Some(Digest::of(request)),
-            sealing_thumbprint,
-            verdict: String::new(),
-            clause: String::new(),
-            detail: String::new(),
-            judgements: Vec::new(),
-            quirk: None,
-            request: request.to_owned(),
-            answer: String::new(),
-        }
+        let mut exchange = Exchange::new(Carrier::Https, request.as_bytes(), Vec::new());
+        exchange.entry.request_digest = Some(Digest::of(request));
+        exchange.entry.request = request.to_owned();
+        Exchange { sealing_thumbprint, ..exchange }
     }
 
     #[test]
@@ -451,8 +419,10 @@ mod tests {
             ("key-pair-in-use", "9.9", None),
             ("not-looked-at", "12.3", Some(Quirk::DropReply)),
         ] {
-            let decided = Exchange { verdict: verdict.to_owned(), clause: clause.to_owned(), ..exchange("", None) };
-            journal.record(UtcTime::from_secs(0), Exchange { quirk, ..decided });
+            let mut exchange = exchange("", None);
+            exchange.decided(verdict, clause, "");
+            exchange.entry.quirk = quirk;
+            journal.record(UtcTime::from_secs(0), exchange);
         }
         let text = |text: &str| Some(text.to_owned());
         for (filter, numbers) in [

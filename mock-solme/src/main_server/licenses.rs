@@ -18,24 +18,24 @@ const VALID_FOR: u64 = 3_653 * DAY;
 /// A license to be allocated; what is `None` is made up: a number, five users of Base, ten years from today.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewLicense {
-    /// The license number.
+    /// The license number; `None`: made up from the seed.
     pub number: Option<LicenseNumber>,
-    /// Display string.
+    /// Shown instead of the number (P 7.2).
     pub display: Option<String>,
-    /// License domain.
+    /// License domain (P 7.2); none: open to all.
     pub domain: Option<String>,
-    /// The components.
+    /// Components and their users; `None`: five users of Base.
     pub components: Option<Vec<Component>>,
     /// Start of the validity.
     pub valid_from: Option<UtcTime>,
     /// End of the validity; the inner `None`: without end.
     pub expires_at: Option<Option<UtcTime>>,
-    /// For people.
+    /// Free notes for people, by name; they mean nothing to the protocol (P 7.2).
     pub properties: BTreeMap<String, String>,
 }
 
 impl MainServer {
-    /// Allocates a license.
+    /// Allocates a license to an id.
     pub(crate) fn add_license(&self, id: &LicenseServerId, new: NewLicense, by: &By) -> Result<License, OperatorError> {
         let now = self.now();
         let mut added = None;
@@ -63,7 +63,7 @@ impl MainServer {
         }
     }
 
-    /// Changes a license.
+    /// Changes a license of an id.
     pub(crate) fn change_license(
         &self,
         id: &LicenseServerId,
@@ -100,7 +100,7 @@ impl MainServer {
     }
 }
 
-/// `users` of Base.
+/// The component Base for `users` users.
 pub(crate) fn base(users: u64) -> Component {
     Component { id: BASE.parse().expect("Base has the form of an id"), name: "Base".to_owned(), max_users: users }
 }

@@ -1,25 +1,22 @@
 //! The licensing desk: mails become clear requests, operators decide on them, answers go into the outbox (P 16.1).
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::slice;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{LicenseServerId, UtcTime, base64url};
 
 use super::operator::{Note, in_spite_of, load};
-use super::{By, MainServer, OperatorError};
+use super::{By, MainServer, NumberedMail, OperatorError};
 use crate::crypto;
-use crate::mail::answers::{Addressing, Answer, OutboxMail, compose};
-use crate::mail::reading::{LicenseServerIds, ReadMail};
+use crate::mail::answers::{Addressing, Answer, compose};
+use crate::mail::reading::{MAX_LICENSE_SERVER_IDS, ReadMail};
 use crate::mail::{Address, MessageId, ReceivedMail};
 use crate::registry::{
     self, Caution, ClearOutcome, ClearRequest, ClearRequestState, Judgement, Received, Record, Wish,
 };
 use crate::store::audit::AuditAction;
-use crate::store::outbox::StoredMail;
 use crate::store::{StoreError, audit, clear_requests, outbox, records};
 
 /// Requests of an id that a further mail is compared with.
@@ -53,9 +50,9 @@ impl Answered {
 /// A clear request, its number, and what an operator has to know to decide on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberedClearRequest {
-    /// Its number.
+    /// Number of the request, from 1.
     pub id: u64,
-    /// The request.
+    /// The request as it is stored.
     pub request: ClearRequest,
     /// Reasons to look twice, as things stand now; none once it is closed.
     pub cautions: Vec<Caution>,
@@ -67,34 +64,6 @@ pub struct NumberedClearRequest {
     pub sender_is_contact: bool,
 }
 
-/// A mail in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NumberedMail {
-    /// Its number.
-    pub id: u64,
-    /// When it was written.
-    #[serde(with = "crate::rfc3339")]
-    pub at: UtcTime,
-    /// The mail.
-    #[serde(flatten)]
-    pub mail: StoredMail,
-}
-
-impl NumberedMail {
-    /// The mail as it was composed.
-    pub(crate) fn composed(self) -> Result<OutboxMail, OperatorError> {
-        let StoredMail { to, subject, message_id, text, raw, .. } = self.mail;
-        let message_id = message_id.parse().map_err(StoreError::damaged)?;
-        Ok(OutboxMail {
-            to: addresses(to.iter().map(String::as_str)),
-            subject,
-            message_id,
-            text,
-            raw: raw.into_bytes(),
-        })
-    }
-}
-
 impl MainServer {
     /// Takes a mail in. One clear request for each known id that it names; the sender hears the same whether an id is
     /// known or not.
@@ -103,21 +72,23 @@ impl MainServer {
         let now = self.now();
         let clear_requests = self.store.write("receive a mail", |store| {
             // A machine's mail is no customer's wish.
-            let named = if read.automatic { LicenseServerIds::default() } else { known_ids(store, &read)? };
+            let mut known = if read.automatic { Vec::new() } else { known_ids(store, &read)? };
+            let ids_left_out = known.len().saturating_sub(MAX_LICENSE_SERVER_IDS);
+            known.truncate(MAX_LICENSE_SERVER_IDS);
             let wish = Wish {
                 sender: read.authors().join(registry::AND),
                 // As it stands, also where it is no address: a contact's it is not.
                 envelope_sender: mail.envelope_from.as_ref().map(|sender| sender.chars().take(ADDRESS).collect()),
                 subject: read.subject.clone().unwrap_or_default(),
                 named: read.thumbprints.clone(),
-                ids_left_out: named.left_out,
+                ids_left_out,
             };
             let mut clear_requests = Vec::new();
-            for id in &named.known {
+            for id in &known {
                 match self.receive_clear_request(store, id, wish.clone(), now) {
                     // The others that the mail names are not concerned, and to try again would not help.
                     Err(OperatorError::Store(error @ StoreError::DamagedRecord { .. })) => {
-                        tracing::error!(%error, "a mail asks for a clear");
+                        tracing::error!(%error, "a mail asks to clear the key pair of a damaged id");
                     }
                     received => clear_requests.push(received?),
                 }
@@ -151,18 +122,18 @@ impl MainServer {
             }
         };
         let number = clear_requests::insert(store, &request)?;
-        let by = By { operator: format!("mail from {}", request.sender), reason: String::new() };
+        let by = By { operator: format!("mail from {}", request.mail.sender), reason: String::new() };
         let detail = format!("clear request {number}");
         let note = Note::of_key_pair(AuditAction::ClearRequestReceived, request.thumbprint, &detail);
         audit::append(store, &note.entry(id, &by, now))?;
         let contacts = addresses(record.contacts.iter().map(String::as_str));
         if !contacts.is_empty() {
-            let answer = Answer::ClearRequestReceived { license_server_id: id, sender: &request.sender };
+            let answer = Answer::ClearRequestReceived { license_server_id: id, sender: &request.mail.sender };
             self.write_mail(store, &contacts, None, &answer, now)?;
         }
         if self.settings.auto_approve {
             let by = By { operator: "auto-approve".to_owned(), reason: "mock-solme serve --auto-approve".to_owned() };
-            let reserve = request.new_thumbprint.is_some();
+            let reserve = request.mail.new_thumbprint.is_some();
             self.approve_in(store, number, &judgement(&by, true, reserve, now), &by)?;
         }
         Ok(number)
@@ -244,7 +215,7 @@ impl MainServer {
         })
     }
 
-    /// One clear request.
+    /// One clear request, by its number.
     pub(crate) fn clear_request(&self, number: u64) -> Result<NumberedClearRequest, OperatorError> {
         let now = self.now();
         let mut found = Err(OperatorError::UnknownClearRequest(number));
@@ -290,25 +261,22 @@ impl MainServer {
 
     /// The newest `limit` mails in the outbox before `before`, in the order in which they were written.
     pub(crate) fn outbox(&self, before: Option<u64>, limit: u32) -> Result<Vec<NumberedMail>, StoreError> {
-        let mails = self.store.read(|store| outbox::list(store, before, limit))?;
-        Ok(mails.into_iter().map(|(id, at, mail)| NumberedMail { id, at, mail }).collect())
+        self.store.read(|store| outbox::list(store, before, limit))
     }
 
     /// One mail in the outbox.
     pub(crate) fn outbox_mail(&self, number: u64) -> Result<NumberedMail, OperatorError> {
-        let found = self.store.read(|store| outbox::load(store, number))?;
-        let (at, mail) = found.ok_or(OperatorError::UnknownMail(number))?;
-        Ok(NumberedMail { id: number, at, mail })
+        self.store.read(|store| outbox::load(store, number))?.ok_or(OperatorError::UnknownMail(number))
     }
 
     /// Notes that a mail of the outbox was handed on.
     pub(crate) fn mail_was_handed_on(&self, number: u64) -> Result<NumberedMail, OperatorError> {
         let now = self.now();
         self.store.write("hand a mail on", |store| {
-            let (at, mail) = outbox::load(store, number)?.ok_or(OperatorError::UnknownMail(number))?;
-            let mail = StoredMail { handed_on_at: Some(now), ..mail };
-            outbox::update(store, number, &mail)?;
-            Ok(NumberedMail { id: number, at, mail })
+            let mut numbered = outbox::load(store, number)?.ok_or(OperatorError::UnknownMail(number))?;
+            numbered.mail.handed_on_at = Some(now);
+            outbox::update(store, number, &numbered.mail)?;
+            Ok(numbered)
         })
     }
 
@@ -323,7 +291,7 @@ impl MainServer {
         now: UtcTime,
     ) -> Result<(), OperatorError> {
         let contacts = addresses(record.contacts.iter().map(String::as_str));
-        let to = if contacts.is_empty() { addresses(request.sender.split(registry::AND)) } else { contacts };
+        let to = if contacts.is_empty() { addresses(request.mail.sender.split(registry::AND)) } else { contacts };
         if to.is_empty() { Ok(()) } else { self.write_mail(store, &to, None, answer, now) }
     }
 
@@ -339,20 +307,19 @@ impl MainServer {
         let message_id = format!("{}@mock-solme.invalid", base64url::encode(random));
         let message_id: MessageId = message_id.parse().expect("base64url, an at sign and a name");
         let mail = compose(answer, &Addressing { to, in_reply_to, message_id: &message_id, date: now })?;
-        outbox::insert(store, now, &stored(mail))?;
+        outbox::insert(store, now, &mail)?;
         Ok(())
     }
 }
 
-fn known_ids(store: &Connection, read: &ReadMail) -> Result<LicenseServerIds, StoreError> {
-    let failed = Cell::new(None);
-    let ids = read.license_server_ids(|id| {
-        records::exists(store, id).unwrap_or_else(|error| {
-            failed.set(Some(error));
-            false
-        })
-    });
-    failed.into_inner().map_or(Ok(ids), Err)
+fn known_ids(store: &Connection, read: &ReadMail) -> Result<Vec<LicenseServerId>, StoreError> {
+    let mut known = Vec::new();
+    for id in read.candidates() {
+        if records::exists(store, id)? {
+            known.push(id.clone());
+        }
+    }
+    Ok(known)
 }
 
 fn request_and_record(store: &Connection, number: u64) -> Result<(ClearRequest, Record), OperatorError> {
@@ -373,7 +340,7 @@ fn numbered(id: u64, request: ClearRequest, record: &Record, now: UtcTime) -> Nu
             .filter(|in_use| request.thumbprint == Some(in_use.thumbprint))
             .map(|in_use| in_use.bound_at)
             .or(cleared.map(|cleared| cleared.bound_at)),
-        sender_is_contact: request.sender.split(registry::AND).all(|author| record.is_contact(author)),
+        sender_is_contact: request.mail.sender.split(registry::AND).all(|author| record.is_contact(author)),
         id,
         request,
     }
@@ -385,15 +352,4 @@ fn judgement(by: &By, even_so: bool, reserve: bool, now: UtcTime) -> Judgement {
 
 fn addresses<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Address> {
     texts.into_iter().filter_map(|text| text.parse().ok()).collect()
-}
-
-fn stored(mail: OutboxMail) -> StoredMail {
-    StoredMail {
-        to: mail.to.iter().map(ToString::to_string).collect(),
-        subject: mail.subject,
-        message_id: mail.message_id.as_str().to_owned(),
-        text: mail.text,
-        raw: String::from_utf8_lossy(&mail.raw).into_owned(),
-        handed_on_at: None,
-    }
 }

@@ -20,11 +20,12 @@ use std::sync::{Arc, Mutex, Weak};
 use solme_sync_pages::Feed;
 use solme_sync_protocol::{MainServerId, PayloadName, PublicJwk, SignEs384 as _, TrustFile, UtcTime};
 
+pub use crate::store::outbox::NumberedMail;
 pub use files::ResponseFile;
 pub use inbox::InboxMail;
 pub use journal::{Carrier, JournalEntry, TraceEntry};
 pub use licenses::NewLicense;
-pub use mails::{NumberedClearRequest, NumberedMail};
+pub use mails::NumberedClearRequest;
 pub use operator::{By, OperatorError};
 
 pub(crate) use journal::{Exchange, Filter};
@@ -36,7 +37,7 @@ use crate::clock::Clock;
 use crate::conduct::{Conduct, Protocol};
 use crate::crypto::CryptoError;
 use crate::data::{DataDirectory, DataError, STATE};
-use crate::identity::{Ca, Identity, IdentityError, new_main_server_id};
+use crate::identity::{Ca, Identity, IdentityError, Tls, new_main_server_id};
 use crate::quirks::{Fault, FaultError, ForgedPayloads, Quirk, Quirks};
 use crate::seams::DurableSteps;
 use crate::store::{Store, StoreError, meta};
@@ -54,23 +55,30 @@ const CLOCK_OFFSET: &str = "clock_offset";
 /// Why a main server could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
+    /// The data directory cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The database in the data directory cannot be used.
     #[error("{} cannot be used: {error}. Next: restore it from a backup, or name an empty directory", path.display())]
     State { path: PathBuf, error: StoreError },
+    /// Signing key or CA cannot be read or made.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The store in memory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No random main server id could be made.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
-    #[error("starting up failed")]
+    /// A thread of the start has panicked.
+    #[error("the start failed; the log has the reason")]
     Panicked,
+    /// A fault that is to be armed from the start makes no sense.
     #[error("a quirk cannot be armed: {0}")]
     Fault(#[from] FaultError),
 }
 
-/// The main server.
+/// The main server: store, keys, clock, journal and quirks.
 pub(crate) struct MainServer {
     pub(crate) id: MainServerId,
     pub(crate) identity: Identity,
@@ -182,7 +190,7 @@ impl MainServer {
         })
     }
 
-    /// Its id.
+    /// Id of this main server (P 2.7).
     pub(crate) fn id(&self) -> &MainServerId {
         &self.id
     }
@@ -209,7 +217,7 @@ impl MainServer {
         &*self.settings.conduct
     }
 
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     pub(crate) fn now(&self) -> UtcTime {
         self.clock.now()
     }
@@ -239,7 +247,7 @@ impl MainServer {
 
     /// What the 443 role speaks.
     pub(crate) fn tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
-        self.identity.ca.tls(hosts)
+        self.identity.ca.tls(hosts, Tls::Right)
     }
 
     /// What the 443 role speaks under a quirk of TLS; none under any other. It is made anew each time: such connections
@@ -249,11 +257,12 @@ impl MainServer {
         quirk: Quirk,
         hosts: &[String],
     ) -> Option<Result<Arc<rustls::ServerConfig>, IdentityError>> {
+        let ca = &self.identity.ca;
         match quirk {
-            Quirk::TlsOtherCa => Some(Ca::of_somebody_else().and_then(|ca| ca.tls(hosts))),
-            Quirk::TlsExpiredCertificate => Some(self.identity.ca.expired_tls(hosts)),
-            Quirk::TlsOtherHost => Some(self.identity.ca.other_host_tls(hosts)),
-            Quirk::TlsOldVersion => Some(self.identity.ca.old_tls(hosts)),
+            Quirk::TlsOtherCa => Some(Ca::of_somebody_else().and_then(|ca| ca.tls(hosts, Tls::Right))),
+            Quirk::TlsExpiredCertificate => Some(ca.tls(hosts, Tls::Expired)),
+            Quirk::TlsOtherHost => Some(ca.tls(hosts, Tls::OtherHost)),
+            Quirk::TlsOldVersion => Some(ca.tls(hosts, Tls::Old)),
             _ => None,
         }
     }

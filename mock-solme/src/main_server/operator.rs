@@ -17,7 +17,7 @@ use crate::store::{StoreError, audit, records};
 /// Who does it, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct By {
-    /// The operator.
+    /// Name of the operator, for the audit.
     pub operator: String,
     /// Why; may be empty.
     pub reason: String,
@@ -37,13 +37,13 @@ pub enum OperatorError {
     #[error("there is no license server id {0}")]
     UnknownId(LicenseServerId),
     /// It was added before.
-    #[error("the license server id {0} is there already")]
+    #[error("the license server id {0} already exists")]
     IdExists(LicenseServerId),
     /// Not a mail address.
-    #[error("{0:?} is no mail address")]
+    #[error("{0:?} is not a mail address")]
     Contact(String),
     /// Main server time would be before 1970, or too late.
-    #[error("main server time is from 1970-01-01T00:00:00Z to {}", super::LATEST_NOW)]
+    #[error("main server time must be from 1970-01-01T00:00:00Z to {}", super::LATEST_NOW)]
     Clock,
     /// The licenses cannot be changed so.
     #[error(transparent)]
@@ -73,7 +73,7 @@ pub enum OperatorError {
     #[error("this is a response file, not a request file")]
     ResponseFile,
     /// The request in the file cannot be read (P 14.5).
-    #[error("the file holds no request that can be read: {0}")]
+    #[error("the file holds no readable request: {0}")]
     UnreadableRequest(String),
     /// The store could not do it.
     #[error(transparent)]
@@ -148,7 +148,7 @@ impl Note {
 }
 
 impl MainServer {
-    /// Adds an id.
+    /// Adds an id with its licenses.
     pub(crate) fn add_id(&self, id: &LicenseServerId, new: NewId, by: &By) -> Result<Record, OperatorError> {
         let NewId { name, contacts, licenses, reserved_for } = new;
         check_contacts(&contacts)?;
@@ -214,7 +214,7 @@ impl MainServer {
         })
     }
 
-    /// Enables it again.
+    /// Enables an id again (P 9.5).
     pub(crate) fn enable(&self, id: &LicenseServerId, by: &By) -> Result<Record, OperatorError> {
         self.change(id, "enable an id", by, |record| {
             Ok((registry::enable(record), Note::new(AuditAction::IdEnabled, "")))

@@ -9,7 +9,7 @@ use solme_sync_protocol::{
 };
 
 use super::MainServer;
-use super::journal::{Carrier, Exchange, Filter, TraceEntry};
+use super::journal::{Carrier, Exchange, Filter, JournalEntry, TraceEntry};
 use crate::conduct::{Leaving, ReadError};
 use crate::crypto::{self, AwsLc, CryptoError};
 use crate::quirks::{Fired, Operation};
@@ -25,7 +25,7 @@ pub(crate) const ACCEPTED: &str = "accepted";
 pub(crate) enum Answer {
     /// Accepted now, or answered again.
     Accepted { license_server_id: LicenseServerId, receipt: String, payload: Vec<u8> },
-    /// Signed.
+    /// A signed refusal (P 8).
     Refused { license_server_id: LicenseServerId, refused: Refused, refusal: String },
     /// Not tied to a request, and not signed (P 8.2).
     Problem { code: ProblemCode, detail: String, cure: &'static str },
@@ -33,7 +33,7 @@ pub(crate) enum Answer {
     Forged(Box<Problem>),
 }
 
-/// What leaves.
+/// What leaves the main server.
 #[derive(Debug)]
 pub(crate) struct Outgoing<T> {
     /// None where a quirk comes instead.
@@ -45,8 +45,10 @@ pub(crate) struct Outgoing<T> {
 /// The main server is in trouble (P 9.14).
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
+    /// The record could not be read, or the acceptance not made durable.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nothing could be sealed or signed.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
 }
@@ -94,7 +96,7 @@ impl MainServer {
 
     fn answer_by_the_rules(&self, text: &[u8], exchange: &mut Exchange) -> Answer {
         let conduct = &self.settings.conduct;
-        let signed = match conduct.read(text, exchange.carrier) {
+        let signed = match conduct.read(text, exchange.entry.carrier) {
             Ok(signed) => signed,
             Err(ReadError { code, detail, cure }) => {
                 exchange.decided(code.as_str(), "9.1", &detail);
@@ -111,7 +113,7 @@ impl MainServer {
             }
         };
         exchange.sealing_thumbprint = request.read().ok().map(|content| content.sealing_jwk.thumbprint());
-        let (verdict, clause, receipt, payload) = match self.decide_and_carry_out(&request, exchange.carrier) {
+        let (verdict, clause, receipt, payload) = match self.decide_and_carry_out(&request, exchange.entry.carrier) {
             Ok(Outcome::Accepted { clause, receipt, payload }) => (ACCEPTED, clause, receipt, payload),
             Ok(Outcome::AnsweredAgain { receipt, payload }) => ("answered-again", "9.7", receipt, payload),
             Ok(Outcome::Refused(refused)) => {
@@ -126,14 +128,14 @@ impl MainServer {
             }
         };
         exchange.decided(verdict, clause, "");
-        exchange.answer.clone_from(&receipt);
+        exchange.entry.answer.clone_from(&receipt);
         Answer::Accepted { license_server_id: signed.unverified_frame().issuer.clone(), receipt, payload }
     }
 
     fn refuse(&self, request: &Signed<Request>, refused: Refused, exchange: &mut Exchange) -> Answer {
         let refusal = self.settings.conduct.refusal(refused.refusal(&self.id, request, self.now()));
         let refusal = self.leaving(&Signed::<Refusal>::sign(&refusal, &self.identity.key), Leaving::Refusal);
-        exchange.answer.clone_from(&refusal);
+        exchange.entry.answer.clone_from(&refusal);
         Answer::Refused { license_server_id: request.unverified_frame().issuer.clone(), refused, refusal }
     }
 
@@ -276,8 +278,8 @@ impl MainServer {
         if found.is_none() {
             exchange.operation = Operation::Probe;
         }
-        exchange.license_server_id = found.as_ref().map(|(id, _)| id.clone());
-        let id = exchange.license_server_id.clone();
+        exchange.entry.license_server_id = found.as_ref().map(|(id, _)| id.clone());
+        let id = exchange.entry.license_server_id.clone();
         if let Some(fired) = self.quirk_instead(&mut exchange, || id) {
             self.keep(exchange);
             return Ok(Outgoing { answer: None, quirk: Some(fired) });
@@ -286,7 +288,7 @@ impl MainServer {
         match &payload {
             Some(payload) => {
                 exchange.decided("payload", "13.4", "");
-                exchange.answer = format!("{} bytes, digest {}", payload.len(), Digest::of(payload));
+                exchange.entry.answer = format!("{} bytes, digest {}", payload.len(), Digest::of(payload));
             }
             None => exchange.decided("no-such-payload", "13.4", ""),
         }
@@ -344,13 +346,13 @@ impl Facts for StoredFacts<'_> {
 
 impl Exchange {
     pub(crate) fn new(carrier: Carrier, request: &[u8], judgements: Vec<String>) -> Self {
-        Self {
+        let entry = JournalEntry {
+            number: 0,
+            at: UtcTime::from_secs(0),
             carrier,
-            operation: carrier.operation(),
             license_server_id: None,
             thumbprint: None,
             request_digest: None,
-            sealing_thumbprint: None,
             verdict: String::new(),
             clause: String::new(),
             detail: String::new(),
@@ -358,32 +360,34 @@ impl Exchange {
             quirk: None,
             request: String::from_utf8_lossy(&request[..request.len().min(limits::REQUEST)]).into_owned(),
             answer: String::new(),
-        }
+        };
+        Self { entry, operation: carrier.operation(), sealing_thumbprint: None }
     }
 
     fn asked_by(&mut self, request: &Signed<Request>) {
-        self.license_server_id = Some(request.unverified_frame().issuer.clone());
-        self.thumbprint = Some(request.header().jwk.thumbprint());
-        self.request_digest = Some(request.digest());
+        self.entry.license_server_id = Some(request.unverified_frame().issuer.clone());
+        self.entry.thumbprint = Some(request.header().jwk.thumbprint());
+        self.entry.request_digest = Some(request.digest());
     }
 
     pub(crate) fn decided(&mut self, verdict: &str, clause: &str, detail: &str) {
-        self.verdict = verdict.to_owned();
-        self.clause = clause.to_owned();
-        self.detail = detail.to_owned();
+        self.entry.verdict = verdict.to_owned();
+        self.entry.clause = clause.to_owned();
+        self.entry.detail = detail.to_owned();
     }
 }
 
 impl MainServer {
     /// Counts an exchange, and keeps it in the journal.
     pub(crate) fn keep(&self, exchange: Exchange) {
-        self.metrics.count(exchange.carrier, &exchange.verdict, exchange.quirk);
+        let JournalEntry { carrier, license_server_id, verdict, clause, quirk, .. } = &exchange.entry;
+        self.metrics.count(*carrier, verdict, *quirk);
         tracing::info!(
-            id = exchange.license_server_id.as_ref().map(display),
-            carrier = exchange.carrier.as_str(),
-            verdict = exchange.verdict,
-            clause = exchange.clause,
-            quirk = exchange.quirk.map(display),
+            id = license_server_id.as_ref().map(display),
+            carrier = carrier.as_str(),
+            verdict,
+            clause,
+            quirk = quirk.map(display),
             "exchange"
         );
         let entry = self.journal.record(self.now(), exchange);

@@ -46,7 +46,7 @@ impl MainServer {
         let fired = self.quirks.with(|plan| plan.connection(operation, self.now()))?;
         let mut exchange = Exchange::new(Carrier::of(operation), &[], Vec::new());
         exchange.decided("no-exchange", fired.quirk.clause(), "The connection came to nothing.");
-        exchange.quirk = Some(fired.quirk);
+        exchange.entry.quirk = Some(fired.quirk);
         self.keep(exchange);
         Some(fired)
     }
@@ -63,9 +63,9 @@ impl MainServer {
         let id = who();
         let operation = exchange.operation;
         let fired = self.quirks.with(|plan| plan.request(operation, id.as_ref(), self.now()))?;
-        exchange.license_server_id = id;
+        exchange.entry.license_server_id = id;
         exchange.decided("not-looked-at", fired.quirk.clause(), "The main server has not seen it.");
-        exchange.quirk = Some(fired.quirk);
+        exchange.entry.quirk = Some(fired.quirk);
         Some(fired)
     }
 
@@ -74,13 +74,13 @@ impl MainServer {
         if !self.quirks.is_armed() {
             return None;
         }
-        let (operation, id) = (exchange.operation, exchange.license_server_id.as_ref());
+        let (operation, id) = (exchange.operation, exchange.entry.license_server_id.as_ref());
         let fired = self.quirks.with(|plan| plan.answer(operation, id, self.now(), offers))?;
-        exchange.quirk = Some(fired.quirk);
+        exchange.entry.quirk = Some(fired.quirk);
         Some(fired)
     }
 
-    /// Arms a fault.
+    /// Arms a fault from now on.
     pub(crate) fn arm(&self, fault: Fault) -> Result<FaultReport, FaultError> {
         self.quirks.with(|plan| plan.arm(fault))
     }
@@ -90,7 +90,7 @@ impl MainServer {
         self.quirks.with(|plan| plan.disarm(number))
     }
 
-    /// Disarms all faults.
+    /// Disarms all faults, and reports what came of them.
     pub(crate) fn disarm_all(&self) -> Vec<FaultReport> {
         self.quirks.with(Plan::disarm_all)
     }

@@ -21,7 +21,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// All of them.
+    /// All operations, in the order of their names here.
     pub const ALL: &'static [Self] = &[Self::Synchronize, Self::Payload, Self::File, Self::Probe];
 
     /// The operation as it is written.
@@ -46,7 +46,9 @@ impl FromStr for Operation {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.iter().find(|operation| operation.as_str() == text);
-        known.copied().ok_or_else(|| format!("{text:?} is no operation; they are synchronize, payload, file, probe"))
+        known
+            .copied()
+            .ok_or_else(|| format!("{text:?} is not an operation; choose synchronize, payload, file or probe"))
     }
 }
 
@@ -70,7 +72,7 @@ pub(crate) enum Need {
     Message,
     /// A refusal, or a receipt that is given for the first time: one that was given before must stay as it was (P 9.7).
     FirstMessage,
-    /// A receipt.
+    /// A receipt, whether given before or not.
     Receipt,
     /// A receipt, and the request claims a last receipt.
     PreviousReceipt,
@@ -102,7 +104,7 @@ macro_rules! quirks {
             /// All of them: those of the connection and of the carrier, then those of the messages.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its name.
+            /// Name of the quirk, kebab-case.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
@@ -143,73 +145,73 @@ use Need as N;
 use Stage::{Connection, Instead, Message, Way};
 
 quirks! {
-    DropReply = "drop-reply", Way, PORTS, "9.7", "The request is carried out; then the connection is closed without an answer.";
-    CloseBeforeHeaders = "close-before-headers", Instead, PORTS, "12.3", "The connection is closed without an answer, and the request was not looked at.";
+    DropReply = "drop-reply", Way, PORTS, "9.7", "The request is carried out, then the connection is closed without an answer.";
+    CloseBeforeHeaders = "close-before-headers", Instead, PORTS, "12.3", "The connection is closed without an answer, and the request is ignored.";
     CloseWithinHeaders = "close-within-headers", Way, PORTS, "12.3", "The connection is closed after 20 bytes of the answer's headers.";
-    CloseAfterHeaders = "close-after-headers", Way, PORTS, "12.3", "The connection is closed after the headers; the body they announce does not come.";
+    CloseAfterHeaders = "close-after-headers", Way, PORTS, "12.3", "The connection is closed after the headers, before the body.";
     CloseWithinBody = "close-within-body", Way, PORTS, "12.3", "The connection is closed after half of the body.";
-    Delay = "delay", Way, PORTS, "12.3", "The answer comes late: after --milliseconds, 1000 without it.";
-    SlowDrip = "slow-drip", Way, PORTS, "12.3", "The answer comes in pieces of 16 bytes, one each --milliseconds, 100 without it.";
-    Truncate = "truncate", Way, ALL, "11.6", "The second half of the body, or of the response file, is missing; Content-Length is that of the rest.";
-    FlipByte = "flip-byte", Way, ALL, "11.1", "One bit in the middle of the body, or of the message in a response file, is another one.";
-    Status429 = "status-429", Instead, PORTS, "13.8", "Status 429 without a refusal. --retry-after says when to come again.";
-    Status500 = "status-500", Instead, PORTS, "13.8", "Status 500 without a refusal. --retry-after says when to come again.";
-    Status502 = "status-502", Instead, PORTS, "13.8", "Status 502 without a refusal. --retry-after says when to come again.";
-    Status503 = "status-503", Instead, PORTS, "13.8", "Status 503 without a refusal. --retry-after says when to come again.";
-    Redirect = "redirect", Instead, PORTS, "13.5", "Status 307 to the same address, where the honest answer waits for whoever follows.";
+    Delay = "delay", Way, PORTS, "12.3", "The answer comes late, after --milliseconds (default 1000).";
+    SlowDrip = "slow-drip", Way, PORTS, "12.3", "The answer comes 16 bytes at a time, every --milliseconds (default 100).";
+    Truncate = "truncate", Way, ALL, "11.6", "The second half of the body, or of the response file, is missing; Content-Length matches what is sent.";
+    FlipByte = "flip-byte", Way, ALL, "11.1", "One bit in the middle of the body, or of the message in a response file, is flipped.";
+    Status429 = "status-429", Instead, PORTS, "13.8", "Status 429 without a refusal; --retry-after adds a Retry-After header.";
+    Status500 = "status-500", Instead, PORTS, "13.8", "Status 500 without a refusal; --retry-after adds a Retry-After header.";
+    Status502 = "status-502", Instead, PORTS, "13.8", "Status 502 without a refusal; --retry-after adds a Retry-After header.";
+    Status503 = "status-503", Instead, PORTS, "13.8", "Status 503 without a refusal; --retry-after adds a Retry-After header.";
+    Redirect = "redirect", Instead, PORTS, "13.5", "Status 307 to the same address; a client that follows gets the honest answer.";
     CaptivePortal = "captive-portal", Instead, PORTS, "13.8", "Status 200 and a page that asks to log in.";
     WrongContentType = "wrong-content-type", Way, PORTS, "13.8", "The honest body under Content-Type: text/html.";
     ContentEncoding = "content-encoding", Way, PORTS, "13.5", "A small body under Content-Encoding: deflate that inflates to 64 MiB.";
-    TlsOtherCa = "tls-other-ca", Connection, SYNCHRONIZE, "13.2", "The certificate comes from another CA, as behind an inspecting proxy.";
+    TlsOtherCa = "tls-other-ca", Connection, SYNCHRONIZE, "13.2", "The certificate comes from another CA, as with an inspecting proxy.";
     TlsExpiredCertificate = "tls-expired-certificate", Connection, SYNCHRONIZE, "13.2", "The certificate comes from the right CA and has expired.";
     TlsOtherHost = "tls-other-host", Connection, SYNCHRONIZE, "13.2", "The certificate comes from the right CA and is for another host.";
-    TlsOldVersion = "tls-old-version", Connection, SYNCHRONIZE, "13.2", "Nothing newer than TLS 1.2 is spoken.";
-    PortClosed = "port-closed", Connection, PORTS, "13.1", "Connections are accepted and reset at once (RST); the port itself does not refuse them.";
-    PortBlackHoled = "port-black-holed", Connection, PORTS, "13.1", "Connections are accepted and never answered, not even with TLS, until the client closes them.";
+    TlsOldVersion = "tls-old-version", Connection, SYNCHRONIZE, "13.2", "The server offers nothing newer than TLS 1.2.";
+    PortClosed = "port-closed", Connection, PORTS, "13.1", "Connections are accepted and reset at once (RST).";
+    PortBlackHoled = "port-black-holed", Connection, PORTS, "13.1", "Connections are accepted and never answered, not even with TLS.";
     AnotherStatus = "another-status", Way, PORTS, "13.8", "The honest answer under the HTTP status --status.";
     ProblemVariant = "problem-variant", Way, SYNCHRONIZE, "13.6", "The problem document of an honest refusal has the defect --variant.";
     FileVariant = "file-variant", Way, FILE, "14.2", "The honest response file has the defect --variant.";
-    PayloadNotFound = "payload-not-found", Instead, PAYLOAD, "13.5", "Status 404 for a payload that is there.";
+    PayloadNotFound = "payload-not-found", Instead, PAYLOAD, "13.5", "Status 404 for a payload that exists.";
 
-    WrongSignature = "wrong-signature", Message(N::Message), MESSAGE, "11.1", "One bit of the signature is another one.";
-    OtherKey = "other-key", Message(N::Receipt), MESSAGE, "11.1", "The receipt is signed by another key, and kid names that one.";
-    ReceiptForAnotherRequest = "receipt-for-another-request", Message(N::Receipt), MESSAGE, "11.3", "request_id and request_digest are those of no request of this client.";
+    WrongSignature = "wrong-signature", Message(N::Message), MESSAGE, "11.1", "One bit of the signature is flipped.";
+    OtherKey = "other-key", Message(N::Receipt), MESSAGE, "11.1", "The receipt is signed by another key, which kid names.";
+    ReceiptForAnotherRequest = "receipt-for-another-request", Message(N::Receipt), MESSAGE, "11.3", "request_id and request_digest match no request of this client.";
     ReceiptForAnotherId = "receipt-for-another-id", Message(N::Receipt), MESSAGE, "11.2", "aud is another license server id.";
     ReceiptForAnotherKeyPair = "receipt-for-another-key-pair", Message(N::Receipt), MESSAGE, "11.3", "key_thumbprint is that of another key pair.";
-    ReceiptOfAnotherMainServer = "receipt-of-another-main-server", Message(N::Receipt), MESSAGE, "11.2", "iss is another main server, the signature that of the trusted key.";
-    OldReceipt = "old-receipt", Message(N::PreviousReceipt), MESSAGE, "11.11", "The receipt that the request claims as its last one, again: genuine, and applied before.";
-    OlderReceipt = "older-receipt", Message(N::OlderReceipt), MESSAGE, "11.11", "A genuine receipt of this key pair, older than the last one; it must be in the journal.";
+    ReceiptOfAnotherMainServer = "receipt-of-another-main-server", Message(N::Receipt), MESSAGE, "11.2", "iss is another main server; the trusted key signs it.";
+    OldReceipt = "old-receipt", Message(N::PreviousReceipt), MESSAGE, "11.11", "The last receipt that the request claims, again: genuine, and already applied.";
+    OlderReceipt = "older-receipt", Message(N::OlderReceipt), MESSAGE, "11.11", "A genuine receipt of this key pair, older than the last one; it must still be in the journal.";
     SequenceBack = "sequence-back", Message(N::PreviousReceipt), MESSAGE, "11.4", "sequence is one less.";
     SequenceSkips = "sequence-skips", Message(N::PreviousReceipt), MESSAGE, "11.4", "sequence is one more.";
-    GenerationBack = "generation-back", Message(N::LaterGeneration), MESSAGE, "11.4", "key_generation is one less; only where it is greater than 1.";
+    GenerationBack = "generation-back", Message(N::LaterGeneration), MESSAGE, "11.4", "key_generation is one less; only if it is greater than 1.";
     GenerationSkips = "generation-skips", Message(N::PreviousReceipt), MESSAGE, "11.4", "key_generation is one more, without a clear.";
-    RevisionBack = "revision-back", Message(N::LaterRevision), MESSAGE, "11.4", "Receipt and allocation have a revision below that of the last receipt.";
+    RevisionBack = "revision-back", Message(N::LaterRevision), MESSAGE, "11.4", "Receipt and allocation have a lower revision than the last receipt.";
     DeadlineTooFar = "deadline-too-far", Message(N::Receipt), MESSAGE, "11.5", "synchronize_by is a day later than the protocol says.";
     DeadlineInThePast = "deadline-in-the-past", Message(N::Receipt), MESSAGE, "11.5", "synchronize_by is a day before iat.";
-    SealedToAnotherKey = "sealed-to-another-key", Message(N::Receipt), MESSAGE, "11.7", "The payload is sealed to another key; size and digests fit.";
-    WrongInfo = "wrong-info", Message(N::Receipt), MESSAGE, "11.7", "The payload is sealed with the info of another sync id; size and digests fit.";
-    WrongPayloadDigest = "wrong-payload-digest", Message(N::Receipt), MESSAGE, "11.6", "payload_digest is that of something else.";
-    WrongPayloadSize = "wrong-payload-size", Message(N::Receipt), MESSAGE, "11.6", "payload_size is one more.";
-    WrongAllocationDigest = "wrong-allocation-digest", Message(N::Receipt), MESSAGE, "11.7", "allocation_digest is that of something else.";
-    PayloadOfAnotherReceipt = "payload-of-another-receipt", Message(N::Receipt), MESSAGE, "11.6", "The payload is the same allocation sealed for another receipt: same size, another digest.";
-    HugePayload = "huge-payload", Message(N::Receipt), MESSAGE, "18", "The payload is a byte longer than a payload may be; size and digest fit.";
-    MalformedAllocation = "malformed-allocation", Message(N::Receipt), MESSAGE, "11.8", "The allocation has a license without its members; sealed right, size and digests fit.";
+    SealedToAnotherKey = "sealed-to-another-key", Message(N::Receipt), MESSAGE, "11.7", "The payload is sealed to another key; size and digests match.";
+    WrongInfo = "wrong-info", Message(N::Receipt), MESSAGE, "11.7", "The payload is sealed with the info of another sync id; size and digests match.";
+    WrongPayloadDigest = "wrong-payload-digest", Message(N::Receipt), MESSAGE, "11.6", "payload_digest matches something else.";
+    WrongPayloadSize = "wrong-payload-size", Message(N::Receipt), MESSAGE, "11.6", "payload_size is one too many.";
+    WrongAllocationDigest = "wrong-allocation-digest", Message(N::Receipt), MESSAGE, "11.7", "allocation_digest matches something else.";
+    PayloadOfAnotherReceipt = "payload-of-another-receipt", Message(N::Receipt), MESSAGE, "11.6", "The payload is the same allocation, sealed for another receipt: same size, different digest.";
+    HugePayload = "huge-payload", Message(N::Receipt), MESSAGE, "18", "The payload is one byte too long; size and digest match.";
+    MalformedAllocation = "malformed-allocation", Message(N::Receipt), MESSAGE, "11.8", "The allocation has a license without its members; correctly sealed, size and digests match.";
     RevisionMismatch = "revision-mismatch", Message(N::Receipt), MESSAGE, "11.8", "allocation_revision is one more than the revision inside the allocation.";
     UnknownVersion = "unknown-version", Message(N::Message), MESSAGE, "4.7", "version is 2.";
-    UnknownMembers = "unknown-members", Message(N::FirstMessage), MESSAGE, "2.3", "The message has members more than it should. They must be ignored: this answer is good.";
-    ReorderedMembers = "reordered-members", Message(N::FirstMessage), MESSAGE, "2.1", "The members of the message stand in reverse order. They may: this answer is good.";
-    DuplicateMembers = "duplicate-members", Message(N::Message), MESSAGE, "2.2", "The last member of the message stands there twice.";
-    ReceiptVariant = "receipt-variant", Message(N::Receipt), MESSAGE, "11.1", "The receipt has the defect --variant, and is signed right unless that is the defect.";
-    RefusalVariant = "refusal-variant", Message(N::Message), MESSAGE, "11.10", "A refusal invalid-request with the defect --variant, signed right unless that is the defect.";
-    AllocationVariant = "allocation-variant", Message(N::Receipt), MESSAGE, "11.8", "The allocation has the defect --variant; sealed right, size and digests fit.";
+    UnknownMembers = "unknown-members", Message(N::FirstMessage), MESSAGE, "2.3", "The message has unknown members. They must be ignored: this answer is valid.";
+    ReorderedMembers = "reordered-members", Message(N::FirstMessage), MESSAGE, "2.1", "The members of the message are in reverse order. That is allowed: this answer is valid.";
+    DuplicateMembers = "duplicate-members", Message(N::Message), MESSAGE, "2.2", "The last member of the message appears twice.";
+    ReceiptVariant = "receipt-variant", Message(N::Receipt), MESSAGE, "11.1", "The receipt has the defect --variant, and is correctly signed unless that is the defect.";
+    RefusalVariant = "refusal-variant", Message(N::Message), MESSAGE, "11.10", "A refusal invalid-request with the defect --variant, correctly signed unless that is the defect.";
+    AllocationVariant = "allocation-variant", Message(N::Receipt), MESSAGE, "11.8", "The allocation has the defect --variant; correctly sealed, size and digests match.";
     UnsignedRefusal = "unsigned-refusal", Message(N::Message), SYNCHRONIZE, "8.2", "A problem document key-pair-cleared without a refusal.";
-    RefusalOfAnotherRequest = "refusal-of-another-request", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its request_digest that of no request of this client.";
-    RefusalOfAnotherKeyPair = "refusal-of-another-key-pair", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its key_thumbprint that of another key pair.";
-    RefusalForAnotherId = "refusal-for-another-id", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its aud another license server id.";
-    RefusalOfAnotherMainServer = "refusal-of-another-main-server", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, its iss another main server, the signature that of the trusted key.";
-    ProblemOfAnotherCode = "problem-of-another-code", Message(N::Message), SYNCHRONIZE, "13.6", "A refusal temporarily-unavailable in a problem document that says key-pair-cleared. The refusal counts.";
+    RefusalOfAnotherRequest = "refusal-of-another-request", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared whose request_digest matches no request of this client.";
+    RefusalOfAnotherKeyPair = "refusal-of-another-key-pair", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared whose key_thumbprint is that of another key pair.";
+    RefusalForAnotherId = "refusal-for-another-id", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared whose aud is another license server id.";
+    RefusalOfAnotherMainServer = "refusal-of-another-main-server", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared whose iss is another main server; the trusted key signs it.";
+    ProblemOfAnotherCode = "problem-of-another-code", Message(N::Message), SYNCHRONIZE, "13.6", "A refusal temporarily-unavailable in a problem document with the code key-pair-cleared. The refusal counts.";
     RefusalByAnotherKey = "refusal-by-another-key", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, signed by another key.";
-    UnknownRefusalCode = "unknown-refusal-code", Message(N::Message), MESSAGE, "10.1", "A refusal with the code try-the-other-door, signed right.";
+    UnknownRefusalCode = "unknown-refusal-code", Message(N::Message), MESSAGE, "10.1", "A correctly signed refusal with the code try-the-other-door.";
 }
 
 impl fmt::Display for Quirk {
@@ -223,7 +225,7 @@ impl FromStr for Quirk {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.iter().find(|quirk| quirk.as_str() == text);
-        known.copied().ok_or_else(|| format!("{text:?} is no quirk; mock-solme quirks list shows them"))
+        known.copied().ok_or_else(|| format!("{text:?} is not a quirk; mock-solme quirks list shows them all"))
     }
 }
 

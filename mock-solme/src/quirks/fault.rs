@@ -27,7 +27,7 @@ pub struct Fault {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
-    /// Only this operation.
+    /// Only exchanges of this operation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<Operation>,
     /// Only exchanges of this license server id. Not with quirks of the connection: nobody knows yet whose it is.
@@ -84,18 +84,18 @@ pub struct Parameters {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// The quirk does not happen to this operation.
-    #[error("{quirk} does not happen to the operation {operation}")]
+    #[error("{quirk} does not apply to the operation {operation}")]
     Operation {
-        /// The quirk.
+        /// The quirk that was to be armed.
         quirk: Quirk,
-        /// The operation.
+        /// The operation it was to be limited to.
         operation: Operation,
     },
     /// An id with a quirk of the connection.
-    #[error("{0} happens to a connection, before anybody knows whose it is: it cannot be limited to an id")]
+    #[error("{0} affects a connection before its id is known: it cannot be limited to an id")]
     Id(Quirk),
     /// Not greater than 0, or more than 1.
-    #[error("a probability is greater than 0 and at most 1")]
+    #[error("a probability must be greater than 0 and at most 1")]
     Probability,
     /// `next` or `at_most_in_a_row` is 0.
     #[error("{0} is 0: the fault would never fire")]
@@ -104,46 +104,46 @@ pub enum FaultError {
     #[error("until is not after from: the fault would never fire")]
     Window,
     /// A parameter that the quirk does not know.
-    #[error("{quirk} knows no {parameter}")]
+    #[error("{parameter} does not apply to {quirk}")]
     Parameter {
-        /// The quirk.
+        /// The quirk that was to be armed.
         quirk: Quirk,
-        /// The parameter.
+        /// Name of the parameter, as in a file of faults.
         parameter: &'static str,
     },
     /// More milliseconds than a client can be expected to wait.
-    #[error("{0} milliseconds are more than an hour")]
+    #[error("milliseconds is {0}, at most an hour (3600000) is allowed")]
     Milliseconds(u64),
     /// A quirk that is told nothing of what it is to do.
     #[error("{quirk} needs a {parameter}")]
     Missing {
-        /// The quirk.
+        /// The quirk that was to be armed.
         quirk: Quirk,
-        /// The parameter.
+        /// Name of the parameter, as in a file of faults.
         parameter: &'static str,
     },
     /// A defect of something else.
-    #[error("{variant} is a defect of a {}, which {quirk} does not change", variant.kind())]
+    #[error("{variant} is a defect of a {}, but {quirk} does not change one", variant.kind())]
     Kind {
-        /// The quirk.
+        /// The quirk that was to be armed.
         quirk: Quirk,
-        /// The defect.
+        /// The defect that was asked for.
         variant: Variant,
     },
     /// Not from 200 to 599.
-    #[error("{0} is not the status of an answer; choose one from 200 to 599")]
+    #[error("{0} is not a final HTTP status; choose one from 200 to 599")]
     Status(u16),
     /// More seconds than a year.
-    #[error("retry_after is {0} seconds, at most {SECONDS_AT_MOST} are allowed: a year")]
+    #[error("retry_after is {0} seconds, at most {SECONDS_AT_MOST} (a year) are allowed")]
     RetryAfter(u64),
     /// A date without the seconds it is made of.
     #[error("retry_after_date needs retry_after")]
     DateOfNothing,
 }
 
-/// An hour.
+/// An hour, in milliseconds: the longest delay.
 const MILLISECONDS_AT_MOST: u64 = 3_600_000;
-/// A year.
+/// A year, in seconds: the longest Retry-After.
 const SECONDS_AT_MOST: u64 = 366 * 86_400;
 
 impl Fault {
@@ -181,14 +181,14 @@ impl Fault {
         self
     }
 
-    /// With this probability.
+    /// With this probability: greater than 0, at most 1.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
         self.when.probability = Some(probability);
         self
     }
 
-    /// See [`When::at_most_in_a_row`].
+    /// Not after so many quirks in a row: [`When::at_most_in_a_row`].
     #[must_use]
     pub fn at_most_in_a_row(mut self, exchanges: u64) -> Self {
         self.when.at_most_in_a_row = Some(exchanges);
@@ -209,28 +209,28 @@ impl Fault {
         self
     }
 
-    /// See [`Parameters::milliseconds`].
+    /// The delay, in milliseconds: [`Parameters::milliseconds`].
     #[must_use]
     pub fn milliseconds(mut self, milliseconds: u64) -> Self {
         self.parameters.milliseconds = Some(milliseconds);
         self
     }
 
-    /// See [`Parameters::retry_after`].
+    /// Retry-After, in seconds: [`Parameters::retry_after`].
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.parameters.retry_after = Some(seconds);
         self
     }
 
-    /// See [`Parameters::retry_after_date`].
+    /// Retry-After as a date, so many seconds from now: [`Parameters::retry_after_date`].
     #[must_use]
     pub fn retry_after_date(mut self, seconds: u64) -> Self {
         self.parameters.retry_after_date = true;
         self.retry_after(seconds)
     }
 
-    /// See [`Parameters::status`].
+    /// The HTTP status, from 200 to 599: [`Parameters::status`].
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.parameters.status = Some(status);

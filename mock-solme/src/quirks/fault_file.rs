@@ -23,7 +23,7 @@ pub enum FaultFileError {
     Fault {
         /// Which one, from 1.
         number: usize,
-        /// Why.
+        /// Why it cannot be armed.
         error: FaultError,
     },
 }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn what_a_file_gets_wrong_is_named() {
         let wrong = |text: &str| parse(text).unwrap_err().to_string();
-        assert!(wrong("[[fault]]\nquirk = \"drop-the-reply\"").contains("is no quirk"));
+        assert!(wrong("[[fault]]\nquirk = \"drop-the-reply\"").contains("is not a quirk"));
         assert!(wrong("[[fault]]\nquirk = \"delay\"\nwhem = {}").contains("whem"));
         assert!(wrong("[[faults]]\nquirk = \"delay\"").contains("faults"));
         let second = "[[fault]]\nquirk = \"delay\"\n[[fault]]\nquirk = \"delay\"\nwhen = { next = 0 }";

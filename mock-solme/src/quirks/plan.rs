@@ -60,7 +60,7 @@ struct Course {
 pub struct FaultReport {
     /// Names it for `disarm`. Numbers are not given twice.
     pub number: u64,
-    /// What was armed.
+    /// The fault, as it was armed.
     #[serde(flatten)]
     pub fault: Fault,
     /// Exchanges that it could have happened to, the first `after` among them.
@@ -114,7 +114,7 @@ impl Plan {
         Some(report(&self.armed.remove(at)))
     }
 
-    /// Disarms all faults.
+    /// Disarms all faults, and reports what came of them.
     pub(crate) fn disarm_all(&mut self) -> Vec<FaultReport> {
         std::mem::take(&mut self.armed).iter().map(report).collect()
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use solme_sync_fixtures::defects::{self, Defect, Kind};
+use solme_sync_fixtures::Object;
+use solme_sync_fixtures::defects::{self, Defect, Kind, Right};
 
 use super::catalogue::Quirk;
 
@@ -22,9 +23,14 @@ impl Variant {
             .map(Self)
     }
 
-    /// The defect itself.
+    /// The defect in the catalogue of `fixtures`.
     pub const fn defect(self) -> &'static Defect {
         self.0
+    }
+
+    /// A JSON document with the defect; none where it cannot have it.
+    pub(super) fn of_document(self, right: &[u8]) -> Option<Vec<u8>> {
+        self.0.apply(&Right::Document(Object::parse(right)?))
     }
 
     pub(super) const fn kind(self) -> Kind {

@@ -23,7 +23,7 @@ pub struct Acceptance {
 /// What a new receipt needs that is not in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fresh {
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     pub now: UtcTime,
     /// The name of the receipt.
     pub sync_id: SyncId,
@@ -56,12 +56,12 @@ impl Acceptance {
         if self.binds { "9.10" } else { "9.11" }
     }
 
-    /// The request.
+    /// The request that is accepted.
     pub fn request(&self) -> &Request {
         &self.request
     }
 
-    /// Its digest.
+    /// Digest of that request (P 4.6).
     pub fn request_digest(&self) -> &Digest {
         &self.request_digest
     }

@@ -12,17 +12,17 @@ pub const LATEST: UtcTime = UtcTime::from_secs(253_370_764_800);
 /// What to change in a license; what is `None` stays. The inner `None` of an optional member removes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LicenseChange {
-    /// Display string.
+    /// Shown instead of the number (P 7.2).
     pub display: Option<Option<String>>,
-    /// License domain.
+    /// License domain (P 7.2); none: open to all.
     pub domain: Option<Option<String>>,
-    /// All components.
+    /// All components from now on; Base among them.
     pub components: Option<Vec<Component>>,
     /// Start of the validity.
     pub valid_from: Option<UtcTime>,
     /// End of the validity.
     pub expires_at: Option<Option<UtcTime>>,
-    /// All properties.
+    /// All properties from now on.
     pub properties: Option<BTreeMap<String, String>>,
 }
 

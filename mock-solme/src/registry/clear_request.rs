@@ -11,47 +11,39 @@ pub const RECENT: u64 = 30 * 86_400;
 /// A request to clear the key pair of one id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearRequest {
-    /// Whose key pair.
+    /// License server id whose key pair is to be cleared.
     pub license_server_id: LicenseServerId,
     /// The key pair that was in use when the request arrived; approval clears only that one.
     pub thumbprint: Option<KeyThumbprint>,
-    /// The new key pair that the mail names, if it names one.
-    pub new_thumbprint: Option<KeyThumbprint>,
-    /// Who sent the mail, as it says: a hint, never a proof. Several authors are separated by [`AND`].
-    pub sender: String,
-    /// Who sent it, as its envelope says: just as easily made up.
-    #[serde(default)]
-    pub envelope_sender: Option<String>,
-    /// Its subject.
-    pub subject: String,
-    /// When it arrived.
-    #[serde(with = "crate::rfc3339")]
-    pub received_at: UtcTime,
+    /// The mail, or the first one of a contact if there were several.
+    #[serde(flatten)]
+    pub mail: RequestMail,
     /// Known license server ids that the mail names and that were left out, because it names so many.
     #[serde(default)]
     pub ids_left_out: usize,
     /// Mails about the same key pair that came while this request was open.
     #[serde(default)]
     pub further_mails: u64,
-    /// Some of them.
+    /// The first ten of those mails.
     #[serde(default)]
-    pub further: Vec<FurtherMail>,
+    pub further: Vec<RequestMail>,
     /// What became of it.
     pub state: ClearRequestState,
 }
 
-/// A mail that was noted at a request, instead of becoming one.
+/// What a mail that asks for a clear says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FurtherMail {
-    /// Who sent it, as it says.
+pub struct RequestMail {
+    /// Who sent it, as it says: a hint, never a proof. Several authors are separated by [`AND`].
     pub sender: String,
-    /// Who sent it, as its envelope says.
+    /// Who sent it, as its envelope says: just as easily made up.
+    #[serde(default)]
     pub envelope_sender: Option<String>,
-    /// Its subject.
+    /// Subject of the mail, its first 200 characters.
     pub subject: String,
     /// The new key pair that it names, if it names one.
     pub new_thumbprint: Option<KeyThumbprint>,
-    /// When it arrived.
+    /// When it arrived, main server time.
     #[serde(with = "crate::rfc3339")]
     pub received_at: UtcTime,
 }
@@ -74,7 +66,7 @@ pub struct Wish {
     pub sender: String,
     /// Who sent it, as its envelope says.
     pub envelope_sender: Option<String>,
-    /// Its subject.
+    /// Subject of the mail, its first 200 characters.
     pub subject: String,
     /// The key pairs that it names.
     pub named: Vec<KeyThumbprint>,
@@ -97,16 +89,16 @@ pub enum Received {
 pub enum ClearRequestState {
     /// Nobody has decided yet.
     Open,
-    /// Decided.
+    /// An operator has decided on it.
     Closed {
-        /// How.
+        /// How it was decided.
         closed_as: ClosedAs,
-        /// When.
+        /// When it was decided, main server time.
         #[serde(with = "crate::rfc3339")]
         at: UtcTime,
-        /// The operator.
+        /// Name of the operator who decides.
         by: String,
-        /// Why.
+        /// The operator's reason, for the audit.
         reason: String,
         /// The cautions in spite of which it was approved.
         #[serde(default)]
@@ -120,7 +112,7 @@ pub enum ClearRequestState {
 pub enum ClosedAs {
     /// The key pair was cleared.
     Approved,
-    /// It was not.
+    /// The key pair stays in use.
     Rejected,
     /// The key pair was not in use any more (P 16.2).
     AlreadyDone,
@@ -146,12 +138,12 @@ pub enum Caution {
     SenderIsNoContact,
     /// The mail says that it is from a contact, and its envelope names somebody who is none.
     EnvelopeSenderIsNoContact {
-        /// Whom.
+        /// The envelope sender, who is not a contact.
         envelope_sender: String,
     },
     /// The key pair to be cleared synchronized within the last 30 days: its License Server seems to be alive.
     SynchronizedRecently {
-        /// When.
+        /// When it synchronized, main server time.
         #[serde(with = "crate::rfc3339")]
         last_synchronized_at: UtcTime,
     },
@@ -160,7 +152,7 @@ pub enum Caution {
 /// What an operator says to a clear request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// The operator.
+    /// Name of the operator who decides.
     pub by: String,
     /// Why, for the audit.
     pub reason: String,
@@ -168,7 +160,7 @@ pub struct Judgement {
     pub even_so: bool,
     /// Reserve the id for the new key pair that the mail names (P 16.6).
     pub reserve: bool,
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     pub now: UtcTime,
 }
 
@@ -176,13 +168,13 @@ pub struct Judgement {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApproveError {
     /// It was decided before.
-    #[error("the clear request is closed: {0}")]
+    #[error("the clear request is already closed: {0}")]
     Closed(&'static str),
     /// There are reasons to look twice.
     #[error("{}", describe(.0))]
     NeedsEvenSo(Vec<Caution>),
     /// Cautions are overridden only for a reason, which is kept.
-    #[error("cautions are to be overridden, and no reason is given")]
+    #[error("overriding cautions needs a reason")]
     EvenSoWithoutReason,
     /// `reserve` was asked for, and the mail names no new key pair.
     #[error("the mail names no new key pair to reserve the license server id for")]
@@ -201,7 +193,7 @@ pub enum ApproveError {
 pub fn receive(record: &Record, newest: &[(u64, ClearRequest)], wish: Wish, received_at: UtcTime) -> Received {
     let in_use = record.bound_thumbprint();
     let could_bind = |named: &&KeyThumbprint| in_use != Some(**named) && record.cleared(named).is_none();
-    let mail = FurtherMail {
+    let mail = RequestMail {
         new_thumbprint: wish.named.iter().find(could_bind).copied(),
         sender: wish.sender,
         envelope_sender: wish.envelope_sender,
@@ -210,7 +202,7 @@ pub fn receive(record: &Record, newest: &[(u64, ClearRequest)], wish: Wish, rece
     };
     let open = |request: &ClearRequest| request.state == ClearRequestState::Open && request.thumbprint == in_use;
     let too_many = newest.len() >= REQUESTS_AN_HOUR
-        && newest.iter().all(|(_, request)| received_at.since(request.received_at) < HOUR);
+        && newest.iter().all(|(_, request)| received_at.since(request.mail.received_at) < HOUR);
     let noted_at = newest.iter().rev().find(|(_, request)| open(request));
     if let Some((number, request)) = noted_at.or(newest.last().filter(|_| too_many)) {
         return Received::Noted(*number, with_further(request, mail, record));
@@ -218,11 +210,7 @@ pub fn receive(record: &Record, newest: &[(u64, ClearRequest)], wish: Wish, rece
     Received::Opened(ClearRequest {
         license_server_id: record.license_server_id.clone(),
         thumbprint: in_use,
-        new_thumbprint: mail.new_thumbprint,
-        sender: mail.sender,
-        envelope_sender: mail.envelope_sender,
-        subject: mail.subject,
-        received_at,
+        mail,
         ids_left_out: wish.ids_left_out,
         further_mails: 0,
         further: Vec::new(),
@@ -231,20 +219,12 @@ pub fn receive(record: &Record, newest: &[(u64, ClearRequest)], wish: Wish, rece
 }
 
 /// The request with one more mail. A contact's takes the place of a stranger's: nobody can speak first for the customer.
-fn with_further(request: &ClearRequest, mail: FurtherMail, record: &Record) -> ClearRequest {
+fn with_further(request: &ClearRequest, mut mail: RequestMail, record: &Record) -> ClearRequest {
     let mut request = request.clone();
     request.further_mails += 1;
-    let is_contacts = |sender: &str, envelope: Option<&String>| cautions_of_sender(record, sender, envelope).is_none();
-    let mut mail = mail;
-    if request.state == ClearRequestState::Open
-        && is_contacts(&mail.sender, mail.envelope_sender.as_ref())
-        && !is_contacts(&request.sender, request.envelope_sender.as_ref())
-    {
-        std::mem::swap(&mut request.sender, &mut mail.sender);
-        std::mem::swap(&mut request.envelope_sender, &mut mail.envelope_sender);
-        std::mem::swap(&mut request.subject, &mut mail.subject);
-        std::mem::swap(&mut request.new_thumbprint, &mut mail.new_thumbprint);
-        std::mem::swap(&mut request.received_at, &mut mail.received_at);
+    let is_contacts = |mail: &RequestMail| caution_of_sender(mail, record).is_none();
+    if request.state == ClearRequestState::Open && is_contacts(&mail) && !is_contacts(&request.mail) {
+        std::mem::swap(&mut request.mail, &mut mail);
     }
     if request.further.len() < FURTHER {
         request.further.push(mail);
@@ -252,21 +232,19 @@ fn with_further(request: &ClearRequest, mail: FurtherMail, record: &Record) -> C
     request
 }
 
-fn cautions_of_sender(record: &Record, sender: &str, envelope_sender: Option<&String>) -> Option<Caution> {
-    if !sender.split(AND).all(|author| record.is_contact(author)) {
+fn caution_of_sender(mail: &RequestMail, record: &Record) -> Option<Caution> {
+    if !mail.sender.split(AND).all(|author| record.is_contact(author)) {
         return Some(Caution::SenderIsNoContact);
     }
-    let stranger = envelope_sender.filter(|envelope_sender| !record.is_contact(envelope_sender))?;
+    let stranger = mail.envelope_sender.as_ref().filter(|envelope_sender| !record.is_contact(envelope_sender))?;
     Some(Caution::EnvelopeSenderIsNoContact { envelope_sender: stranger.clone() })
 }
 
 /// The reasons to look twice, as things stand now: a License Server that has synchronized since the mail arrived is
 /// alive, whatever the mail says.
 pub fn cautions(request: &ClearRequest, record: &Record, now: UtcTime) -> Vec<Caution> {
-    let of_sender = cautions_of_sender(record, &request.sender, request.envelope_sender.as_ref());
-    let mut cautions: Vec<_> = of_sender.into_iter().collect();
-    cautions.extend(request.thumbprint.and_then(|thumbprint| alive(record, thumbprint, now)));
-    cautions
+    let alive = request.thumbprint.and_then(|thumbprint| alive(record, thumbprint, now));
+    caution_of_sender(&request.mail, record).into_iter().chain(alive).collect()
 }
 
 /// The reasons to look twice before the key pair in use, or the one named, is cleared without a mail.
@@ -310,14 +288,14 @@ pub fn approve(
     }
     let cautions = cautions(request, record, judgement.now);
     let overridden = overridden(cautions, judgement.even_so, &judgement.reason)?;
-    if judgement.reserve && request.new_thumbprint.is_none() {
+    if judgement.reserve && request.mail.new_thumbprint.is_none() {
         return Err(ApproveError::NothingToReserveFor);
     }
     let clear = Clear {
         thumbprint: request.thumbprint,
         by: judgement.by.clone(),
         reason: judgement.reason.clone(),
-        reserve_for: request.new_thumbprint.filter(|_| judgement.reserve),
+        reserve_for: request.mail.new_thumbprint.filter(|_| judgement.reserve),
         now: judgement.now,
     };
     let outcome = clear_key_pair(record, &clear)?;
@@ -348,12 +326,15 @@ fn close(request: &ClearRequest, closed_as: ClosedAs, judgement: &Judgement, ove
 /// The cautions in words.
 pub fn describe(cautions: &[Caution]) -> String {
     let each = cautions.iter().map(|caution| match caution {
-        Caution::SenderIsNoContact => "the sender is not among the contacts of the id".to_owned(),
+        Caution::SenderIsNoContact => "the sender is not a registered contact".to_owned(),
         Caution::EnvelopeSenderIsNoContact { envelope_sender } => {
-            format!("the mail says it is from a contact, but was sent by {}, who is none", printable(envelope_sender))
+            format!(
+                "the mail claims to be from a contact, but was sent by {}, which is not one",
+                printable(envelope_sender)
+            )
         }
         Caution::SynchronizedRecently { last_synchronized_at } => {
-            format!("the key pair in use synchronized recently, at {last_synchronized_at}")
+            format!("the key pair in use synchronized less than 30 days ago, at {last_synchronized_at}")
         }
     });
     each.collect::<Vec<_>>().join("; ")
@@ -422,7 +403,8 @@ mod tests {
     #[test]
     fn a_sender_who_is_no_contact_needs_even_so() {
         let (main_server, _) = bound();
-        let request = ClearRequest { sender: "mallory@elsewhere.example".to_owned(), ..mail(&main_server) };
+        let mut request = mail(&main_server);
+        request.mail.sender = "mallory@elsewhere.example".to_owned();
         let needs = Err(ApproveError::NeedsEvenSo(vec![Caution::SenderIsNoContact]));
         assert_eq!(approve(&request, &main_server.record, &judgement()), needs);
         let even_so = Judgement { even_so: true, ..judgement() };
@@ -465,7 +447,8 @@ mod tests {
         let nothing = approve(&mail(&main_server), &main_server.record, &reserve);
         assert_eq!(nothing, Err(ApproveError::NothingToReserveFor));
         let new = LicenseServer::new().key.thumbprint();
-        let names_it = ClearRequest { new_thumbprint: Some(new), ..mail(&main_server) };
+        let mut names_it = mail(&main_server);
+        names_it.mail.new_thumbprint = Some(new);
         for (judgement, reserved_for) in [(judgement(), None), (reserve, Some(new))] {
             let (_, outcome) = approve(&names_it, &main_server.record, &judgement).unwrap();
             assert!(matches!(outcome, ClearOutcome::Cleared { record, .. } if record.reserved_for == reserved_for));
@@ -481,7 +464,7 @@ mod tests {
         let new = LicenseServer::new().key.thumbprint();
         let named = [dead.key.thumbprint(), in_use.key.thumbprint(), new];
         let named_by = |named: &[KeyThumbprint]| {
-            opened(&main_server.record, Wish { named: named.to_vec(), ..Wish::default() }).new_thumbprint
+            opened(&main_server.record, Wish { named: named.to_vec(), ..Wish::default() }).mail.new_thumbprint
         };
         assert_eq!(named_by(&named), Some(new));
         assert_eq!(named_by(&named[..2]), None);
@@ -490,7 +473,11 @@ mod tests {
     #[test]
     fn a_contact_in_from_and_a_stranger_in_the_envelope_is_a_caution_that_names_the_stranger() {
         let (main_server, _) = bound();
-        let envelope = |sender: &str| ClearRequest { envelope_sender: Some(sender.to_owned()), ..mail(&main_server) };
+        let envelope = |sender: &str| {
+            let mut request = mail(&main_server);
+            request.mail.envelope_sender = Some(sender.to_owned());
+            request
+        };
         let stranger = "mallory@elsewhere.example".to_owned();
         let needs = approve(&envelope(&stranger), &main_server.record, &judgement()).unwrap_err();
         assert!(needs.to_string().contains(&stranger), "{needs}");
@@ -513,7 +500,10 @@ mod tests {
             let Received::Noted(7, noted) = receive(&main_server.record, &[(7, request)], wish, T0) else { panic!() };
             request = noted;
         }
-        assert_eq!((request.sender.as_str(), request.further_mails, request.further.len()), (CONTACT, 10_000, FURTHER));
+        assert_eq!(
+            (request.mail.sender.as_str(), request.further_mails, request.further.len()),
+            (CONTACT, 10_000, FURTHER)
+        );
         assert_eq!(request.further[0].sender, "m0@elsewhere.example");
     }
 

@@ -10,13 +10,13 @@ use super::{ClearedKeyPair, Record};
 pub struct Clear {
     /// The key pair to clear; `None` names the one in use now.
     pub thumbprint: Option<KeyThumbprint>,
-    /// The operator.
+    /// Name of the operator who clears it.
     pub by: String,
     /// Why, for the audit.
     pub reason: String,
     /// The only key pair that may bind the id next (P 16.6).
     pub reserve_for: Option<KeyThumbprint>,
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     pub now: UtcTime,
 }
 
@@ -25,9 +25,9 @@ pub struct Clear {
 pub enum ClearOutcome {
     /// The key pair is dead, and the id free for a new one.
     Cleared {
-        /// The changed record.
+        /// The record without a key pair in use.
         record: Record,
-        /// What was cleared.
+        /// The key pair that was cleared.
         cleared: ClearedKeyPair,
     },
     /// Another key pair is in use by now, or none: nothing changes (P 16.2).
@@ -41,7 +41,7 @@ pub enum ClearOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClearError {
     /// The id would be reserved for a key pair that can never bind it (P 16.4).
-    #[error("the license server id cannot be reserved for {0}: that key pair is cleared, or being cleared")]
+    #[error("the license server id cannot be reserved for {0}: that key pair is cleared or being cleared")]
     ReservedForCleared(KeyThumbprint),
 }
 

@@ -19,8 +19,8 @@ pub use allocating::{
     LATEST, LicenseChange, LicenseError, add_license, change_license, check_allocation, license, remove_license,
 };
 pub use clear_request::{
-    AND, ApproveError, Caution, ClearRequest, ClearRequestState, ClosedAs, FurtherMail, Judgement, RECENT,
-    REQUESTS_AN_HOUR, Received, Wish, approve, cautions, cautions_of_clear, describe, overridden, receive, reject,
+    AND, ApproveError, Caution, ClearRequest, ClearRequestState, ClosedAs, Judgement, RECENT, REQUESTS_AN_HOUR,
+    Received, RequestMail, Wish, approve, cautions, cautions_of_clear, describe, overridden, receive, reject,
 };
 pub use clearing::{Clear, ClearError, ClearOutcome, ReserveError, clear_key_pair, reserve};
 pub use record::{ClearedKeyPair, Disabled, KeyPairInUse, NewestAnswer, Record, disable, enable, reset};

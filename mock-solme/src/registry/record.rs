@@ -6,7 +6,7 @@ use solme_sync_protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, Ut
 /// What the main server knows of one license server id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The id.
+    /// The license server id (P 2.7).
     pub license_server_id: LicenseServerId,
     /// Whose License Server it is, for people.
     pub name: Option<String>,
@@ -34,7 +34,7 @@ pub struct Record {
 /// The key pair that an id is bound to. It is bound by the first accepted request, so there always is an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyPairInUse {
-    /// Its name.
+    /// Thumbprint of the key pair (P 3.2).
     pub thumbprint: KeyThumbprint,
     /// Main server time of its first synchronization.
     #[serde(with = "crate::rfc3339")]
@@ -58,9 +58,9 @@ pub struct NewestAnswer {
 /// A key pair that was cleared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClearedKeyPair {
-    /// Its name.
+    /// Thumbprint of the key pair (P 3.2).
     pub thumbprint: KeyThumbprint,
-    /// Its generation.
+    /// Its key generation, from 1 (P 16.3).
     pub key_generation: u64,
     /// Main server time of its first synchronization.
     #[serde(with = "crate::rfc3339")]
@@ -73,19 +73,19 @@ pub struct ClearedKeyPair {
     pub cleared_at: UtcTime,
     /// The operator who cleared it.
     pub cleared_by: String,
-    /// Why.
+    /// The operator's reason; may be empty.
     pub reason: String,
 }
 
 /// That the vendor has disabled an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disabled {
-    /// Since when.
+    /// Since when, main server time.
     #[serde(with = "crate::rfc3339")]
     pub at: UtcTime,
-    /// The operator.
+    /// Name of the operator who disabled it.
     pub by: String,
-    /// Why.
+    /// The operator's reason; may be empty.
     pub reason: String,
 }
 

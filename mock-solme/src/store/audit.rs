@@ -6,16 +6,16 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime};
 
 use super::{StoreError, records::parse_thumbprint};
 
-/// What was done.
+/// What was done to an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditAction {
     /// An id was added.
     IdAdded,
     /// Its name or contacts were changed.
     IdChanged,
-    /// It was disabled.
+    /// An id was disabled (P 9.5).
     IdDisabled,
-    /// It was enabled.
+    /// An id was enabled again.
     IdEnabled,
     /// A license was added.
     LicenseAdded,
@@ -33,9 +33,9 @@ pub(crate) enum AuditAction {
     ReservationChanged,
     /// A request to clear arrived by e-mail.
     ClearRequestReceived,
-    /// It was approved.
+    /// A clear request was approved.
     ClearRequestApproved,
-    /// It was rejected.
+    /// A clear request was rejected.
     ClearRequestRejected,
     /// It was closed: the key pair was not in use any more.
     ClearRequestAlreadyDone,
@@ -72,7 +72,7 @@ impl AuditAction {
 pub struct AuditEntry {
     /// Raised by one with each row.
     pub number: u64,
-    /// Main server time.
+    /// Main server time, UTC in seconds.
     #[serde(with = "crate::rfc3339")]
     pub at: UtcTime,
     /// Whose record was changed.
@@ -81,11 +81,11 @@ pub struct AuditEntry {
     pub action: String,
     /// The operator; `None` when a License Server did it.
     pub operator: Option<String>,
-    /// Why.
+    /// The operator's reason, if one was given.
     pub reason: Option<String>,
     /// The key pair concerned.
     pub thumbprint: Option<KeyThumbprint>,
-    /// More, for people.
+    /// More about it, for people.
     pub detail: String,
 }
 

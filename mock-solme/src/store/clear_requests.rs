@@ -64,7 +64,7 @@ pub(crate) fn list(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::{ClearRequestState, ClosedAs};
+    use crate::registry::{ClearRequestState, ClosedAs, RequestMail};
     use crate::store::Store;
     use solme_sync_protocol::UtcTime;
 
@@ -76,11 +76,13 @@ mod tests {
         let request = |state: &ClearRequestState| ClearRequest {
             license_server_id: "DEMO-1".parse().unwrap(),
             thumbprint: None,
-            new_thumbprint: None,
-            sender: String::new(),
-            envelope_sender: None,
-            subject: String::new(),
-            received_at: at,
+            mail: RequestMail {
+                sender: String::new(),
+                envelope_sender: None,
+                subject: String::new(),
+                new_thumbprint: None,
+                received_at: at,
+            },
             ids_left_out: 0,
             further_mails: 0,
             further: Vec::new(),

@@ -194,7 +194,7 @@ impl Drop for Undo<'_> {
 
 fn roll_back(connection: &Connection, sql: &str) {
     if let Err(error) = execute(connection, sql) {
-        tracing::error!(%error, "the store cannot take back what has failed");
+        tracing::error!(%error, "the store cannot roll back a failed change");
     }
 }
 

@@ -91,7 +91,7 @@ CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite could not.
+    /// SQLite or the disk has failed.
     #[error("the store: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// A stored row is not what this program wrote.
@@ -102,16 +102,16 @@ pub enum StoreError {
     DamagedRecord {
         /// Whose; as it is stored, which may be part of the damage.
         id: String,
-        /// What is wrong.
+        /// What is wrong with the record.
         what: String,
     },
     /// The changes of a group, this one's among them, could not be made durable. None of them was made.
     #[error("the store: {0}")]
     NotCommitted(String),
     /// Written by another version of this program.
-    #[error("the store has schema version {found}, this program understands {SCHEMA_VERSION}")]
+    #[error("the store has schema version {found}, expected {SCHEMA_VERSION}")]
     SchemaVersion {
-        /// Its version.
+        /// Schema version of the store that was found.
         found: i64,
     },
 }

@@ -1,5 +1,6 @@
 //! The record of each id: a row, its allocation, its cleared key pairs.
 
+use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use solme_sync_protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime, limits};
 
@@ -16,16 +17,6 @@ pub(crate) fn load(connection: &Connection, id: &LicenseServerId) -> Result<Opti
     let mut rows = statement.query([id.as_str()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     read(connection, row).map(Some).map_err(|error| error.of_record(id.as_str()))
-}
-
-fn read(connection: &Connection, row: &Row<'_>) -> Result<Record, StoreError> {
-    let columns = read_columns(row).map_err(|error| match error {
-        rusqlite::Error::IntegralValueOutOfRange(at, value) => {
-            StoreError::Damaged(format!("{} is {value}", COLUMNS.split(", ").nth(at).unwrap_or_default()))
-        }
-        error => error.into(),
-    });
-    assemble(connection, columns?)
 }
 
 /// Whether there is such an id.
@@ -175,68 +166,48 @@ fn save_cleared(connection: &Connection, id: &LicenseServerId, cleared: &Cleared
     Ok(())
 }
 
-/// The columns as SQLite has them.
-struct Columns {
-    id: String,
-    name: Option<String>,
-    contacts: String,
-    added_at: u64,
-    disabled: Option<String>,
-    key_generation: u64,
-    sequence: u64,
-    reserved_for: Option<String>,
-    thumbprint: Option<String>,
-    bound_at: Option<u64>,
-    last_synchronized_at: Option<u64>,
-    request_digest: Option<[u8; 48]>,
-    receipt: Option<String>,
-}
-
-fn read_columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok(Columns {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        contacts: row.get(2)?,
-        added_at: row.get(3)?,
-        disabled: row.get(4)?,
-        key_generation: row.get(5)?,
-        sequence: row.get(6)?,
-        reserved_for: row.get(7)?,
-        thumbprint: row.get(8)?,
-        bound_at: row.get(9)?,
-        last_synchronized_at: row.get(10)?,
-        request_digest: row.get(11)?,
-        receipt: row.get(12)?,
+/// A column by its name. A number that is out of range is damage, and named.
+fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Result<T, StoreError> {
+    row.get(name).map_err(|error| match error {
+        rusqlite::Error::IntegralValueOutOfRange(_, value) => StoreError::Damaged(format!("{name} is {value}")),
+        error => error.into(),
     })
 }
 
-fn assemble(connection: &Connection, columns: Columns) -> Result<Record, StoreError> {
-    let license_server_id: LicenseServerId = columns.id.parse().map_err(StoreError::damaged)?;
-    let bound =
-        (columns.thumbprint, columns.bound_at, columns.last_synchronized_at, columns.request_digest, columns.receipt);
-    let key_pair_in_use = match bound {
-        (Some(thumbprint), Some(bound_at), Some(last_synchronized_at), Some(request_digest), Some(receipt)) => {
-            Some(KeyPairInUse {
-                thumbprint: parse_thumbprint(&thumbprint)?,
-                bound_at: UtcTime::from_secs(bound_at),
-                last_synchronized_at: UtcTime::from_secs(last_synchronized_at),
-                newest_answer: NewestAnswer { request_digest: Digest::from_bytes(request_digest), receipt },
-            })
-        }
-        (None, None, None, None, None) => None,
+fn time(row: &Row<'_>, name: &str) -> Result<UtcTime, StoreError> {
+    column(row, name).map(UtcTime::from_secs)
+}
+
+fn read(connection: &Connection, row: &Row<'_>) -> Result<Record, StoreError> {
+    let license_server_id: LicenseServerId = column::<String>(row, "id")?.parse().map_err(StoreError::damaged)?;
+    let thumbprint = |name| column::<Option<String>>(row, name)?.as_deref().map(parse_thumbprint).transpose();
+    let in_use = ["thumbprint", "bound_at", "last_synchronized_at", "request_digest", "receipt"];
+    let set =
+        in_use.iter().map(|name| Ok(row.get_ref(*name)? != ValueRef::Null)).collect::<Result<Vec<_>, StoreError>>()?;
+    let key_pair_in_use = match thumbprint("thumbprint")? {
+        Some(thumbprint) if set.iter().all(|set| *set) => Some(KeyPairInUse {
+            thumbprint,
+            bound_at: time(row, "bound_at")?,
+            last_synchronized_at: time(row, "last_synchronized_at")?,
+            newest_answer: NewestAnswer {
+                request_digest: Digest::from_bytes(column(row, "request_digest")?),
+                receipt: column(row, "receipt")?,
+            },
+        }),
+        None if !set.contains(&true) => None,
         _ => return Err(StoreError::Damaged(format!("half a key pair is in use for {license_server_id}"))),
     };
     Ok(Record {
-        name: columns.name,
-        contacts: from_json(&columns.contacts)?,
-        added_at: UtcTime::from_secs(columns.added_at),
-        disabled: columns.disabled.as_deref().map(from_json).transpose()?,
+        name: column(row, "name")?,
+        contacts: from_json(&column::<String>(row, "contacts")?)?,
+        added_at: time(row, "added_at")?,
+        disabled: column::<Option<String>>(row, "disabled")?.as_deref().map(from_json).transpose()?,
         allocation: allocation(connection, &license_server_id)?,
-        key_generation: columns.key_generation,
-        sequence: columns.sequence,
+        key_generation: column(row, "key_generation")?,
+        sequence: column(row, "sequence")?,
         key_pair_in_use,
         cleared_key_pairs: cleared_key_pairs(connection, &license_server_id)?,
-        reserved_for: columns.reserved_for.as_deref().map(parse_thumbprint).transpose()?,
+        reserved_for: thumbprint("reserved_for")?,
         license_server_id,
     })
 }
@@ -259,13 +230,13 @@ fn cleared_key_pairs(connection: &Connection, id: &LicenseServerId) -> Result<Ve
     let mut cleared = Vec::new();
     while let Some(row) = rows.next()? {
         cleared.push(ClearedKeyPair {
-            thumbprint: parse_thumbprint(&row.get::<_, String>(0)?)?,
-            key_generation: row.get(1)?,
-            bound_at: UtcTime::from_secs(row.get(2)?),
-            last_synchronized_at: UtcTime::from_secs(row.get(3)?),
-            cleared_at: UtcTime::from_secs(row.get(4)?),
-            cleared_by: row.get(5)?,
-            reason: row.get(6)?,
+            thumbprint: parse_thumbprint(&column::<String>(row, "thumbprint")?)?,
+            key_generation: column(row, "key_generation")?,
+            bound_at: time(row, "bound_at")?,
+            last_synchronized_at: time(row, "last_synchronized_at")?,
+            cleared_at: time(row, "cleared_at")?,
+            cleared_by: column(row, "cleared_by")?,
+            reason: column(row, "reason")?,
         });
     }
     Ok(cleared)

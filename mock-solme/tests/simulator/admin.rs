@@ -250,7 +250,7 @@ async fn a_clear_by_telephone_of_a_server_that_synchronized_recently_is_an_overr
     let audit = done(&mock, Method::GET, "/audit?limit=1", json!({})).await;
     assert_eq!((&audit[0]["operator"], &audit[0]["reason"]), (&json!("olle"), &json!("called back")));
     let detail = audit[0]["detail"].as_str().unwrap();
-    assert!(detail.starts_with("overridden: the key pair in use synchronized recently, at 2"), "{detail}");
+    assert!(detail.starts_with("overridden: the key pair in use synchronized less than 30 days ago, at 2"), "{detail}");
 
     LicenseServer::new(&mock).synchronize().await.unwrap();
     mock.advance_clock(31 * 86_400).unwrap();
@@ -276,7 +276,10 @@ async fn an_approval_in_spite_of_cautions_keeps_them_with_who_and_why() {
         let row = audit.as_array().unwrap().iter().find(|row| row["action"] == action).unwrap();
         assert_eq!((&row["operator"], &row["reason"]), (&json!("olle"), &json!("called back")));
         let detail = row["detail"].as_str().unwrap();
-        assert!(detail.contains("the sender is not among the contacts") && detail.contains("recently"), "{detail}");
+        assert!(
+            detail.contains("the sender is not a registered contact") && detail.contains("30 days ago"),
+            "{detail}"
+        );
     }
 }
 

@@ -143,7 +143,12 @@ fn nobody_else_may_read_it_and_what_was_opened_is_closed_and_said() {
     drop(Served::run(command));
     assert_eq!((mode(&data), modes()), (0o700, [0o600; 6]));
     let told = fs::read_to_string(log.path()).unwrap();
-    assert!(told.contains("closed to them now") && told.contains("state.sqlite"), "{told}");
+    assert!(
+        told.contains("permissions are now 0700")
+            && told.contains("permissions are now 0600")
+            && told.contains("state.sqlite"),
+        "{told}"
+    );
 
     set_mode(&data.join("signing-key.pk8"), 0o644);
     let told = refused(&data);

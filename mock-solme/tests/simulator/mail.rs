@@ -42,7 +42,7 @@ async fn a_real_mail_becomes_a_clear_request_and_its_approval_frees_the_id() {
     let requests = mock.clear_requests().unwrap();
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].request.thumbprint, Some(old.key.thumbprint()));
-    assert_eq!((requests[0].request.sender.as_str(), requests[0].request.state.as_str()), (CONTACT, "open"));
+    assert_eq!((requests[0].request.mail.sender.as_str(), requests[0].request.state.as_str()), (CONTACT, "open"));
     assert!(matches!(requests[0].cautions[..], [Caution::SynchronizedRecently { .. }]));
 
     let refused = mock.approve_clear_request(requests[0].id, Approval::default()).unwrap_err();
@@ -231,6 +231,6 @@ async fn of_several_authors_each_has_to_be_a_contact() {
         mock.receive_mail(&mail).unwrap();
         let request = mock.clear_requests().unwrap().pop().unwrap();
         assert_eq!(request.cautions.is_empty(), known, "{authors}: {request:?}");
-        assert!(known || request.request.sender.contains(", "), "{authors}: {request:?}");
+        assert!(known || request.request.mail.sender.contains(", "), "{authors}: {request:?}");
     }
 }

@@ -246,10 +246,10 @@ fn flags_of_other_verbs_and_tokens_that_never_work_are_refused() {
         String::from_utf8(output.stderr).unwrap()
     };
     for args in [&["serve", "--token", "x"][..], &["--token", "x", "serve"]] {
-        assert!(told(args, None).contains("--admin-token sets the token"), "{args:?}");
+        assert!(told(args, None).contains("to set the token of the admin API use --admin-token"), "{args:?}");
     }
     for args in [&["serve", "--json"][..], &["completions", "bash", "--operator", "x"], &["--json", "man-pages", "."]] {
-        assert!(told(args, None).contains("uses no running simulator"), "{args:?}");
+        assert!(told(args, None).contains("does not use a running simulator"), "{args:?}");
     }
     for (token, word) in [("", "empty"), (" ", "visible"), ("a b", "visible"), ("ä", "visible"), ("a\nb", "visible")] {
         assert!(told(&["serve", "--admin-token", token], None).contains(word), "{token:?}");

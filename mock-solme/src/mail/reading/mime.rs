@@ -23,45 +23,28 @@ pub(super) fn for_each_text(raw: &[u8], found: &mut dyn FnMut(&str)) {
     descend(raw, MAX_DEPTH, &mut parts_left, found);
 }
 
-/// What a part is, as far as reading goes.
-enum Kind {
-    Multipart { boundary: Vec<u8> },
-    Message,
-    Text,
-    Other,
-}
-
 fn descend(entity: &[u8], depth_left: usize, parts_left: &mut usize, found: &mut dyn FnMut(&str)) {
     if *parts_left == 0 {
         return;
     }
     *parts_left -= 1;
-    match kind(entity) {
-        Kind::Multipart { boundary } if depth_left > 0 => {
-            for part in parts(body(entity), &boundary) {
+    let headers = MessageParser::default().parse_headers(entity);
+    if headers.as_ref().and_then(|headers| headers.content_disposition()).is_some_and(ContentType::is_attachment) {
+        return;
+    }
+    let Some(content_type) = headers.as_ref().and_then(|headers| headers.content_type()) else {
+        return leaf(entity, found);
+    };
+    match (content_type.ctype(), content_type.subtype().unwrap_or_default()) {
+        ("multipart", _) if depth_left > 0 => {
+            let boundary = content_type.attribute("boundary").unwrap_or_default();
+            for part in parts(body(entity), boundary.as_bytes()) {
                 descend(part, depth_left - 1, parts_left, found);
             }
         }
-        Kind::Message if depth_left > 0 => descend(body(entity), depth_left - 1, parts_left, found),
-        Kind::Text => leaf(entity, found),
+        ("message", "rfc822" | "global") if depth_left > 0 => descend(body(entity), depth_left - 1, parts_left, found),
+        ("text", _) => leaf(entity, found),
         _ => {}
-    }
-}
-
-fn kind(entity: &[u8]) -> Kind {
-    let Some(headers) = MessageParser::default().parse_headers(entity) else { return Kind::Text };
-    if headers.content_disposition().is_some_and(ContentType::is_attachment) {
-        return Kind::Other;
-    }
-    let Some(content_type) = headers.content_type() else { return Kind::Text };
-    match (content_type.ctype(), content_type.subtype().unwrap_or_default()) {
-        ("multipart", _) => match content_type.attribute("boundary") {
-            Some(boundary) if !boundary.is_empty() => Kind::Multipart { boundary: boundary.as_bytes().to_vec() },
-            _ => Kind::Other,
-        },
-        ("message", "rfc822" | "global") => Kind::Message,
-        ("text", _) => Kind::Text,
-        _ => Kind::Other,
     }
 }
 
@@ -87,10 +70,8 @@ fn body(entity: &[u8]) -> &[u8] {
 }
 
 /// The parts between the boundaries (RFC 2046 section 5.1.1). A missing last boundary is forgiven.
-fn parts<'b>(body: &'b [u8], boundary: &[u8]) -> impl Iterator<Item = &'b [u8]> {
-    let mut found = Vec::new();
-    let mut start = None;
-    let mut at = 0;
+fn parts<'b>(body: &'b [u8], boundary: &[u8]) -> Vec<&'b [u8]> {
+    let (mut found, mut start, mut at) = (Vec::new(), None, 0);
     for line in body.split_inclusive(|b| *b == b'\n') {
         let next = at + line.len();
         if let Some(rest) = line.strip_prefix(b"--").and_then(|line| line.strip_prefix(boundary)) {
@@ -99,14 +80,14 @@ fn parts<'b>(body: &'b [u8], boundary: &[u8]) -> impl Iterator<Item = &'b [u8]> 
                 found.extend(start.map(|start| &body[start..at]));
                 start = (!is_last).then_some(next);
                 if is_last || found.len() >= MAX_PARTS {
-                    return found.into_iter();
+                    return found;
                 }
             }
         }
         at = next;
     }
     found.extend(start.map(|start| &body[start..]));
-    found.into_iter()
+    found
 }
 
 /// `html` with a space before every element that ends a word: the decoder only drops them.

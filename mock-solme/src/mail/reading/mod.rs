@@ -1,8 +1,7 @@
 //! Reads a mail to the licensing desk: who sent it, whether a machine did, and which license server ids it names.
 //!
-//! Every ordinary word has the form of a license server id (P 2.7), so a mail alone cannot say what is one. Reading
-//! gives candidates; [`ReadMail::license_server_ids`] asks which of them are known, and adds what the mail *calls* a
-//! license server id. Everything is bounded: ids, candidates, parts and their depth.
+//! Every ordinary word has the form of a license server id (P 2.7), so a mail alone cannot say what is one: reading
+//! gives candidates, and those that are known are meant. Everything is bounded: candidates, parts and their depth.
 
 mod mime;
 #[cfg(test)]
@@ -15,7 +14,7 @@ use solme_sync_protocol::{KeyThumbprint, LicenseServerId};
 use self::words::Words;
 use super::{Address, LICENSING, MessageId, ReceivedMail};
 
-/// License server ids taken from one mail, known ones and unknown ones each; those that follow are left out.
+/// Known license server ids taken from one mail; those that follow are left out.
 pub(crate) const MAX_LICENSE_SERVER_IDS: usize = 10;
 
 /// Addresses in `From` that are read.
@@ -43,17 +42,6 @@ pub(crate) struct ReadMail {
     /// What has the form of a key pair's thumbprint (P 3.2), in order of appearance.
     pub(crate) thumbprints: Vec<KeyThumbprint>,
     words: Words,
-}
-
-/// The license server ids of a mail.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct LicenseServerIds {
-    /// Known ones, in order of appearance.
-    pub(crate) known: Vec<LicenseServerId>,
-    /// What the mail calls a license server id and is none that is known, in order of appearance.
-    pub(crate) unknown: Vec<LicenseServerId>,
-    /// How many known ones were left out.
-    pub(crate) left_out: usize,
 }
 
 impl ReadMail {
@@ -91,38 +79,15 @@ impl ReadMail {
         self.from.iter().map(ToString::to_string).chain(left_out).collect()
     }
 
-    /// The license server ids of this mail. `is_known` is asked at most 768 times, once for each candidate.
-    pub(crate) fn license_server_ids(&self, is_known: impl Fn(&LicenseServerId) -> bool) -> LicenseServerIds {
-        let (mut ids, mut left_out) = (LicenseServerIds::default(), 0);
-        for candidate in self.words.candidates() {
-            let is_known = is_known(&candidate.id);
-            let into = match (is_known, candidate.announced) {
-                (true, _) => &mut ids.known,
-                (false, true) => &mut ids.unknown,
-                (false, false) => continue,
-            };
-            if into.len() < MAX_LICENSE_SERVER_IDS {
-                into.push(candidate.id.clone());
-            } else if is_known {
-                left_out += 1;
-            }
-        }
-        LicenseServerIds { left_out, ..ids }
+    /// Words that may be license server ids, in order of appearance: at most 768.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &LicenseServerId> {
+        self.words.iter()
     }
 
-    /// Whether the mail, by its form alone, seems to name a license server id. The answer to the sender depends on
-    /// this and never on what is known here ([`super::answers`]).
-    pub(crate) fn seems_to_name_a_license_server_id(&self) -> bool {
-        self.seeming_ids() > 0
-    }
-
-    /// Whether it seems, by its form alone, to name more of them than are looked at.
-    pub(crate) fn seems_to_name_too_many(&self) -> bool {
-        self.seeming_ids() > MAX_LICENSE_SERVER_IDS
-    }
-
-    fn seeming_ids(&self) -> usize {
-        self.words.candidates().filter(|candidate| candidate.announced || candidate.looks_like_an_id).count()
+    /// How many license server ids the mail seems to name, by its form alone. The answer to the sender depends on this
+    /// and never on what is known here ([`super::answers`]).
+    pub(crate) fn seeming_ids(&self) -> usize {
+        self.words.seeming_ids()
     }
 }
 

@@ -13,19 +13,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mailin::{Action, Handler, Response, Session, SessionBuilder};
 
 use super::{COMMANDS, DISCARDED_BYTES, ERRORS, MESSAGE_BYTES, NAME, RECIPIENTS};
-use crate::mail::ReceivedMail;
+use crate::mail::{LICENSING, ReceivedMail};
 
 /// What is to be done after a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Nothing: a line of a mail.
     Continue,
-    /// Send this answer.
-    Answer(Vec<u8>),
-    /// Hand this mail to the sink, then send the answer of [`Dialogue::delivered`].
+    /// Send this answer, and go on.
+    Answer(String),
+    /// Hand this mail to the sink, and answer as that went.
     Deliver(ReceivedMail),
     /// Send this answer and end the connection.
-    Close(Vec<u8>),
+    Close(String),
 }
 
 /// The dialogue with one client.
@@ -63,14 +63,14 @@ enum Stage {
 }
 
 impl Dialogue {
-    pub(super) fn new(client: IpAddr, recipient: &'static str) -> Self {
+    pub(super) fn new(client: IpAddr) -> Self {
         let mail = Arc::<Mutex<Mail>>::default();
-        let desk = Desk { mail: Arc::clone(&mail), recipient };
-        Self { session: SessionBuilder::new(NAME).build(client, desk), mail, commands: 0, errors: 0 }
+        let session = SessionBuilder::new(NAME).build(client, Desk(Arc::clone(&mail)));
+        Self { session, mail, commands: 0, errors: 0 }
     }
 
     /// The first line of the dialogue.
-    pub(super) fn greeting(&self) -> Vec<u8> {
+    pub(super) fn greeting(&self) -> String {
         answer(220, &format!("{NAME} ESMTP simulator of Solme's main license server"))
     }
 
@@ -84,7 +84,7 @@ impl Dialogue {
             return Step::Close(answer(421, "Too many commands; connect again"));
         }
         match self.command(line) {
-            Step::Answer(text) if is_error(&text) => {
+            Step::Answer(text) if text.starts_with(['4', '5']) => {
                 self.errors += 1;
                 if self.errors > ERRORS {
                     Step::Close(answer(421, "Too many errors; connect again"))
@@ -93,15 +93,6 @@ impl Dialogue {
                 }
             }
             step => step,
-        }
-    }
-
-    /// The final answer to a mail: the sink has taken it, or could not.
-    pub(super) fn delivered(&mut self, taken: bool) -> Vec<u8> {
-        if taken {
-            answer(250, "The mail is stored")
-        } else {
-            answer(451, "The mail could not be stored; send it again later")
         }
     }
 
@@ -119,7 +110,7 @@ impl Dialogue {
         let verb = line.get(..4).map(<[u8]>::to_ascii_uppercase).unwrap_or_default();
         let response = if verb == b"MAIL" {
             match mail_line(line) {
-                Ok(MailLine { line, null_sender }) => {
+                Ok((line, null_sender)) => {
                     self.mail().null_sender = null_sender;
                     self.session.process(&line)
                 }
@@ -133,7 +124,11 @@ impl Dialogue {
         }
         match &verb[..] {
             b"RSET" => *self.mail() = Mail::default(),
-            b"EHLO" => return Step::Answer(extensions()),
+            b"EHLO" => {
+                let extensions =
+                    format!("250-{NAME}\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 SIZE {MESSAGE_BYTES}\r\n");
+                return Step::Answer(extensions);
+            }
             _ => {}
         }
         step(&response)
@@ -142,17 +137,17 @@ impl Dialogue {
     fn text_line(&mut self, line: &[u8]) -> Step {
         self.session.process(line);
         let mut mail = self.mail();
-        let too_great = mail.taken > MESSAGE_BYTES;
+        let exceeds = mail.taken > MESSAGE_BYTES;
         if mail.stage == Stage::Ended {
             let Mail { envelope_from, envelope_to, raw, .. } = std::mem::take(&mut *mail);
-            return if too_great {
-                Step::Answer(too_great_answer())
+            return if exceeds {
+                Step::Answer(too_large())
             } else {
                 Step::Deliver(ReceivedMail { envelope_from, envelope_to, raw })
             };
         }
-        if too_great && mail.taken - MESSAGE_BYTES > DISCARDED_BYTES {
-            return Step::Close(too_great_answer());
+        if exceeds && mail.taken - MESSAGE_BYTES > DISCARDED_BYTES {
+            return Step::Close(too_large());
         }
         Step::Continue
     }
@@ -163,31 +158,25 @@ impl Dialogue {
 }
 
 /// `mailin`'s half of the mail under way: it owns its handler and gives no way to it, so the two share.
-struct Desk {
-    mail: Arc<Mutex<Mail>>,
-    recipient: &'static str,
-}
+struct Desk(Arc<Mutex<Mail>>);
 
 impl Handler for Desk {
     fn helo(&mut self, _client: IpAddr, _domain: &str) -> Response {
-        *lock(&self.mail) = Mail::default();
+        *lock(&self.0) = Mail::default();
         Response::custom(250, NAME.to_owned())
     }
 
     fn mail(&mut self, _client: IpAddr, _domain: &str, from: &str) -> Response {
-        let mut mail = lock(&self.mail);
+        let mut mail = lock(&self.0);
         let envelope_from = (!mail.null_sender).then(|| from.to_owned());
         *mail = Mail { stage: Stage::Envelope, envelope_from, ..Mail::default() };
         mailin::response::OK
     }
 
     fn rcpt(&mut self, to: &str) -> Response {
-        let mut mail = lock(&self.mail);
-        if !self.recipient.eq_ignore_ascii_case(to) {
-            return Response::custom(
-                550,
-                "No such mailbox here, and no relaying; write to licensing@solme.se".to_owned(),
-            );
+        let mut mail = lock(&self.0);
+        if !LICENSING.eq_ignore_ascii_case(to) {
+            return Response::custom(550, format!("No such mailbox here, and no relaying; write to {LICENSING}"));
         }
         if mail.envelope_to.len() >= RECIPIENTS {
             return Response::custom(452, "Too many recipients".to_owned());
@@ -197,17 +186,17 @@ impl Handler for Desk {
     }
 
     fn data_start(&mut self, _domain: &str, _from: &str, _is_8bit: bool, _to: &[String]) -> Response {
-        lock(&self.mail).stage = Stage::Text;
+        lock(&self.0).stage = Stage::Text;
         mailin::response::OK
     }
 
     fn data(&mut self, line: &[u8]) -> std::io::Result<()> {
-        lock(&self.mail).take_line(line);
+        lock(&self.0).take_line(line);
         Ok(())
     }
 
     fn data_end(&mut self) -> Response {
-        lock(&self.mail).stage = Stage::Ended;
+        lock(&self.0).stage = Stage::Ended;
         mailin::response::OK
     }
 }
@@ -229,20 +218,14 @@ impl Mail {
     }
 }
 
-/// A MAIL line in the grammar that `mailin` knows.
-struct MailLine {
-    line: Vec<u8>,
-    null_sender: bool,
-}
-
-/// Reads `MAIL FROM:<path> [SIZE=n] [BODY=7BIT|8BITMIME]`. What has another form is handed on as it is: `mailin`
-/// refuses it.
+/// Reads `MAIL FROM:<path> [SIZE=n] [BODY=7BIT|8BITMIME]`: the line in the grammar that `mailin` knows, and whether its
+/// path is the null sender. What has another form is handed on as it is: `mailin` refuses it.
 ///
 /// # Errors
-/// The answer: 552 for a declared size beyond the limit (RFC 1870), 501 for one that is no number, 555 for a
+/// The answer: 552 for a declared size beyond the limit (RFC 1870), 501 for one that is not a number, 555 for a
 /// parameter that was not offered (RFC 5321 section 4.1.1.11).
-fn mail_line(line: &[u8]) -> Result<MailLine, Vec<u8>> {
-    let as_it_is = || MailLine { line: line.to_vec(), null_sender: false };
+fn mail_line(line: &[u8]) -> Result<(Vec<u8>, bool), String> {
+    let as_it_is = || (line.to_vec(), false);
     let Some(text) = std::str::from_utf8(line).ok().and_then(|text| text.strip_suffix("\r\n")) else {
         return Ok(as_it_is());
     };
@@ -263,41 +246,33 @@ fn mail_line(line: &[u8]) -> Result<MailLine, Vec<u8>> {
         }
     }
     rewritten.push_str("\r\n");
-    Ok(MailLine { line: rewritten.into_bytes(), null_sender })
+    Ok((rewritten.into_bytes(), null_sender))
 }
 
-fn declared_size(value: &str) -> Result<(), Vec<u8>> {
+fn declared_size(value: &str) -> Result<(), String> {
     let digits = !value.is_empty() && value.len() <= 20 && value.bytes().all(|b| b.is_ascii_digit());
     if !digits {
         return Err(answer(501, "SIZE is a number of bytes"));
     }
-    // Twenty digits may exceed 64 bits: that is too great in any case.
+    // Twenty digits may exceed 64 bits: that is too large in any case.
     match value.parse::<u64>() {
         Ok(size) if size <= MESSAGE_BYTES as u64 => Ok(()),
-        _ => Err(too_great_answer()),
+        _ => Err(too_large()),
     }
 }
 
-fn extensions() -> Vec<u8> {
-    format!("250-{NAME}\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 SIZE {MESSAGE_BYTES}\r\n").into_bytes()
+fn too_large() -> String {
+    answer(552, &format!("The mail is too large: at most {MESSAGE_BYTES} bytes; send the license server id alone"))
 }
 
-fn too_great_answer() -> Vec<u8> {
-    answer(552, &format!("The mail is too great: at most {MESSAGE_BYTES} bytes; send the license server id alone"))
-}
-
-pub(super) fn answer(code: u16, text: &str) -> Vec<u8> {
-    format!("{code} {text}\r\n").into_bytes()
-}
-
-fn is_error(answer: &[u8]) -> bool {
-    matches!(answer.first(), Some(b'4' | b'5'))
+pub(super) fn answer(code: u16, text: &str) -> String {
+    format!("{code} {text}\r\n")
 }
 
 fn step(response: &Response) -> Step {
-    // Writing into memory does not fail.
-    let bytes = response.buffer().unwrap_or_default();
-    if response.action == Action::Close { Step::Close(bytes) } else { Step::Answer(bytes) }
+    // Writing into memory does not fail, and the answers are texts of ours or of `mailin`.
+    let text = String::from_utf8_lossy(&response.buffer().unwrap_or_default()).into_owned();
+    if response.action == Action::Close { Step::Close(text) } else { Step::Answer(text) }
 }
 
 fn lock(mail: &Mutex<Mail>) -> MutexGuard<'_, Mail> {

@@ -1,7 +1,5 @@
 //! Lines out of a stream of bytes, in a buffer that never grows.
 
-use std::fmt;
-
 /// A line that did not end within the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LineTooLong;
@@ -58,12 +56,6 @@ impl Lines {
     /// `count` bytes of the room have been filled.
     pub(super) fn filled(&mut self, count: usize) {
         self.end = (self.end + count).min(self.buffer.len());
-    }
-}
-
-impl fmt::Debug for Lines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Lines({} of {} bytes)", self.end - self.start, self.buffer.len())
     }
 }
 

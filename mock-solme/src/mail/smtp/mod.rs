@@ -1,8 +1,8 @@
 //! The SMTP listener of the licensing desk (RFC 5321).
 //!
-//! It takes mails for a short list of recipients and hands each to a sink before it answers 250: what the client was
-//! told is stored. There is no AUTH, no STARTTLS and no relaying: this is a simulator's door on the loopback
-//! interface, and a client that wants more than to leave a mail for these recipients is refused.
+//! It takes mails to licensing@solme.se and hands each to a sink before it answers 250: what the client was told is
+//! stored. There is no AUTH, no STARTTLS and no relaying: this is a simulator's door on the loopback interface, and a
+//! client that wants more than to leave a mail is refused.
 //!
 //! `lines` cuts the stream, `dialogue` is the state machine (the one of `mailin`, with what it lacks), `connection`
 //! gives every wait an end. Who may be connected, and who has to go for a newcomer, is one matter for all listeners
@@ -19,13 +19,14 @@ mod lines;
 mod tests;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use self::connection::{Connection, Shared};
+use self::connection::Connection;
 use super::ReceivedMail;
 use crate::connections::Listener;
 
@@ -33,7 +34,7 @@ use crate::connections::Listener;
 const NAME: &str = "mock-solme.invalid";
 /// Bytes of one mail, announced as SIZE (RFC 1870). A greater one gets 552; what exceeds is not kept.
 const MESSAGE_BYTES: usize = 1 << 20;
-/// Bytes of a mail that is already too great that are read and thrown away before the connection is cut. A client
+/// Bytes of a mail that is already too large that are read and thrown away before the connection is cut. A client
 /// that ends its mail within them reads an orderly 552.
 const DISCARDED_BYTES: usize = 128 << 20;
 /// Bytes of one line with its CR LF: the whole read buffer of a connection. A longer one gets 500 and ends the
@@ -54,10 +55,8 @@ const DELIVERY: Duration = Duration::from_secs(30);
 /// The wait at shutdown for mails that are under way.
 const SHUT_DOWN: Duration = Duration::from_secs(5);
 
-/// The sink could not take a mail now, and why (for the log; the client reads only 451).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Temporary(pub(crate) String);
+/// What takes a mail: it has stored it once it says `Ok`; else why it could not, for the log (the client reads only 451).
+type Sink = dyn Fn(ReceivedMail) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
 
 /// A running listener; dropping it ends it and all its connections at once.
 #[derive(Debug)]
@@ -67,19 +66,16 @@ pub(crate) struct Smtp {
 }
 
 impl Smtp {
-    /// Takes mails for `recipient`, compared without regard to case, within the current tokio runtime; any other one
-    /// gets 550.
+    /// Takes mails for licensing@solme.se within the current tokio runtime; any other recipient gets 550.
     ///
-    /// `sink` must have stored a mail when it says `Ok`. It may get one mail twice: a client whose connection broke
-    /// before it read 250 sends again. A sink that takes longer than 30 s is dropped where it stands.
-    pub(crate) fn start<D, F>(listener: Listener, recipient: &'static str, sink: D) -> Self
+    /// `sink` may get one mail twice: a client whose connection broke before it read 250 sends again. A sink that takes
+    /// longer than 30 s is dropped where it stands.
+    pub(crate) fn start<F>(listener: Listener, sink: impl Fn(ReceivedMail) -> F + Send + Sync + 'static) -> Self
     where
-        D: Fn(ReceivedMail) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<(), Temporary>> + Send + 'static,
+        F: Future<Output = Result<(), String>> + Send + 'static,
     {
         let (shut_down, told) = watch::channel(false);
-        let shared = Shared { recipient, sink, shut_down: told };
-        let task = tokio::spawn(serve(listener, Arc::new(shared)));
+        let task = tokio::spawn(serve(listener, Arc::new(move |mail| Box::pin(sink(mail))), told));
         Self { shut_down, task }
     }
 
@@ -98,24 +94,20 @@ impl Drop for Smtp {
     }
 }
 
-async fn serve<D, F>(listener: Listener, shared: Arc<Shared<D>>)
-where
-    D: Fn(ReceivedMail) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<(), Temporary>> + Send + 'static,
-{
+async fn serve(listener: Listener, sink: Arc<Sink>, shut_down: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
-    let mut shut_down = shared.shut_down.clone();
+    let mut ends = shut_down.clone();
     loop {
         let accepted = tokio::select! {
-            _ = shut_down.wait_for(|down| *down) => break,
+            _ = ends.wait_for(|down| *down) => break,
             accepted = listener.accept() => accepted,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, client)) => {
-                let shared = Arc::clone(&shared);
+                let connection = Connection::new(stream, client.ip(), Arc::clone(&sink), shut_down.clone());
                 connections.spawn(async move {
-                    let end = Connection::new(stream, client.ip(), shared).run().await;
+                    let end = connection.run().await;
                     tracing::debug!(%client, ?end, "mail connection ended");
                 });
             }

@@ -38,7 +38,7 @@ struct Bits {
 }
 
 impl Bits {
-    /// Lowest bit first.
+    /// A number, its lowest bit first.
     fn number(&mut self, number: u32, bits: u32) {
         self.pending |= number << self.count;
         self.count += bits;

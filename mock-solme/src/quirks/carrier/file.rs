@@ -1,8 +1,5 @@
 //! What the quirks do to a response file.
 
-use solme_sync_fixtures::Object;
-use solme_sync_fixtures::defects::Right;
-
 use crate::main_server::Answer;
 use crate::quirks::{Fired, Quirk};
 
@@ -21,15 +18,13 @@ pub(crate) fn flipped(answer: Answer, quirk: Option<Fired>) -> Answer {
     }
 }
 
-/// `file-variant`.
+/// `file-variant`: the file with a defect of the catalogue.
 pub(crate) fn defective(file: Vec<u8>, quirk: Option<Fired>) -> Vec<u8> {
     let variant = quirk.filter(|fired| fired.quirk == Quirk::FileVariant).and_then(|fired| fired.parameters.variant);
-    let changed =
-        variant.zip(Object::parse(&file)).and_then(|(variant, right)| variant.defect().apply(&Right::Document(right)));
-    changed.unwrap_or(file)
+    variant.and_then(|variant| variant.of_document(&file)).unwrap_or(file)
 }
 
-/// `truncate`.
+/// `truncate`: the first half of the file.
 pub(crate) fn truncated(mut file: Vec<u8>, quirk: Option<Fired>) -> Vec<u8> {
     if quirk.is_some_and(|fired| fired.quirk == Quirk::Truncate) {
         file.truncate(file.len() / 2);

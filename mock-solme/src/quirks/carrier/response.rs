@@ -9,7 +9,6 @@ use axum::http::header::{
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse as _, Response};
 use solme_sync_fixtures::Object;
-use solme_sync_fixtures::defects::Right;
 use solme_sync_protocol::UtcTime;
 
 use super::bomb::deflate_bomb;
@@ -76,9 +75,11 @@ pub(crate) async fn damaged(fired: Fired, mut response: Response, wire: &WireCon
         Quirk::CloseWithinHeaders => wire.harm(Harm::CutAfter(WITHIN_HEADERS)),
         Quirk::CloseAfterHeaders => wire.harm(Harm::CutAfterBody(0)),
         Quirk::CloseWithinBody => {
-            let (with_body, length) = measured(response).await;
-            wire.harm(Harm::CutAfterBody(length / 2));
-            return with_body;
+            let halved = |body: Bytes| {
+                wire.harm(Harm::CutAfterBody(body.len() / 2));
+                body
+            };
+            return with_body(response, halved).await;
         }
         Quirk::Delay => tokio::time::sleep(milliseconds(DELAY)).await,
         Quirk::SlowDrip => {
@@ -108,10 +109,8 @@ pub(crate) async fn damaged(fired: Fired, mut response: Response, wire: &WireCon
 
 /// A problem document with the defect that the quirk is told; anything else stays as it is.
 fn defective(parameters: Parameters, body: Bytes) -> Bytes {
-    let variant = parameters
-        .variant
-        .zip(Object::parse(&body).filter(|document| document.names().iter().any(|name| name == "refusal")));
-    let changed = variant.and_then(|(variant, problem)| variant.defect().apply(&Right::Document(problem)));
+    let is_problem = Object::parse(&body).is_some_and(|document| document.names().iter().any(|name| name == "refusal"));
+    let changed = parameters.variant.filter(|_| is_problem).and_then(|variant| variant.of_document(&body));
     changed.map_or(body, Bytes::from)
 }
 
@@ -122,15 +121,6 @@ fn flipped(body: Bytes) -> Bytes {
         *byte ^= 1;
     }
     bytes.into()
-}
-
-async fn measured(response: Response) -> (Response, usize) {
-    let mut length = 0;
-    let response = with_body(response, |body| {
-        length = body.len();
-        body
-    });
-    (response.await, length)
 }
 
 /// The response with another body, its length stated rightly.

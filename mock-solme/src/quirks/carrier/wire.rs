@@ -54,7 +54,7 @@ impl WireControl {
     }
 }
 
-/// A connection.
+/// A connection that may be harmed.
 pub(crate) struct Wire<S> {
     stream: S,
     control: WireControl,

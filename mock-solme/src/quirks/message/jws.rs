@@ -1,5 +1,6 @@
 //! Changes of a signed message that no type of the protocol crate allows. All but one are signed again, rightly.
 
+use solme_sync_fixtures::Object;
 use solme_sync_protocol::{SignEs384 as _, base64url};
 
 use crate::crypto::MainServerKey;
@@ -12,78 +13,37 @@ pub(super) type Change = fn(&str, &MainServerKey) -> String;
 pub(super) fn change(quirk: Quirk) -> Option<Change> {
     Some(match quirk {
         Quirk::WrongSignature => |message, _| with_wrong_signature(message),
-        Quirk::UnknownVersion => {
-            |message, key| resigned(message, key, |members| with_member(members, "version", |_| "2".to_owned()))
-        }
+        Quirk::UnknownVersion => |message, key| resigned(message, key, |members| members.with("version", "2")),
         Quirk::UnknownMembers => |message, key| {
-            resigned(message, key, |mut members| {
+            resigned(message, key, |members| {
                 let unknown = [("not_before", "1"), ("notes", r#"{"of":["a later version",null]}"#)];
-                members.splice(0..0, unknown.map(|(name, value)| (name.to_owned(), value.to_owned())));
-                members
+                let unknown = Object::new(unknown.map(|(name, value)| (name, value.to_owned())));
+                members.names().iter().fold(unknown, |all, name| all.and(name, members.get(name)))
             })
         },
         Quirk::ReorderedMembers => |message, key| {
-            resigned(message, key, |mut members| {
-                members.reverse();
-                members
+            resigned(message, key, |members| {
+                members.names().iter().rev().fold(Object::new([]), |all, name| all.and(name, members.get(name)))
             })
         },
         Quirk::DuplicateMembers => |message, key| {
-            resigned(message, key, |mut members| {
-                members.extend(members.last().cloned());
-                members
+            resigned(message, key, |members| match members.names().last() {
+                Some(last) => members.clone().and(last, members.get(last)),
+                None => members,
             })
         },
         _ => return None,
     })
 }
 
-/// The members of an object, their values as JSON text.
-pub(super) type Members = Vec<(String, String)>;
-
-/// The same members, one of them with another value.
-pub(super) fn with_member(mut members: Members, name: &str, change: impl Fn(&str) -> String) -> Members {
-    for (_, value) in members.iter_mut().filter(|(member, _)| member == name) {
-        *value = change(value);
-    }
-    members
-}
-
 /// The message with other members, signed.
-pub(super) fn resigned(message: &str, key: &MainServerKey, change: impl FnOnce(Members) -> Members) -> String {
+pub(super) fn resigned(message: &str, key: &MainServerKey, change: impl FnOnce(Object) -> Object) -> String {
     let [header, payload, _] = parts(message);
-    let members = change(members(&base64url::decode(payload).unwrap_or_default()));
-    let text = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>().join(",");
-    let signing_input = format!("{header}.{}", base64url::encode(format!("{{{text}}}")));
+    let members = base64url::decode(payload).ok().and_then(|payload| Object::parse(&payload));
+    let members = change(members.unwrap_or_else(|| Object::new([])));
+    let signing_input = format!("{header}.{}", base64url::encode(members.compact()));
     let signature = base64url::encode(key.sign(signing_input.as_bytes()));
     format!("{signing_input}.{signature}")
-}
-
-/// In the order in which they stand: `serde_json::Map` would sort them.
-fn members(payload: &[u8]) -> Members {
-    struct InOrder(Members);
-    impl<'de> serde::Deserialize<'de> for InOrder {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Visitor;
-            impl<'de> serde::de::Visitor<'de> for Visitor {
-                type Value = InOrder;
-
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("an object")
-                }
-
-                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<InOrder, A::Error> {
-                    let mut members = Members::new();
-                    while let Some((name, value)) = map.next_entry::<String, serde_json::Value>()? {
-                        members.push((name, value.to_string()));
-                    }
-                    Ok(InOrder(members))
-                }
-            }
-            deserializer.deserialize_map(Visitor)
-        }
-    }
-    serde_json::from_slice(payload).map_or_else(|_| Members::new(), |InOrder(members)| members)
 }
 
 fn with_wrong_signature(message: &str) -> String {

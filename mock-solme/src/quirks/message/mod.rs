@@ -23,10 +23,13 @@ use crate::store::{StoreError, records};
 /// Why an answer could not be forged.
 #[derive(Debug, thiserror::Error)]
 enum ForgeError {
+    /// No key, id or seal could be made.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// The record could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The exchange has changed since the quirk was chosen.
     #[error("the answer does not offer what the quirk needs")]
     NotOffered,
 }
@@ -41,7 +44,7 @@ struct Exchanged {
     first: bool,
 }
 
-/// What was accepted.
+/// A request that was accepted, and its answer.
 struct Accepted {
     request: Request,
     receipt: Receipt,
@@ -73,16 +76,16 @@ impl MainServer {
         if !self.quirks_are_armed() {
             return (honest, None);
         }
-        let first = exchange.verdict == ACCEPTED;
+        let first = exchange.entry.verdict == ACCEPTED;
         let exchanged = self.exchanged(text, &honest, first);
         let offers = |need| exchanged.as_ref().is_some_and(|exchanged| exchanged.offers(need));
         let Some(fired) = self.quirk_of_answer(exchange, offers) else { return (honest, None) };
         let (Stage::Message(_), Some(exchanged)) = (fired.quirk.stage(), exchanged) else {
             return (honest, Some(fired));
         };
-        match self.forge(fired, &exchanged, honest.clone(), exchange.carrier) {
+        match self.forge(fired, &exchanged, honest.clone(), exchange.entry.carrier) {
             Ok(forged) => {
-                exchange.answer = forged.message().unwrap_or_default().to_owned();
+                exchange.entry.answer = forged.message().unwrap_or_default().to_owned();
                 (forged, Some(fired))
             }
             Err(error) => {

@@ -1,11 +1,11 @@
 //! Forged receipts, and the payloads that go with them.
 
 use solme_sync_protocol::{
-    Digest, KeyThumbprint, LicenseServerId, PayloadName, Receipt, RequestId, SYNCHRONIZE_WITHIN, Salt, SignEs384 as _,
-    Signed, SyncId, limits, sealing_info,
+    Digest, KeyThumbprint, LicenseServerId, PayloadName, PublicJwk, Receipt, RequestId, SYNCHRONIZE_WITHIN, Salt,
+    SignEs384 as _, Signed, SyncId, limits, sealing_info,
 };
 
-use super::{Accepted, ForgeError, MainServer, variants};
+use super::{Accepted, ForgeError, MainServer};
 use crate::crypto::{self, CryptoError, MainServerKey};
 use crate::identity::new_main_server_id;
 use crate::main_server::Carrier;
@@ -78,20 +78,17 @@ impl MainServer {
             }
             Quirk::MalformedAllocation => {
                 let allocation = format!("{{\"revision\":{revision},{MALFORMED_LICENSES}");
-                receipt.allocation_digest = Digest::of(&allocation);
-                crypto::seal(&key, &info(receipt), allocation.as_bytes())?
+                seal_another(&key, receipt, allocation.as_bytes())?
             }
             Quirk::AllocationVariant => {
-                let allocation = variants::of_allocation(&self.allocation(id, revision)?, fired.parameters.variant)?;
-                receipt.allocation_digest = Digest::of(&allocation);
-                crypto::seal(&key, &info(receipt), &allocation)?
+                let variant = fired.parameters.variant.ok_or(ForgeError::NotOffered)?;
+                let allocation = variant.of_document(&self.allocation(id, revision)?).ok_or(ForgeError::NotOffered)?;
+                seal_another(&key, receipt, &allocation)?
             }
             Quirk::RevisionBack => {
                 let (_, last) = accepted.last.as_ref().ok_or(ForgeError::NotOffered)?;
                 receipt.allocation_revision = last.allocation_revision.saturating_sub(1);
-                let allocation = self.allocation(id, receipt.allocation_revision)?;
-                receipt.allocation_digest = Digest::of(&allocation);
-                crypto::seal(&key, &info(receipt), &allocation)?
+                seal_another(&key, receipt, &self.allocation(id, receipt.allocation_revision)?)?
             }
             _ => return Ok(None),
         };
@@ -112,6 +109,12 @@ impl MainServer {
 fn info(receipt: &Receipt) -> Vec<u8> {
     let Receipt { main_server_id, license_server_id, request_digest, sync_id, .. } = receipt;
     sealing_info(main_server_id, license_server_id, request_digest, sync_id)
+}
+
+/// Seals another allocation, whose digest the receipt gets.
+fn seal_another(key: &PublicJwk, receipt: &mut Receipt, allocation: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    receipt.allocation_digest = Digest::of(allocation);
+    crypto::seal(key, &info(receipt), allocation)
 }
 
 fn seal_for_another_receipt(accepted: &Accepted, receipt: &Receipt, allocation: &[u8]) -> Result<Vec<u8>, CryptoError> {

@@ -12,7 +12,7 @@ use crate::quirks::{Fired, Quirk};
 const CODE: RefusalCode = RefusalCode::KeyPairCleared;
 const TEXT: &str = "This key pair was cleared.";
 const CURE: &str = "Create a new key pair, then synchronize.";
-/// In no catalogue.
+/// A code that no catalogue has (P 10.1).
 const UNKNOWN_CODE: &str = "try-the-other-door";
 
 impl MainServer {
@@ -30,48 +30,43 @@ impl MainServer {
             text: TEXT.to_owned(),
             cure: CURE.to_owned(),
         };
-        let signed = |refusal: &Refusal, key: &MainServerKey| Signed::sign(refusal, key).as_str().to_owned();
-        let key = &self.identity.key;
         let mut problem = Problem::carrying(CODE, TEXT.to_owned(), CURE.to_owned(), String::new());
-        problem.refusal = match fired.quirk {
-            Quirk::UnsignedRefusal => None,
-            Quirk::RefusalOfAnotherRequest => {
-                refusal.request_digest = Digest::of("another request");
-                Some(signed(&refusal, key))
+        let mut other_key = None;
+        match fired.quirk {
+            Quirk::UnsignedRefusal => {
+                problem.refusal = None;
+                return Ok(Some(Answer::Forged(Box::new(problem))));
             }
-            Quirk::RefusalOfAnotherKeyPair => {
-                refusal.key_thumbprint = another_thumbprint()?;
-                Some(signed(&refusal, key))
-            }
-            Quirk::RefusalForAnotherId => {
-                refusal.license_server_id = another_id();
-                Some(signed(&refusal, key))
-            }
-            Quirk::RefusalOfAnotherMainServer => {
-                refusal.main_server_id = new_main_server_id()?;
-                Some(signed(&refusal, key))
-            }
+            Quirk::RefusalOfAnotherRequest => refusal.request_digest = Digest::of("another request"),
+            Quirk::RefusalOfAnotherKeyPair => refusal.key_thumbprint = another_thumbprint()?,
+            Quirk::RefusalForAnotherId => refusal.license_server_id = another_id(),
+            Quirk::RefusalOfAnotherMainServer => refusal.main_server_id = new_main_server_id()?,
             Quirk::ProblemOfAnotherCode => {
                 refusal.code = RefusalCode::TemporarilyUnavailable;
                 problem.status = refusal.code.http_status();
-                Some(signed(&refusal, key))
             }
             Quirk::RefusalVariant => {
                 refusal.code = RefusalCode::InvalidRequest;
                 refusal.reason = Some(InvalidRequestReason::MalformedClaims);
                 problem = Problem::carrying(refusal.code, TEXT.to_owned(), CURE.to_owned(), String::new());
-                Some(self.variant_of(&signed(&refusal, key), fired.parameters.variant)?)
             }
-            Quirk::RefusalByAnotherKey => Some(signed(&refusal, &MainServerKey::generate()?)),
+            Quirk::RefusalByAnotherKey => other_key = Some(MainServerKey::generate()?),
             Quirk::UnknownRefusalCode => {
                 problem.code = UNKNOWN_CODE.to_owned();
                 problem.kind = problem.kind.replace(CODE.as_str(), UNKNOWN_CODE);
                 problem.title = UNKNOWN_CODE.replace('-', " ");
-                let unknown = |members| jws::with_member(members, "code", |_| format!("\"{UNKNOWN_CODE}\""));
-                Some(jws::resigned(&signed(&refusal, key), key, unknown))
             }
             _ => return Ok(None),
-        };
+        }
+        let key = &self.identity.key;
+        let signed = Signed::sign(&refusal, other_key.as_ref().unwrap_or(key)).as_str().to_owned();
+        problem.refusal = Some(match fired.quirk {
+            Quirk::RefusalVariant => self.variant_of(&signed, fired.parameters.variant)?,
+            Quirk::UnknownRefusalCode => {
+                jws::resigned(&signed, key, |members| members.with("code", format!("\"{UNKNOWN_CODE}\"")))
+            }
+            _ => signed,
+        });
         Ok(Some(Answer::Forged(Box::new(problem))))
     }
 }

@@ -25,13 +25,6 @@ impl MainServer {
     }
 }
 
-/// An allocation with the defect.
-pub(super) fn of_allocation(allocation: &[u8], variant: Option<Variant>) -> Result<Vec<u8>, ForgeError> {
-    let right = variant.zip(Object::parse(allocation));
-    let bytes = right.and_then(|(variant, allocation)| variant.defect().apply(&Right::Document(allocation)));
-    bytes.ok_or(ForgeError::NotOffered)
-}
-
 impl Key for MainServerKey {
     fn public_jwk(&self) -> Object {
         let jwk = serde_json::to_vec(solme_sync_protocol::SignEs384::public_jwk(self)).unwrap_or_default();

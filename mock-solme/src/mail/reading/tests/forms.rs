@@ -160,32 +160,27 @@ fn an_id_is_not_cut_out_of_a_longer_word() {
 }
 
 #[test]
-fn what_is_called_a_license_server_id_is_one_even_if_it_is_not_known() {
-    for (said, unknown) in [
-        ("License server id: NEW-1", &["NEW-1"][..]),
-        ("license server ID NEW-1", &["NEW-1"]),
-        ("license-server-id=new", &["new"]),
-        ("license_server_id = \"new\"", &["new"]),
-        ("Our id is NEW-1.", &["NEW-1"]),
-        ("ids: NEW-1, NEW-2 and NEW-3", &["NEW-1", "NEW-2", "NEW-3"]),
-        ("License server id:\r\n\r\n    NEW-1", &["NEW-1"]),
-        ("LicenseServerId: **NEW-1**", &["NEW-1"]),
-        ("id DEMO-4711 and NEW-1", &["NEW-1"]),
-        ("NEW-1 is gone.\r\nLicense server id: NEW-1", &["NEW-1"]),
-        ("the license server id was lost", &[]),
-        ("we have no id. NEW-1", &[]),
-        ("message-id: NEW-1", &[]),
-        ("request NEW-1", &[]),
+fn a_mail_seems_to_name_an_id_if_a_word_looks_like_one_or_is_called_one() {
+    for (said, seeming) in [
+        ("please clear NEW-1", 1),
+        ("License server id: new", 1),
+        ("License-server-id=new", 2),
+        ("LicenseServerId: **new**", 1),
+        ("License server id:\r\n\r\n    new", 1),
+        ("new is gone.\r\nLicense server id: new", 1),
+        ("ids: NEW-1, NEW-2 and NEW_3", 3),
+        ("the id was lost", 0),
+        ("Hello, please clear our key pair.", 0),
+        ("", 0),
     ] {
-        assert_eq!(known_and_unknown(text(said)).1, unknown, "{said}");
+        assert_eq!(read(text(said)).seeming_ids(), seeming, "{said}");
     }
 }
 
 #[test]
 fn a_mail_without_an_id_has_none() {
-    assert_eq!(known_and_unknown(text("Hello, please clear our key pair.")), (vec![], vec![]));
     for nothing in ["", "\r\n", "\0", ":", "Subject:", "no header at all"] {
-        assert_eq!(known_and_unknown(nothing), (vec![], vec![]), "{nothing:?}");
+        assert_eq!((known(nothing), read(nothing).seeming_ids()), (vec![], 0), "{nothing:?}");
     }
 }
 
@@ -230,8 +225,8 @@ proptest! {
         let words: Vec<&str> =
             before.iter().map(String::as_str).chain([id.as_str()]).chain(after.iter().map(String::as_str)).collect();
         for mail in mails("Key pair", &words.join(&line_end), ENCODINGS[encoding]) {
-            let ids = read(&mail).license_server_ids(|candidate| candidate.as_str() == id);
-            prop_assert_eq!(ids.known, [super::id(&id)], "{}", String::from_utf8_lossy(&mail));
+            let found = read(&mail).candidates().any(|candidate| candidate.as_str() == id);
+            prop_assert!(found, "{}", String::from_utf8_lossy(&mail));
         }
     }
 }

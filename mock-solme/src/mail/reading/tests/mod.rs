@@ -9,10 +9,6 @@ use lettre::message::{Body, MultiPart, SinglePart};
 
 use super::*;
 
-fn id(text: &str) -> LicenseServerId {
-    text.parse().unwrap()
-}
-
 fn read(raw: impl AsRef<[u8]>) -> ReadMail {
     ReadMail::read(&ReceivedMail {
         envelope_from: Some("anna@customer.example".to_owned()),
@@ -23,14 +19,9 @@ fn read(raw: impl AsRef<[u8]>) -> ReadMail {
 
 /// The known license server ids of `raw`, where DEMO-4711, DEMO-4712 and plain are known.
 fn known(raw: impl AsRef<[u8]>) -> Vec<String> {
-    known_and_unknown(raw).0
-}
-
-fn known_and_unknown(raw: impl AsRef<[u8]>) -> (Vec<String>, Vec<String>) {
-    let ids = read(raw)
-        .license_server_ids(|id| ["DEMO-4711", "DEMO-4712", "plain"].iter().any(|known| id.as_str() == *known));
-    let texts = |ids: Vec<LicenseServerId>| ids.into_iter().map(String::from).collect();
-    (texts(ids.known), texts(ids.unknown))
+    let read = read(raw);
+    let known = |id: &&LicenseServerId| ["DEMO-4711", "DEMO-4712", "plain"].contains(&id.as_str());
+    read.candidates().filter(known).map(ToString::to_string).collect()
 }
 
 fn text(text: &str) -> String {

@@ -97,7 +97,7 @@ async fn a_mail_that_the_sink_cannot_store_gets_451_and_the_next_try_is_stored_o
     let desk = open(move |mail| {
         let fails = failures.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok();
         let stored = (!fails).then(|| keep(mail));
-        async move { stored.ok_or(Temporary("the disk is full".to_owned()))?.await }
+        async move { stored.ok_or("the disk is full".to_owned())?.await }
     });
     let mut client = desk.connect().await;
     client.begin_text().await;

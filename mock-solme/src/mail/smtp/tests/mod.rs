@@ -12,7 +12,6 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::connections::{Pool, Port};
-use crate::mail::LICENSING;
 
 /// What the sink has taken.
 type Taken = Arc<Mutex<Vec<ReceivedMail>>>;
@@ -54,15 +53,15 @@ impl Desk {
 fn open<D, F>(sink: D) -> Open
 where
     D: Fn(ReceivedMail) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<(), Temporary>> + Send + 'static,
+    F: Future<Output = Result<(), String>> + Send + 'static,
 {
     let pool = Pool::new();
     let listener = Listener::new(TcpListener::bind("127.0.0.1:0").unwrap(), Port::Smtp, &pool).unwrap();
     let address = listener.local_addr();
-    Open { smtp: Smtp::start(listener, LICENSING, sink), address, pool }
+    Open { smtp: Smtp::start(listener, sink), address, pool }
 }
 
-fn keep(taken: &Taken) -> impl Fn(ReceivedMail) -> std::future::Ready<Result<(), Temporary>> + Send + Sync + 'static {
+fn keep(taken: &Taken) -> impl Fn(ReceivedMail) -> std::future::Ready<Result<(), String>> + Send + Sync + 'static {
     let taken = Arc::clone(taken);
     move |mail| {
         taken.lock().unwrap().push(mail);

@@ -12,13 +12,13 @@ use super::*;
 fn pipe<D, F>(sink: D) -> (Client<DuplexStream>, tokio::task::JoinHandle<End>)
 where
     D: Fn(ReceivedMail) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<(), Temporary>> + Send + 'static,
+    F: Future<Output = Result<(), String>> + Send + 'static,
 {
     let (ours, theirs) = tokio::io::duplex(1024);
     let (tell, told) = watch::channel(false);
-    let shared = Shared { recipient: LICENSING, sink, shut_down: told };
+    let sink = Arc::new(move |mail| -> Pin<Box<dyn Future<Output = _> + Send>> { Box::pin(sink(mail)) });
     let task = tokio::spawn(async move {
-        let end = Connection::new(ours, IpAddr::V4(Ipv4Addr::LOCALHOST), Arc::new(shared)).run().await;
+        let end = Connection::new(ours, IpAddr::V4(Ipv4Addr::LOCALHOST), sink, told).run().await;
         drop(tell);
         end
     });
