@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use solme_sync_protocol::{base64url, limits};
 
 use super::license_server::{Changes, Server};
-use super::stage::{ID, Stage, broken, id, operated, process_at};
+use super::stage::{ID, Stage, broken, id, operated, process_at, second_main_server};
 use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
@@ -73,8 +73,7 @@ async fn survives(stage: &Stage, change: impl FnOnce(String) -> String) -> Outco
 /// The file changed as `change` says cannot be used.
 async fn breaks(stage: &Stage, change: impl FnOnce(&mut Value)) -> Outcome {
     let (server, response) = awaiting(stage).await?;
-    let mut file = serde_json::from_str(&read(&response)?)
-        .map_err(|error| Finding::deviates("a response file", error.to_string()))?;
+    let mut file = json_in(&response)?;
     change(&mut file);
     let bad = stage.write("bad.response", file.to_string())?;
     not_usable(&server, &bad, &response).await
@@ -82,6 +81,10 @@ async fn breaks(stage: &Stage, change: impl FnOnce(&mut Value)) -> Outcome {
 
 fn read(file: &std::path::Path) -> Result<String, Finding> {
     fs::read_to_string(file).map_err(broken)
+}
+
+fn json_in(file: &std::path::Path) -> Result<Value, Finding> {
+    serde_json::from_str(&read(file)?).map_err(|error| Finding::deviates("a file that is JSON", error.to_string()))
 }
 
 async fn export_process_import_synchronizes(stage: &Stage) -> Outcome {
@@ -95,8 +98,7 @@ async fn export_process_import_synchronizes(stage: &Stage) -> Outcome {
 
 async fn the_request_file_has_its_members(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
-    let text = read(&server.export("a").await?)?;
-    let file: Value = serde_json::from_str(&text).map_err(|error| Finding::deviates("JSON", error.to_string()))?;
+    let file = json_in(&server.export("a").await?)?;
     Finding::unless_equal(&(json!("request"), json!(1)), &(file["solme_sync_file"].clone(), file["version"].clone()))?;
     let strings = |member: &str| file[member].as_array().is_some_and(|array| array.iter().all(Value::is_string));
     let payload = file.get("payload").is_some();
@@ -118,8 +120,8 @@ async fn another_version_is_refused(stage: &Stage) -> Outcome {
 
 async fn no_line_needs_wrapping(stage: &Stage) -> Outcome {
     let server = stage.server("a").await?;
-    let text = read(&server.export("a").await?)?;
-    let file: Value = serde_json::from_str(&text).map_err(|error| Finding::deviates("JSON", error.to_string()))?;
+    let exported = server.export("a").await?;
+    let (text, file) = (read(&exported)?, json_in(&exported)?);
     let pieces = file["message"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let long = pieces.clone().find(|piece| piece.len() > 64);
     let lines = pieces.filter(|piece| text.lines().filter(|line| line.contains(piece)).count() == 0).count();
@@ -171,9 +173,7 @@ async fn the_other_signature_of_a_receipt_is_the_same_receipt(stage: &Stage) -> 
     let message = stage.message(&response)?;
     let (input, signature) = message.rsplit_once('.').unwrap_or_default();
     let other = format!("{input}.{}", negated(signature)?);
-    let text = read(&response)?;
-    let mut file: Value =
-        serde_json::from_str(&text).map_err(|error| Finding::deviates("a response file", error.to_string()))?;
+    let mut file = json_in(&response)?;
     file["message"] = json!([other]);
     let same = stage.write("same.response", file.to_string())?;
     server.import(&same).await?.expect_synchronized()?;
@@ -272,9 +272,7 @@ async fn a_response_for_another_id_is_not_usable(stage: &Stage) -> Outcome {
 }
 
 async fn a_response_of_another_main_server_is_not_usable(stage: &Stage) -> Outcome {
-    let main = MockSolme::builder().empty().try_start();
-    let main = main.map_err(|error| Finding::deviates("a second main server", error.to_string()))?;
-    main.add_id(&id(ID), &[]).map_err(operated)?;
+    let main = second_main_server(MockSolme::builder())?;
     let (server, response) = awaiting(stage).await?;
     let request = stage.path("elsewhere.request");
     fs::copy(stage.path("a.request"), &request).map_err(broken)?;
@@ -349,8 +347,7 @@ async fn a_payload_beside_a_refusal_is_not_usable(stage: &Stage) -> Outcome {
     let thief = stage.server("b").await?;
     let refusal = stage.process(&thief.export("b").await?)?;
     let before = thief.status().await?;
-    let mut file: Value = serde_json::from_str(&read(&refusal)?)
-        .map_err(|error| Finding::deviates("a response file", error.to_string()))?;
+    let mut file = json_in(&refusal)?;
     file["payload"] = json!(["AAAA"]);
     thief.import(&stage.write("bad.response", file.to_string())?).await?.is_failed("file-not-usable")?;
     Finding::unless_equal(&before, &thief.status().await?)?;

@@ -6,7 +6,7 @@ use mock_solme::MockSolme;
 use solme_sync_protocol::RefusalCode;
 
 use super::license_server::Server;
-use super::stage::{ID, Stage, broken, id, operated};
+use super::stage::{ID, Stage, broken, id, operated, second_main_server};
 use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
@@ -48,9 +48,7 @@ async fn unknown_license_server_id_is_heard(stage: &Stage) -> Outcome {
 }
 
 async fn rate_limited_is_heard(stage: &Stage) -> Outcome {
-    let main = MockSolme::builder().empty().rate_limit(1).try_start();
-    let main = main.map_err(|error| Finding::deviates("a second main server", error.to_string()))?;
-    main.add_id(&id(ID), &[]).map_err(operated)?;
+    let main = second_main_server(MockSolme::builder().rate_limit(1))?;
     let server = stage.bare_server("a");
     server.init(ID, main.trust_file()).await?.is_done()?;
     // One from the bucket of everyone, and one from that of the key pair in use.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use mock_solme::{Carrier, JournalEntry, MockSolme, NewLicense, OperatorError};
+use mock_solme::{Builder, Carrier, JournalEntry, MockSolme, NewLicense, OperatorError};
 use serde_json::Value;
 use solme_sync_protocol::{
     InvalidRequestReason, LicenseNumber, LicenseServerId, PublicJwk, Refusal, RefusalCode, Request, RustCrypto,
@@ -226,6 +226,14 @@ impl Stage {
         });
         self.log.entries().into_iter().chain(exchanges).collect()
     }
+}
+
+/// A main server that knows the id as well, beside that of the stage.
+pub(super) fn second_main_server(builder: Builder) -> Result<MockSolme, Finding> {
+    let main = builder.empty().try_start();
+    let main = main.map_err(|error| Finding::deviates("a second main server", error.to_string()))?;
+    main.add_id(&id(ID), &[]).map_err(operated)?;
+    Ok(main)
 }
 
 /// Has a main server process a request file; gives the response file beside it.

@@ -2,7 +2,7 @@
 
 use mock_solme::MockSolme;
 
-use super::stage::{ID, Stage, id, operated};
+use super::stage::{ID, Stage, second_main_server};
 use crate::conformance::{Case, Finding, Outcome, cases};
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
@@ -61,9 +61,7 @@ async fn two_members_of_one_name_are_refused(stage: &Stage) -> Outcome {
 }
 
 async fn the_trust_file_of_another_main_server_is_refused(stage: &Stage) -> Outcome {
-    let main = MockSolme::builder().empty().try_start();
-    let main = main.map_err(|error| Finding::deviates("a second main server", error.to_string()))?;
-    main.add_id(&id(ID), &[]).map_err(operated)?;
+    let main = second_main_server(MockSolme::builder())?;
     let server = stage.synchronized_server("a").await?;
     let before = server.status().await?;
     server.init(ID, main.trust_file()).await?.is_failed("local-state")?;

@@ -6,7 +6,7 @@ use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use solme_sync_protocol::{Allocation, Digest, PublicJwk, Receipt, SealingKey, SyncId, sealing_info};
 
-use super::answer::{Answer, Reply, legible};
+use super::answer::{Answer, Reply, legible, same_bytes};
 use super::closed_lists;
 use super::draft::{Draft, Object, Request, string};
 use super::keys::{PlayedKey, Random};
@@ -48,6 +48,13 @@ impl Stage {
         let site = self.site_at(Arc::new(MainServer::start(&self.subject, &self.wire).await?));
         site.set_up().await?;
         Ok(site)
+    }
+
+    /// A License Server that has synchronized once, and how.
+    pub(super) async fn synchronized(&self) -> Result<(LicenseServer, Synchronized), Finding> {
+        let mut server = self.site().await?.license_server();
+        let first = server.synchronize().await?;
+        Ok((server, first))
     }
 
     /// The main server of another vendor, as far as this one is concerned.
@@ -368,6 +375,12 @@ impl LicenseServer {
         let (text, receipt) = self.send(&request).await?.accepted()?;
         self.last_receipt = Some(text.clone());
         Ok(Synchronized { request, text, receipt })
+    }
+
+    /// Sends a request that was accepted again, and gets the same receipt.
+    pub(super) async fn gets_again(&self, synchronized: &Synchronized) -> Outcome {
+        let (again, _) = self.send(&synchronized.request).await?.accepted()?;
+        same_bytes("the same receipt", synchronized.text.as_bytes(), again.as_bytes())
     }
 
     /// Fetches the payload of a receipt.

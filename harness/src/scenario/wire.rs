@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use solme_sync_fixtures::Object;
 use solme_sync_protocol::{Digest, KeyThumbprint, PublicJwk, Receipt, Refusal, Request, RustCrypto, Signed, base64url};
 
 /// Where customers ask for a clear (P 16.1).
@@ -183,8 +184,8 @@ impl Message {
     /// A compact JWS. Whether it is verified is told beside it: it is shown, and decides nothing.
     fn read(jws: &str, trusted: &[PublicJwk]) -> Option<Self> {
         let mut parts = jws.split('.').map(|part| base64url::decode(part).ok());
-        let mut members = || serde_json::from_slice(&parts.next()??).ok();
-        let (header, payload): (Members, Members) = (members()?, members()?);
+        let mut members = || Members::parse(&parts.next()??);
+        let (header, payload) = (members()?, members()?);
         let signed = jws.rsplit_once('.').map_or(jws, |(signed, _)| signed);
         Some(Self {
             signature: Signature::of(jws, &header, trusted),
@@ -238,6 +239,13 @@ fn beginning(text: &str) -> String {
 }
 
 impl Members {
+    /// The members of a JSON object; none if it is something else.
+    fn parse(json: &[u8]) -> Option<Self> {
+        let object = Object::parse(json)?;
+        let member = |name: String| serde_json::from_str(object.get(&name)).ok().map(|value| (name, value));
+        object.names().into_iter().map(member).collect::<Option<_>>().map(Self)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
@@ -246,28 +254,6 @@ impl Members {
 impl Serialize for Members {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
-}
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> serde::de::Visitor<'de> for InOrder {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
     }
 }
 

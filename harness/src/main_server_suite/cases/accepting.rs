@@ -86,8 +86,7 @@ async fn the_key_pair_in_use_is_served_with_its_newest_receipt(stage: &Stage) ->
 }
 
 async fn a_receipt_that_nobody_gave_is_not_ours(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let newest = server.synchronize().await?;
+    let (mut server, newest) = stage.synchronized().await?;
     for (variant, claimed) in [
         ("no JWS", "receipt".to_owned()),
         ("an empty text", String::new()),
@@ -112,8 +111,7 @@ async fn signed_refusal(server: &LicenseServer) -> Result<String, Finding> {
 }
 
 async fn a_receipt_of_another_main_server_is_not_ours(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (mut server, _) = stage.synchronized().await?;
     let elsewhere = stage.site_of_another_main_server().await?;
     server.last_receipt = Some(server.at(&elsewhere).synchronize().await?.text);
     server.ask().await?.invalid(InvalidRequestReason::LastReceiptNotOurs)
@@ -150,8 +148,7 @@ async fn a_receipt_with_a_changed_signature_is_not_ours(stage: &Stage) -> Outcom
 }
 
 async fn a_copied_local_server_has_diverged(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (mut server, _) = stage.synchronized().await?;
     let copy = server.clone();
     server.synchronize().await?;
     copy.ask().await?.refused(RefusalCode::StateDiverged)?;
@@ -160,8 +157,7 @@ async fn a_copied_local_server_has_diverged(stage: &Stage) -> Outcome {
 }
 
 async fn a_local_server_without_its_receipt_has_diverged(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (mut server, _) = stage.synchronized().await?;
     server.last_receipt = None;
     server.ask().await?.refused(RefusalCode::StateDiverged).map(drop)
 }
@@ -190,8 +186,7 @@ async fn a_restored_main_server_serves_whom_it_has_not_forgotten(stage: &Stage) 
     server.site.snapshot().await?;
     server.site.another().await?.license_server().synchronize().await?;
     server.site.restore().await?;
-    let (again, _) = server.send(&newest.request).await?.accepted()?;
-    same_bytes("the same receipt", newest.text.as_bytes(), again.as_bytes())?;
+    server.gets_again(&newest).await?;
     Finding::unless_equal(&2, &server.synchronize().await?.receipt.sequence)
 }
 
@@ -233,8 +228,7 @@ async fn what_was_answered_survives_a_power_failure(stage: &Stage) -> Outcome {
     let newest = server.synchronize().await?;
     let payload = server.payload(&newest).await?;
     let mut server = server.over_a_power_failure().await?;
-    let (again, _) = server.send(&newest.request).await?.accepted()?;
-    same_bytes("the same receipt", newest.text.as_bytes(), again.as_bytes())?;
+    server.gets_again(&newest).await?;
     same_bytes("the same payload", &payload, &server.payload(&newest).await?)?;
     Finding::unless_equal(&2, &server.synchronize().await?.receipt.sequence)
 }

@@ -24,8 +24,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
 }
 
 async fn a_synchronization_tells_which_licenses_are_allocated(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let synchronized = server.synchronize().await?;
+    let (server, synchronized) = stage.synchronized().await?;
     let allocation = server.allocation(&synchronized).await?;
     Finding::unless_equal(&vec![FIRST_LICENSE], &numbers(&allocation))?;
     let license = &allocation.licenses[0];
@@ -39,8 +38,7 @@ async fn a_synchronization_tells_which_licenses_are_allocated(stage: &Stage) -> 
 }
 
 async fn the_allocation_is_a_full_snapshot(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (mut server, _) = stage.synchronized().await?;
     server.site.allocate(SECOND_LICENSE).await?;
     let synchronized = server.synchronize().await?;
     Finding::unless_equal(&vec![FIRST_LICENSE, SECOND_LICENSE], &numbers(&server.allocation(&synchronized).await?))
@@ -71,8 +69,7 @@ async fn every_change_raises_the_revision(stage: &Stage) -> Outcome {
 }
 
 async fn the_allocation_is_well_formed(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let synchronized = server.synchronize().await?;
+    let (mut server, synchronized) = stage.synchronized().await?;
     let allocation = server.allocation(&synchronized).await?;
     Finding::unless_equal(&synchronized.receipt.allocation_revision, &allocation.revision)?;
     server.site.remove_license(FIRST_LICENSE).await?;
@@ -81,8 +78,7 @@ async fn the_allocation_is_well_formed(stage: &Stage) -> Outcome {
 }
 
 async fn the_payload_opens_with_the_one_time_key_alone(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let first = server.synchronize().await?;
+    let (mut server, first) = stage.synchronized().await?;
     server.allocation(&first).await?;
     let second = server.synchronize().await?;
     let payload = server.payload(&second).await?;
@@ -93,8 +89,7 @@ async fn the_payload_opens_with_the_one_time_key_alone(stage: &Stage) -> Outcome
 }
 
 async fn the_payload_is_enc_ciphertext_and_tag(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let synchronized = server.synchronize().await?;
+    let (server, synchronized) = stage.synchronized().await?;
     let payload = server.payload(&synchronized).await?;
     Finding::unless_equal(&synchronized.receipt.payload_size, &(payload.len() as u64))?;
     let clear = server.open(&synchronized.request.sealing, &synchronized, &payload)?;
@@ -102,8 +97,7 @@ async fn the_payload_is_enc_ciphertext_and_tag(stage: &Stage) -> Outcome {
 }
 
 async fn info_names_main_server_id_license_server_id_request_digest_and_sync_id(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let synchronized = server.synchronize().await?;
+    let (server, synchronized) = stage.synchronized().await?;
     let payload = server.payload(&synchronized).await?;
     if synchronized.request.sealing.open(b"", &payload).is_ok() {
         return Err(Finding::deviates("a payload sealed under the info of 7.4", "one sealed under an empty info"));
@@ -134,8 +128,7 @@ async fn each_receipt_has_a_salt_of_its_own(stage: &Stage) -> Outcome {
 }
 
 async fn the_digests_of_payload_and_allocation_are_right(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let synchronized = server.synchronize().await?;
+    let (server, synchronized) = stage.synchronized().await?;
     let payload = server.payload(&synchronized).await?;
     Finding::unless_equal(&Digest::of(&payload), &synchronized.receipt.payload_digest)?;
     let clear = server.open(&synchronized.request.sealing, &synchronized, &payload)?;

@@ -25,8 +25,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
 
 async fn the_trust_file_names_addresses_ca_and_keys_that_hold(stage: &Stage) -> Outcome {
     // it was read strictly when the main server started, and nothing else is trusted here
-    let mut server = stage.site().await?.license_server();
-    let synchronized = server.synchronize().await?;
+    let (server, synchronized) = stage.synchronized().await?;
     server.allocation(&synchronized).await?;
     let trusted = &server.site.main_server.trust.main_server_id;
     Finding::unless_equal(trusted, &synchronized.receipt.main_server_id)
@@ -42,8 +41,7 @@ async fn the_key_pair_in_use_can_be_cleared(stage: &Stage) -> Outcome {
 }
 
 async fn a_clear_that_names_the_key_pair_in_use_clears_it(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (server, _) = stage.synchronized().await?;
     Finding::unless_equal(&"done".to_owned(), &server.site.clear_that_of(&server).await?)?;
     server.ask().await?.refused(RefusalCode::KeyPairCleared).map(drop)
 }
@@ -62,8 +60,7 @@ async fn a_clear_that_names_another_key_pair_is_already_done(stage: &Stage) -> O
 }
 
 async fn a_clear_of_a_free_id_is_already_done(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (server, _) = stage.synchronized().await?;
     server.site.clear().await?;
     Finding::unless_equal(&"already-done".to_owned(), &server.site.clear_that_of(&server).await?)?;
     let generation = server.with_new_key_pair().synchronize().await?.receipt.key_generation;
@@ -124,8 +121,7 @@ async fn a_cleared_key_pair_is_dead_after_a_power_failure_too(stage: &Stage) -> 
 }
 
 async fn a_cleared_key_pair_may_live_under_another_id(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (server, _) = stage.synchronized().await?;
     server.site.clear().await?;
     server.at(&server.site.another().await?).synchronize().await.map(drop)
 }

@@ -33,8 +33,7 @@ pub(super) fn cases() -> Vec<Case<Stage>> {
 }
 
 async fn _443_takes_the_request_and_8080_gives_the_payload(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let synchronized = server.synchronize().await?;
+    let (server, synchronized) = stage.synchronized().await?;
     server.payload(&synchronized).await.map(drop)
 }
 
@@ -154,8 +153,7 @@ async fn the_payload_of_the_newest_receipt_of_each_id_is_kept(stage: &Stage) -> 
 }
 
 async fn the_payload_of_the_newest_receipt_is_kept_over_a_clear(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let newest = server.synchronize().await?;
+    let (server, newest) = stage.synchronized().await?;
     let payload = server.payload(&newest).await?;
     server.site.clear().await?;
     // the receipt may have arrived, and the clear come before its payload was fetched
@@ -163,8 +161,7 @@ async fn the_payload_of_the_newest_receipt_is_kept_over_a_clear(stage: &Stage) -
 }
 
 async fn the_name_of_an_older_payload_gives_no_other_bytes(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let older = server.synchronize().await?;
+    let (mut server, older) = stage.synchronized().await?;
     let payload = server.payload(&older).await?;
     server.synchronize().await?;
     let reply = server.site.get_payload(older.receipt.payload_name.as_str()).await?;

@@ -55,8 +55,7 @@ async fn a_request_that_came_by_file_is_answered_directly_with_the_same_receipt(
 }
 
 async fn a_request_that_came_directly_is_answered_by_file_with_the_same_receipt(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let direct = server.synchronize().await?;
+    let (mut server, direct) = stage.synchronized().await?;
     let direct_payload = server.payload(&direct).await?;
     let (receipt, payload) = by_file(&mut server, &file_of(&direct.request)).await?;
     same_bytes("the receipt of 443", direct.text.as_bytes(), receipt.as_bytes())?;
@@ -64,8 +63,7 @@ async fn a_request_that_came_directly_is_answered_by_file_with_the_same_receipt(
 }
 
 async fn the_carriers_take_turns(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (mut server, _) = stage.synchronized().await?;
     let request = server.request();
     by_file(&mut server, &file_of(&request)).await?;
     Finding::unless_equal(&3, &server.synchronize().await?.receipt.sequence)

@@ -67,8 +67,7 @@ async fn the_id_comes_before_version_and_content(stage: &Stage) -> Outcome {
 }
 
 async fn a_disabled_license_server_id_is_refused_until_it_is_enabled(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (mut server, _) = stage.synchronized().await?;
     server.site.disable().await?;
     server.ask().await?.refused(RefusalCode::LicenseServerIdDisabled)?;
     server.site.enable().await?;
@@ -76,23 +75,20 @@ async fn a_disabled_license_server_id_is_refused_until_it_is_enabled(stage: &Sta
 }
 
 async fn disabled_comes_before_cleared(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (server, _) = stage.synchronized().await?;
     server.site.clear().await?;
     server.site.disable().await?;
     server.ask().await?.refused(RefusalCode::LicenseServerIdDisabled).map(drop)
 }
 
 async fn disabled_comes_before_answered_before(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let first = server.synchronize().await?;
+    let (server, first) = stage.synchronized().await?;
     server.site.disable().await?;
     server.send(&first.request).await?.refused(RefusalCode::LicenseServerIdDisabled).map(drop)
 }
 
 async fn disabled_comes_before_the_key_pair_in_use(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (server, _) = stage.synchronized().await?;
     server.site.disable().await?;
     let stranger = server.with_new_key_pair();
     stranger.send(&version_2(&stranger)).await?.refused(RefusalCode::LicenseServerIdDisabled).map(drop)
@@ -100,8 +96,7 @@ async fn disabled_comes_before_the_key_pair_in_use(stage: &Stage) -> Outcome {
 
 /// A License Server whose key pair was cleared.
 async fn cleared_server(stage: &Stage) -> Result<LicenseServer, Finding> {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (server, _) = stage.synchronized().await?;
     server.site.clear().await?;
     Ok(server)
 }
@@ -111,8 +106,7 @@ async fn a_cleared_key_pair_is_refused(stage: &Stage) -> Outcome {
 }
 
 async fn cleared_comes_before_answered_before(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let newest = server.synchronize().await?;
+    let (server, newest) = stage.synchronized().await?;
     server.site.clear().await?;
     server.send(&newest.request).await?.refused(RefusalCode::KeyPairCleared).map(drop)
 }
@@ -129,21 +123,18 @@ async fn cleared_comes_before_the_key_pair_in_use(stage: &Stage) -> Outcome {
 }
 
 async fn the_newest_request_gets_receipt_and_payload_again_byte_for_byte(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (mut server, _) = stage.synchronized().await?;
     let newest = server.synchronize().await?;
     let payload = server.payload(&newest).await?;
     for _ in 0..3 {
-        let (again, _) = server.send(&newest.request).await?.accepted()?;
-        same_bytes("the same receipt", newest.text.as_bytes(), again.as_bytes())?;
+        server.gets_again(&newest).await?;
         same_bytes("the same payload", &payload, &server.payload(&newest).await?)?;
     }
     Finding::unless_equal(&3, &server.synchronize().await?.receipt.sequence)
 }
 
 async fn it_gets_them_after_others_and_after_a_change_too(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let newest = server.synchronize().await?;
+    let (server, newest) = stage.synchronized().await?;
     let payload = server.payload(&newest).await?;
     for _ in 0..5 {
         server.with_new_key_pair().ask().await?.refused(RefusalCode::KeyPairInUse)?;
@@ -151,17 +142,14 @@ async fn it_gets_them_after_others_and_after_a_change_too(stage: &Stage) -> Outc
     let mut neighbour = server.site.another().await?.license_server();
     neighbour.synchronize().await?;
     server.site.allocate(SECOND_LICENSE).await?;
-    let (again, _) = server.send(&newest.request).await?.accepted()?;
-    same_bytes("the same receipt", newest.text.as_bytes(), again.as_bytes())?;
+    server.gets_again(&newest).await?;
     same_bytes("the same payload", &payload, &server.payload(&newest).await?)
 }
 
 async fn a_first_request_is_answered_again_although_it_claims_no_receipt(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let first = server.synchronize().await?;
+    let (server, first) = stage.synchronized().await?;
     Finding::unless_equal(&String::new(), &first.request.member("last_receipt"))?;
-    let (again, _) = server.send(&first.request).await?.accepted()?;
-    same_bytes("the same receipt", first.text.as_bytes(), again.as_bytes())
+    server.gets_again(&first).await
 }
 
 async fn an_older_request_was_answered_already(stage: &Stage) -> Outcome {
@@ -175,8 +163,7 @@ async fn an_older_request_was_answered_already(stage: &Stage) -> Outcome {
 }
 
 async fn answered_before_comes_before_the_claimed_receipt(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    server.synchronize().await?;
+    let (mut server, _) = stage.synchronized().await?;
     let copy = server.clone();
     let outstanding = server.synchronize().await?.request;
     server.synchronize().await?;

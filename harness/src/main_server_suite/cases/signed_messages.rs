@@ -140,15 +140,13 @@ async fn what_is_signed_is_the_text_as_received(stage: &Stage) -> Outcome {
 }
 
 async fn a_request_with_the_other_signature_is_the_same_request(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let first = server.synchronize().await?;
+    let (server, first) = stage.synchronized().await?;
     let (again, _) = server.site.send(with_other_signature(&first.request.jws)).await?.accepted()?;
     same_bytes("the same receipt again", first.text.as_bytes(), again.as_bytes())
 }
 
 async fn a_last_receipt_with_the_other_signature_is_the_same_receipt(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let first = server.synchronize().await?;
+    let (mut server, first) = stage.synchronized().await?;
     server.last_receipt = Some(with_other_signature(&first.text));
     server.synchronize().await.map(drop)
 }
@@ -164,8 +162,7 @@ async fn version_is_read_before_all_other_members(stage: &Stage) -> Outcome {
 }
 
 async fn the_request_digest_is_over_the_signing_input(stage: &Stage) -> Outcome {
-    let mut server = stage.site().await?.license_server();
-    let synchronized = server.synchronize().await?;
+    let (_, synchronized) = stage.synchronized().await?;
     let wanted = Digest::of(synchronized.request.signing_input());
     Finding::unless_equal(&wanted, &synchronized.receipt.request_digest)
 }
