@@ -5,12 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# A Debian package that a check needs and that the machine may lack.
-needs() {
-    command -v "$1" >/dev/null && return
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$2"
-}
+. .ci/needs.sh
 needs npm npm
 needs chromium chromium
 
