@@ -316,13 +316,21 @@ try {
   // More than a page shows
 
   await api("POST", "/ids", { license_server_id: "FULL-1" });
-  for (let number = 0; number < 60; number += 1) await api("POST", "/ids/FULL-1/licenses", {});
+  for (let number = 0; number < 25; number += 1) await api("PATCH", "/ids/FULL-1", { name: `Number ${number}` });
+  // As much as an allocation can have: 1,000 licenses and 8 MB. To add them one by one takes minutes.
+  const properties = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`p${index}`, `<b>${"x".repeat(240)}\u202e`]));
+  const licenses = Array.from({ length: 1_000 }, (_, index) => ({
+    number: `FULL0-00000-00000-00000-00000-${String(index).padStart(7, "0")}`, display: hostile, domain: null, components: [{ id: "AQDreDAZcXJjzgAE", name: "Base", max_users: 5 }],
+    valid_from: "2026-01-01T00:00:00Z", expires_at: null, properties,
+  }));
+  await page.route("**/ids/FULL-1/licenses", (route) => route.fulfill({ contentType: "application/json", body: JSON.stringify({ license_server_id: "FULL-1", revision: 1_000, licenses }) }));
   await at("ids", "FULL-1");
-  await button("Show all 60").click();
-  await page.waitForFunction(() => document.querySelectorAll("#licenses tbody tr").length === 60);
+  await button("Show all 1000").click();
+  await page.waitForFunction(() => document.querySelectorAll("#licenses tbody tr").length === 1_000);
+  await clean("a full allocation");
   const audit = page.locator("#detail section").last();
   await button("Show older", audit).click();
-  await page.waitForFunction(() => document.querySelectorAll("#detail section:last-of-type tbody tr").length === 40);
+  await page.waitForFunction(() => document.querySelectorAll("#detail section:last-of-type tbody tr").length === 26);
   for (let number = 0; number < 22; number += 1) await write_mail(`it${number}@customer.example`, [`Subject: mail ${number}`], "Please clear FULL-1");
   await part("mails");
   await page.locator("#inbox summary", { hasText: "mail 21" }).waitFor();

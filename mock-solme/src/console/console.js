@@ -84,6 +84,6 @@ live("/live", {
     if (name === "changed") { look_soon(); show_soon(); }
     if (name !== "exchange") return;
     journal.happened(value);
-    if (shown !== journal) show_soon(1_000);
+    if (shown !== journal && (shown?.concerns?.(value) ?? true)) show_soon(1_000);
   },
 });

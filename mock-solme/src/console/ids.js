@@ -57,6 +57,9 @@ const list = (chosen = last_id) => fill($("#found"), async () => {
   ].filter(Boolean);
 });
 
+/** Whether an exchange can change what is shown: an allocation of 8 MB is not fetched for somebody else's. */
+export const concerns = ({ license_server_id: id }) => id === last_id || document.getElementById("found").textContent.includes(id ?? "\n");
+
 const state = (id) => {
   if (id.damage) return badge("bad", "damaged");
   if (id.disabled) return badge("bad", "disabled");

@@ -39,12 +39,14 @@ pub(crate) fn list(
     after: &str,
     limit: u32,
 ) -> Result<Vec<Result<Record, DamagedRecord>>, StoreError> {
-    // A range of the primary key, whose ids are ASCII (P 2.7): as fast among a million as among ten.
-    let end = format!("{begins_with}\u{7f}");
-    let sql =
-        format!("SELECT {COLUMNS} FROM license_server WHERE id > ?1 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT ?4");
+    // One range of the primary key, as fast among a million as among ten. Ids are ASCII (P 2.7), but a damaged one may not be.
+    let (from, end) = (after.max(begins_with), (!begins_with.is_empty()).then(|| format!("{begins_with}\u{7f}")));
+    let end_of_range = if end.is_some() { "id < ?3" } else { "?3 IS NULL" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM license_server WHERE id >= ?1 AND id <> ?2 AND {end_of_range} ORDER BY id LIMIT ?4"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![after, begins_with, end, limit])?;
+    let mut rows = statement.query(params![from, after, end, limit])?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get_ref(0)?.as_str_or_null().ok().flatten().unwrap_or_default();
