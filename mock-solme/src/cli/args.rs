@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime};
 
 use super::quirks::Quirks;
@@ -107,14 +107,15 @@ Example: mock-solme process-request site.request --out site.response"
     Audit(Listing),
     /// Forget everything, or the key pairs and requests of one id
     #[command(
-        after_help = "Name an id, or --all.\n\nExamples:\n  mock-solme reset DEMO-4711\n  mock-solme reset --all"
+        after_help = "Name an id, or --all.\n\nExamples:\n  mock-solme reset DEMO-4711\n  mock-solme reset --all",
+        group(ArgGroup::new("which").required(true))
     )]
     Reset {
         /// Only this id; its allocation stays
-        #[arg(required_unless_present = "all")]
+        #[arg(group = "which")]
         id: Option<LicenseServerId>,
         /// Everything, as at the first start
-        #[arg(long, conflicts_with = "id")]
+        #[arg(long, group = "which")]
         all: bool,
     },
     /// The trust file for setting up License Servers

@@ -1,6 +1,6 @@
 //! `quirks`: misbehave on command.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use reqwest::Method;
 use solme_sync_protocol::{LicenseServerId, UtcTime};
 
@@ -22,14 +22,15 @@ pub(super) enum Quirks {
     Arm(Box<Arm>),
     /// Disarm one fault, or all
     #[command(
-        after_help = "Name a number, or --all.\n\nExamples:\n  mock-solme quirks disarm 1\n  mock-solme quirks disarm --all"
+        after_help = "Name a number, or --all.\n\nExamples:\n  mock-solme quirks disarm 1\n  mock-solme quirks disarm --all",
+        group(ArgGroup::new("which").required(true))
     )]
     Disarm {
         /// Its number, from `arm` or `report`
-        #[arg(required_unless_present = "all")]
+        #[arg(group = "which")]
         number: Option<u64>,
         /// All faults
-        #[arg(long, conflicts_with = "number")]
+        #[arg(long, group = "which")]
         all: bool,
     },
     /// Show what is armed, how often it fired, and how often it will
