@@ -178,7 +178,7 @@ impl<'a> Sources<'a> {
         let mut sources = Self { file: None, environment, shown: Vec::new() };
         let named = named.or_else(|| environment(&in_environment("config")).filter(|v| !v.is_empty()).map(Into::into));
         let usual = || sources.base("XDG_CONFIG_HOME", ".config").map(|base| base.join("license-server/config.toml"));
-        let Some(path) = named.clone().or_else(|| usual().filter(|path| path.exists())) else { return Ok(sources) };
+        let Some(path) = named.or_else(|| usual().filter(|path| path.exists())) else { return Ok(sources) };
         let wrong = |message: String| configuration(format!("the configuration file {}: {message}", path.display()));
         let bytes = read_bounded(&path, LONGEST_FILE).map_err(|error| wrong(format!("cannot read it: {error}")))?;
         if bytes.len() > LONGEST_FILE {

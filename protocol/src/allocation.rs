@@ -233,7 +233,7 @@ impl FromStr for LicenseNumber {
 }
 
 impl From<LicenseNumber> for String {
-    fn from(number: LicenseNumber) -> String {
+    fn from(number: LicenseNumber) -> Self {
         number.0
     }
 }

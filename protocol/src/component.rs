@@ -73,7 +73,7 @@ impl FromStr for ComponentId {
 }
 
 impl From<ComponentId> for String {
-    fn from(id: ComponentId) -> String {
+    fn from(id: ComponentId) -> Self {
         id.0
     }
 }

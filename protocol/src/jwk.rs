@@ -130,7 +130,7 @@ impl TryFrom<String> for KeyThumbprint {
 }
 
 impl From<KeyThumbprint> for String {
-    fn from(thumbprint: KeyThumbprint) -> String {
+    fn from(thumbprint: KeyThumbprint) -> Self {
         thumbprint.to_string()
     }
 }

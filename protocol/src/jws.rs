@@ -45,6 +45,7 @@ pub trait Message: Serialize + DeserializeOwned {
 }
 
 /// The header of a message.
+#[expect(unnameable_types, reason = "sealed: a header is one of the two of P 4.3")]
 pub trait Header: Serialize + DeserializeOwned + Clone + Debug {
     /// The header of a message that `key` signs.
     fn for_key(typ: &'static str, key: &PublicJwk) -> Self;

@@ -121,10 +121,10 @@ impl Model {
 }
 
 impl ReferenceStateMachine for Model {
-    type State = Model;
+    type State = Self;
     type Transition = Step;
 
-    fn init_state() -> BoxedStrategy<Model> {
+    fn init_state() -> BoxedStrategy<Self> {
         let fresh = ModelId {
             bound: None,
             cleared: BTreeSet::new(),
@@ -135,11 +135,11 @@ impl ReferenceStateMachine for Model {
         };
         let server = |n: usize| ModelServer { id: n % IDS.len(), key_pair: n as u32, applied: None, outstanding: None };
         let servers = (0..SERVERS).map(server).collect();
-        Just(Model { ids: vec![fresh; IDS.len()], servers, key_pairs: SERVERS as u32, requests: 0, verdict: None })
+        Just(Self { ids: vec![fresh; IDS.len()], servers, key_pairs: SERVERS as u32, requests: 0, verdict: None })
             .boxed()
     }
 
-    fn transitions(_: &Model) -> BoxedStrategy<Step> {
+    fn transitions(_: &Self) -> BoxedStrategy<Step> {
         let (server, id) = (0..SERVERS, 0..IDS.len());
         prop_oneof![
             8 => server.clone().prop_map(Step::Synchronize),
@@ -155,7 +155,7 @@ impl ReferenceStateMachine for Model {
         .boxed()
     }
 
-    fn apply(mut model: Model, step: &Step) -> Model {
+    fn apply(mut model: Self, step: &Step) -> Self {
         model.verdict = None;
         match *step {
             Step::Synchronize(server) => {

@@ -249,7 +249,7 @@ fn allocation_column(database: &rusqlite::Connection) -> (String, String) {
     panic!("no table holds the allocation");
 }
 
-fn numbers(licenses: &serde_json::Value) -> Vec<String> {
+fn numbers(licenses: &Value) -> Vec<String> {
     let licenses = licenses.as_array().expect("a list of license numbers");
     licenses.iter().map(|number| number.as_str().expect("a license number").to_owned()).collect()
 }

@@ -174,25 +174,23 @@ pub(crate) fn run_without_state(verb: &Verb) -> Option<Result<Report, Error>> {
 /// Carries out one verb.
 pub(crate) fn run(context: &mut Context, verb: Verb, as_json: bool) -> Result<Report, Error> {
     match verb {
-        Verb::AutomaticSynchronization { mode } => {
-            automatic::automatic(context, mode).map(|automatic| automatic.report())
-        }
+        Verb::AutomaticSynchronization { mode } => automatic(context, mode).map(|automatic| automatic.report()),
         Verb::Serve { .. } => {
             context.stop_on_signals()?;
             serve::run(context, as_json)
         }
         Verb::Init { id, trust } => init::run(context, &id, &trust),
-        Verb::Synchronize { .. } => Ok(synchronize::once(context, context.transport())?.report()),
-        Verb::Doctor { .. } => Ok(doctor::diagnosis(context, context.transport()).report()),
+        Verb::Synchronize { .. } => Ok(once(context, context.transport())?.report()),
+        Verb::Doctor { .. } => Ok(diagnosis(context, context.transport()).report()),
         Verb::Completions { .. } | Verb::ManPages { .. } | Verb::Config { .. } | Verb::Manager { .. } => {
             unreachable!("they need no context")
         }
-        Verb::Status => Ok(status::status(context)?.report()),
-        Verb::MayIssue { license_number } => Ok(may_issue::ask(context, license_number.as_ref())?.report()),
+        Verb::Status => Ok(status(context)?.report()),
+        Verb::MayIssue { license_number } => Ok(ask(context, license_number.as_ref())?.report()),
         Verb::NewKeyPair { yes } => new_key_pair::run(context, yes),
-        Verb::History => Ok(history::history(context)?.report()),
+        Verb::History => Ok(history(context)?.report()),
         Verb::ExportRequest { file } => export_request::run(context, &file, as_json),
-        Verb::ImportResponse { file, dry_run } => Ok(import_response::import(context, &file, dry_run)?.report()),
+        Verb::ImportResponse { file, dry_run } => Ok(import(context, &file, dry_run)?.report()),
         Verb::RequestClear { out, smtp, from } => request_clear::run(context, out, smtp.as_deref(), &from, as_json),
     }
 }

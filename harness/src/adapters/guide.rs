@@ -46,8 +46,7 @@ pub(crate) fn guide(suite: Suite, report: &Report) -> String {
     let waiting = |verb: &str| {
         let said = format!("does not implement {verb}");
         let waits = move |case: &&CaseReport| {
-            case.result == CaseResult::Unimplemented
-                && case.got.as_ref().is_some_and(|got| got.line().to_string().ends_with(&said))
+            case.result == CaseResult::Unimplemented && case.got.as_ref().is_some_and(|got| got.line().ends_with(&said))
         };
         report.cases.iter().filter(waits).collect::<Vec<_>>()
     };
@@ -68,7 +67,7 @@ fn implement(verb: &str, why: &str, clause: &str, waiting: &[&CaseReport]) -> St
 
 fn fix(case: &CaseReport) -> String {
     let clause = case.id.split('/').next().unwrap_or_default();
-    let said = |text: &Option<Foreign>| text.as_ref().map_or_else(String::new, |text| text.line().to_string());
+    let said = |text: &Option<Foreign>| text.as_ref().map_or_else(String::new, |text| text.line());
     format!(
         "Next: fix {}.\n  P {clause}  {}\n  expected: {}\n  got: {}\nThen run it again: {}",
         case.id,

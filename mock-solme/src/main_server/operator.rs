@@ -289,12 +289,12 @@ impl MainServer {
     }
 
     /// All that is stored: records, answers, clear requests, mails and audit.
-    pub(crate) fn snapshot(&self) -> Result<rusqlite::Connection, OperatorError> {
+    pub(crate) fn snapshot(&self) -> Result<Connection, OperatorError> {
         Ok(self.store.snapshot()?)
     }
 
     /// As a main server that was restored from a backup: what came after the snapshot is forgotten, and time goes on.
-    pub(crate) fn restore(&self, snapshot: &rusqlite::Connection) -> Result<(), OperatorError> {
+    pub(crate) fn restore(&self, snapshot: &Connection) -> Result<(), OperatorError> {
         self.store.restore(snapshot)?;
         self.change_clock(|offset| offset)
     }

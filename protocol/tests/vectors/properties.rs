@@ -138,7 +138,7 @@ proptest! {
     #[test]
     fn any_allocation_survives_its_json_and_its_seal(allocation in arbitrary::allocation(), salt: [u8; 16]) {
         let json = allocation.to_json(&Salt::from_random(salt));
-        prop_assert_eq!(Allocation::from_json(&json), Ok(allocation.clone()));
+        prop_assert_eq!(Allocation::from_json(&json), Ok(allocation));
         let key = SealingKey::generate();
         let opened = key.open(b"info", &key.public_jwk().seal(b"info", &json));
         prop_assert_eq!(opened, Ok(json));

@@ -43,7 +43,7 @@ impl Key for PlayedKey {
     }
 
     fn sign(&self, signing_input: &str) -> [u8; 96] {
-        PlayedKey::sign(self, signing_input)
+        Self::sign(self, signing_input)
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::connection::End;
 use super::*;
 
 /// A connection in the middle of nothing, and its client.
-fn pipe<D, F>(sink: D) -> (Client<DuplexStream>, tokio::task::JoinHandle<End>)
+fn pipe<D, F>(sink: D) -> (Client<DuplexStream>, JoinHandle<End>)
 where
     D: Fn(ReceivedMail) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), String>> + Send + 'static,
