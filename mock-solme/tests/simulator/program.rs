@@ -1,6 +1,6 @@
 //! The program `mock-solme`, as a person or a script uses it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -321,6 +321,38 @@ fn names_of_strangers_reach_the_terminal_escaped_and_tables_fit_it() {
     command.env("MOCK_SOLME_ADMIN_URL", served.text("admin")).env("MOCK_SOLME_TOKEN", served.text("admin_token"));
     let table = String::from_utf8(command.env("COLUMNS", "80").output().unwrap().stdout).unwrap();
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+}
+
+#[test]
+fn what_the_console_shows_the_command_line_says_too() {
+    let served = Served::start(&["serve", "--seed", "7"]);
+    let mut asker = std::net::TcpStream::connect(served.text("http").strip_prefix("http://").unwrap()).unwrap();
+    let name = "AAAAAAAAAAAAAAAAAAAAAA";
+    write!(asker, "GET /payloads/{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    asker.read_to_end(&mut Vec::new()).unwrap();
+    let says = |words: &[&str]| {
+        let output = served.admin(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?} {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (words, text) in [
+        (&["journal", "1"][..], "no such payload. (P 13.4)"),
+        (&["journal", "1"], &format!("curl --output payload '{}/payloads/{name}'", served.text("http"))),
+        (&["journal", "--verdict", "refused", "--carrier", "http", "--clause", "13"], "no-such-payload"),
+        (&["ids", "list", "--begins-with", "DEMO"], "DEMO-4711"),
+        (&["settings"], "seed                    7"),
+    ] {
+        let said = says(words);
+        assert!(said.contains(text), "{words:?} {said}");
+    }
+    for words in [
+        &["journal", "--verdict", "accepted", "--json"][..],
+        &["journal", "--quirk", "drop-reply", "--json"],
+        &["ids", "list", "--begins-with", "X", "--json"],
+        &["inbox", "list", "--json"],
+    ] {
+        assert_eq!(served.json(words), serde_json::json!([]), "{words:?}");
+    }
 }
 
 #[test]
