@@ -7,7 +7,7 @@ use license_server::testing::Document;
 use serde_json::{Value, json};
 use solme_sync_protocol::{BASE, base64url};
 
-use super::lenient::{Members, components, document, licenses};
+use super::lenient::{Members, components, document, last_of_each, licenses};
 use super::mutants;
 
 /// Mutants that take one kind of defective document.
@@ -174,16 +174,6 @@ fn text(license: &mut Members, name: &str) {
     };
     if license.get(name).and_then(Value::as_str).is_some_and(|text| !sound(text)) {
         license.insert(name.to_owned(), Value::Null);
-    }
-}
-
-/// The last of two members of one name; other documents stay as they are.
-fn last_of_each(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let twice =
-        solme_sync_protocol::parse_json::<Value>(bytes).is_err_and(|error| error.to_string().contains("member"));
-    match serde_json::from_slice::<Value>(bytes) {
-        Ok(value) if twice && value.is_object() => Cow::Owned(value.to_string().into_bytes()),
-        _ => Cow::Borrowed(bytes),
     }
 }
 

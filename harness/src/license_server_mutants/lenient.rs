@@ -115,3 +115,13 @@ pub(super) fn components<'a>(bytes: &'a [u8], fix: impl Fn(&mut Vec<Value>)) -> 
         }
     })
 }
+
+/// The last of two members of one name; other documents stay as they are.
+pub(super) fn last_of_each(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let twice =
+        solme_sync_protocol::parse_json::<Value>(bytes).is_err_and(|error| error.to_string().contains("member"));
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) if twice && value.is_object() => Cow::Owned(value.to_string().into_bytes()),
+        _ => Cow::Borrowed(bytes),
+    }
+}

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 use solme_sync_protocol::{PublicJwk, Signature, TrustFile, base64url, limits};
 
-use super::lenient::{self, Fix, Members};
+use super::lenient::{self, Fix, Members, last_of_each};
 use super::mutants;
 
 /// Mutants that take a defective message, each for one reason.
@@ -44,7 +44,7 @@ readers! {
     TakesATrailingComma = "takes-a-trailing-comma"
         Fix::Bytes(|payload| String::from_utf8_lossy(payload).replace(",}", "}").into_bytes());
     /// P 2.2: takes two members of one name, the last of them.
-    TakesTwoMembersOfOneName = "takes-two-members-of-one-name" Fix::Bytes(last_of_each);
+    TakesTwoMembersOfOneName = "takes-two-members-of-one-name" Fix::Bytes(|payload| last_of_each(payload).into_owned());
     /// P 4.3: takes further members of a header.
     TakesFurtherHeaderMembers = "takes-further-header-members"
         Fix::Header(|header, _| header.retain(|name, _| ["alg", "typ", "kid"].contains(&name.as_str())));
@@ -160,16 +160,6 @@ fn typ_of(payload: &Members) -> &'static str {
 fn first_value(payload: &[u8]) -> Vec<u8> {
     let mut values = serde_json::Deserializer::from_slice(payload).into_iter::<&serde_json::value::RawValue>();
     values.next().and_then(Result::ok).map_or_else(|| payload.to_vec(), |value| value.get().as_bytes().to_vec())
-}
-
-/// Where members stand twice, and only there.
-fn last_of_each(payload: &[u8]) -> Vec<u8> {
-    let twice =
-        solme_sync_protocol::parse_json::<Value>(payload).is_err_and(|error| error.to_string().contains("member"));
-    match serde_json::from_slice::<Value>(payload) {
-        Ok(value) if twice && value.is_object() => value.to_string().into_bytes(),
-        _ => payload.to_vec(),
-    }
 }
 
 fn without_unused_bits(text: &str) -> String {

@@ -70,8 +70,7 @@ async fn receipts_and_clocks(stage: &Stage, offset: i64) -> Outcome {
     let server = stage.server("a").await?;
     server.set_clock(offset).await?;
     server.synchronize().await?.expect_synchronized()?;
-    let response = stage.process(&server.export("a").await?)?;
-    server.import(&response).await?.expect_synchronized().map(drop)
+    stage.synchronize_by_file(&server).await.map(drop)
 }
 
 async fn nothing_is_issued_before_the_first_synchronization(stage: &Stage) -> Outcome {
@@ -116,8 +115,7 @@ async fn a_file_ends_being_overdue(stage: &Stage) -> Outcome {
     server.set_clock(YEAR).await?;
     server.does_not_issue().await?;
     stage.main.advance_clock(YEAR).map_err(operated)?;
-    let response = stage.process(&server.export("a").await?)?;
-    server.import(&response).await?.expect_synchronized()?;
+    stage.synchronize_by_file(&server).await?;
     server.issues().await
 }
 
@@ -241,8 +239,7 @@ async fn a_file_sets_a_fast_clock_straight(stage: &Stage) -> Outcome {
     server.set_clock(2 * YEAR).await?;
     server.does_not_issue().await?;
     server.set_clock(0).await?;
-    let response = stage.process(&server.export("a").await?)?;
-    server.import(&response).await?.expect_synchronized()?;
+    stage.synchronize_by_file(&server).await?;
     server.issues().await
 }
 
