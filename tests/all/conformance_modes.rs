@@ -94,8 +94,8 @@ async fn deviations_have_to_be_as_expected() {
     let case = "1.1/the-first-synchronization-makes-licenses-known";
     for (subject, named, exit, printed) in [
         (RUBBISH, case, 0, "(expected deviation)"),
-        ("ours", case, 1, "passed and was expected to deviate"),
-        ("ours", "1.1/no-such-case", 1, "which is no case of this suite"),
+        ("ours", case, 1, "passed, but was expected to deviate"),
+        ("ours", "1.1/no-such-case", 1, "which is not a case of this suite"),
     ] {
         fs::write(&file, format!("[[deviation]]\ncase = \"{named}\"\nreason = \"known\"\n")).unwrap();
         let (code, text) = judge(subject, &["--only", case, "--deviations", file.to_str().unwrap()]).await;

@@ -52,7 +52,7 @@ async fn what_is_no_subject_fails_and_is_told_why() {
     for (subject, why) in [
         ("sh -c 'exit 3'", "exit status: 3"),
         ("sh -c 'exit 89'", "exit status: 89"),
-        ("echo hello", "it is not JSON"),
+        ("echo hello", "not JSON"),
         ("sh -c 'exec sleep 60'", "it hangs"),
     ] {
         let output = judge(subject, &["--verb-limit", "1", "--only", "9.7"]).await;
