@@ -23,8 +23,8 @@ use crate::subject::{our_license_server, our_main_server};
     version,
     about,
     after_help = "`harness license-server ...` and `harness mock-solme ...` are the two programs themselves.\n\n\
-                  Exit codes: 0 as expected, 1 not as expected or failed, 2 usage or a subject that cannot be started,\n\
-                  130 and 143 interrupted.\n\n\
+                  Exit codes: 0 all as expected, 1 something was not, or failed on the way,\n\
+                  2 usage, an input that cannot be used, or a subject that cannot be started, 130, 143 interrupted.\n\n\
                   Example: harness demo"
 )]
 struct Arguments {

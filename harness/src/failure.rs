@@ -191,7 +191,7 @@ impl Failure {
             Self::SubjectTwice(_) => "Name each subject once.".to_owned(),
             Self::SubjectNotStarted { .. } => "Run the command by hand, then fix --subject.".to_owned(),
             Self::SamePlace(_) => "Name a file for each.".to_owned(),
-            Self::NoPlace { why: NoPlace::NoDirectory, .. } => "Create it, or name another.".to_owned(),
+            Self::NoPlace { why: NoPlace::NoDirectory, .. } => "Create it, or name a directory that exists.".to_owned(),
             Self::NoPlace { why: NoPlace::IsADirectory, .. } => "Name a file in it.".to_owned(),
             Self::NoPlace { why: NoPlace::Exists | NoPlace::NotEmpty, .. } => "Name another directory.".to_owned(),
             Self::NoPort(_) => "Name another port with --port, or none for a free one.".to_owned(),
