@@ -218,13 +218,13 @@ pub struct RoleAddresses {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pages {
-    /// Only ids that begin so.
+    /// Only ids that begin with this.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub begins_with: String,
     /// Only ids after this one.
     #[serde(default)]
     pub after: String,
-    /// At most so many; 100 without it, and never more than 10,000.
+    /// At most this many; 100 by default, never more than 10,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -236,10 +236,10 @@ pub struct Listing {
     /// Only of this license server id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Only what has a lower number.
+    /// Only entries with a lower number.
     #[serde(default, deserialize_with = "number", skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
-    /// At most so many, the newest; 100 without it, and never more than 10,000.
+    /// At most this many, the newest; 100 by default, never more than 10,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }

@@ -289,7 +289,7 @@ pub(super) enum Ids {
     Show { id: LicenseServerId },
     /// List all ids
     List {
-        /// Only ids that begin so
+        /// Only ids that begin with this
         #[arg(long, value_name = "TEXT", default_value = "")]
         begins_with: String,
         /// Only ids after this one
@@ -302,13 +302,15 @@ pub(super) enum Ids {
     /// Refuse every request with this id
     Disable {
         id: LicenseServerId,
-        #[arg(long)]
+        /// Why, for the audit
+        #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
     /// Accept requests with this id again
     Enable {
         id: LicenseServerId,
-        #[arg(long)]
+        /// Why, for the audit
+        #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
 }
@@ -401,11 +403,15 @@ pub(super) enum KeyPair {
 pub(super) enum ClearRequests {
     /// List clear requests
     List(Listing),
-    /// Show one
-    Show { number: u64 },
+    /// Show a clear request
+    Show {
+        /// Its number, from `list`
+        number: u64,
+    },
     /// Clear the key pair that was in use when the mail arrived
     #[command(after_help = "Example: mock-solme clear-requests approve 1 --even-so --reason \"called back\"")]
     Approve {
+        /// Its number, from `list`
         number: u64,
         /// Approve despite the cautions
         #[arg(long, requires = "reason")]
@@ -419,6 +425,7 @@ pub(super) enum ClearRequests {
     },
     /// Reject: the key pair stays in use
     Reject {
+        /// Its number, from `list`
         number: u64,
         /// Why, for the audit and the answer to the contacts
         #[arg(long, value_name = "TEXT")]
@@ -430,32 +437,41 @@ pub(super) enum ClearRequests {
 pub(super) enum Inbox {
     /// List the mails
     List {
-        /// Only what has a lower number
-        #[arg(long, value_name = "N")]
-        before: Option<u64>,
-        /// At most so many, the newest
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: u32,
-    },
-    /// Show one, as it came in
-    Show { number: u64 },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Outbox {
-    /// List the mails
-    List {
-        /// Only what has a lower number
+        /// Only entries with a lower number
         #[arg(long, value_name = "N")]
         before: Option<u64>,
         /// At most N, the newest
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
     },
-    /// Show one
-    Show { number: u64 },
-    /// Send one through the mail server of `serve --mail-server`
-    HandOn { number: u64 },
+    /// Show a mail as it came in
+    Show {
+        /// Its number, from `list`
+        number: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Outbox {
+    /// List the mails
+    List {
+        /// Only entries with a lower number
+        #[arg(long, value_name = "N")]
+        before: Option<u64>,
+        /// At most N, the newest
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Show a mail
+    Show {
+        /// Its number, from `list`
+        number: u64,
+    },
+    /// Send a mail through the mail server of `serve --mail-server`
+    HandOn {
+        /// Its number, from `list`
+        number: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -481,7 +497,7 @@ pub(super) struct Journal {
     pub(super) number: Option<u64>,
     #[command(flatten)]
     pub(super) listing: Listing,
-    /// Only with this verdict; `refused` is all but accepted, answered-again and payload
+    /// Only this verdict; `refused` is all but accepted, answered-again and payload
     #[arg(long)]
     pub(super) verdict: Option<String>,
     /// Only where this clause decided, or one below it
@@ -500,7 +516,7 @@ pub(super) struct Listing {
     /// Only of this license server id
     #[arg(long, value_name = "ID")]
     pub(super) id: Option<LicenseServerId>,
-    /// Only what has a lower number
+    /// Only entries with a lower number
     #[arg(long, value_name = "N")]
     pub(super) before: Option<u64>,
     /// At most N, the newest
