@@ -8,14 +8,9 @@ cd "$(dirname "$0")/../.."
 profile=$1
 [ "$(id -u)" = 0 ] || { echo "packages/debian/check.sh: run it as root: it installs into a root directory of its own" >&2; exit 1; }
 
-# A Debian package that a check needs and that the machine may lack.
-needs() {
-    command -v "$1" >/dev/null && return
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$1"
-}
-needs lintian
-needs mmdebstrap
+. .ci/needs.sh
+needs lintian lintian
+needs mmdebstrap mmdebstrap
 cargo deb --version >/dev/null 2>&1 || cargo install --quiet --locked --version 3.8.0 cargo-deb
 
 work=$(mktemp -d)
