@@ -44,7 +44,7 @@ const list = (chosen = last_id) => fill($("#found"), async () => {
   const more = found.length > PAGE;
   const ids = found.slice(0, PAGE);
   const turn = (act, off, text) => el("button", { type: "button", class: "plain", disabled: off, click: () => { act(); list(); } }, text);
-  $("#pager").replaceChildren(
+  $("#pager")?.replaceChildren(
     turn(() => { pages = pages.slice(0, -1); }, pages.length === 1, "← Before"),
     el("span", { class: "quiet" }, `Page ${pages.length}`),
     turn(() => pages.push(ids.at(-1).license_server_id), !more, "After →"));

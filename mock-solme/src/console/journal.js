@@ -88,7 +88,7 @@ const look = async (before) => {
     const entries = await get("/journal", { ...filter, before, limit: PAGE, brief: true });
     list.replaceChildren(...entries.reverse().map(item));
     const oldest = entries.at(-1)?.number;
-    $("#pager").replaceChildren(...[
+    $("#pager")?.replaceChildren(...[
       before !== undefined && button("← Newest", () => look()),
       entries.length === PAGE && button("Older →", () => look(oldest)),
     ].filter(Boolean));

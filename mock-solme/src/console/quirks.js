@@ -47,7 +47,7 @@ const when = ({ after, next, probability, at_most_in_a_row, from, until }) => el
 
 const list = () => {
   const fits = ({ quirk, about, clause }) => `${quirk} ${about} P ${clause}`.toLowerCase().includes(wanted);
-  $("#catalogue").replaceChildren(table("Catalogue of quirks", ["Quirk", "What happens", "Tests", "Happens to", ""], catalogue.filter(fits).map((one) => row(
+  $("#catalogue")?.replaceChildren(table("Catalogue of quirks", ["Quirk", "What happens", "Tests", "Happens to", ""], catalogue.filter(fits).map((one) => row(
     el("b", {}, one.quirk), one.about, el("span", { class: "whole-word" }, `P ${one.clause}`), one.operations.join(", "), button("Arm…", () => arm(one)))), "No quirk fits."));
 };
 
@@ -86,11 +86,11 @@ const disarm = async (number) => {
   try {
     const [{ quirk }] = await api("DELETE", `/quirks/faults/${number}`);
     did(`${quirk} was disarmed.`, command(["quirks", "disarm", number]));
-  } catch (error) { $("#armed").prepend(shown_problem(error)); }
+  } catch (error) { $("#armed")?.prepend(shown_problem(error)); }
 };
 const disarm_all = async () => {
   try {
     const { length } = await api("DELETE", "/quirks/faults");
     did(length ? `${length} quirk${length === 1 ? " was" : "s were"} disarmed.` : "Nothing was armed.", command(["quirks", "disarm", "--all"]));
-  } catch (error) { $("#armed").prepend(shown_problem(error)); }
+  } catch (error) { $("#armed")?.prepend(shown_problem(error)); }
 };

@@ -33,7 +33,7 @@ const spoken = (seconds) => seconds >= 86_400 ? `${Math.round(seconds / 86_400)}
 const settings = () => fill($("#settings-facts"), async () => {
   const run = await get("/settings");
   const here = location.origin;
-  $("#shell").replaceChildren(...(run.data
+  $("#shell")?.replaceChildren(...(run.data
     ? [line(`export MOCK_SOLME_DATA=${quoted(run.data)}`)]
     : [line(`export MOCK_SOLME_ADMIN_URL=${here} MOCK_SOLME_TOKEN=…`, "Copy"), el("p", { class: "quiet" }, "The token is what follows the # in the address of this page.")]));
   const yes = (on) => on ? "yes" : "no";
@@ -82,7 +82,7 @@ const process = async ({ target }) => {
   await tried($("#processed"), async () => {
     const response = await call("/process-request", { method: "POST", body: file });
     const [outcome, bytes] = [response.headers.get("mock-solme-outcome"), await response.arrayBuffer()];
-    $("#processed").replaceChildren(el("p", {}, badge(outcome === "accepted" ? "good" : "bad", outcome), " A refusal makes a response file too, for the customer to read. "), button("Save the response file", () => download("response.solme", bytes), "first"));
+    $("#processed")?.replaceChildren(el("p", {}, badge(outcome === "accepted" ? "good" : "bad", outcome), " A refusal makes a response file too, for the customer to read. "), button("Save the response file", () => download("response.solme", bytes), "first"));
     did(`The request file came to: ${outcome}.`, command(["process-request", file.name, "--out", "response.solme"]));
   });
   target.value = "";
