@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, Url};
+use reqwest::{Client, ClientBuilder, Method, Response, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,15 +15,19 @@ use solme_sync_protocol::{Problem, limits, printable_json, printable_lines};
 use super::args::{
     ClearRequests, Clock, Global, Ids, Inbox, Journal, KeyPair, Licenses, Listener, Listing, Outbox, Terms, Verb,
 };
+use super::events::{Event, Events};
 use super::failure::{Failure, pretty, print};
 use super::render;
 use crate::admin::api;
 use crate::data::Remembered;
+use crate::main_server::Filter;
 
 use super::{FAILED, NOT_REACHED, USAGE};
 
 /// Longer than the largest file takes.
 const AT_MOST: Duration = Duration::from_secs(60);
+/// Whoever is followed says every 10 seconds that it is still there.
+const SILENT_AT_MOST: Duration = Duration::from_secs(30);
 
 /// What became of a request file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,13 +61,50 @@ pub(super) fn run(global: Global, verb: Verb) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(FAILED, "failed", error, "Try again.").report(json),
     };
-    match runtime.block_on(carry_out(&global, verb)) {
-        Ok(text) => {
-            print(&if json { printable_json(&text).to_string() } else { printable_lines(&text).to_string() });
-            ExitCode::SUCCESS
+    let done = runtime.block_on(async {
+        match verb {
+            Verb::Journal(verb) if verb.follow => follow(&global, verb.filter()).await,
+            verb => {
+                let text = carry_out(&global, verb).await?;
+                // A reader that has gone away is no reason to fail.
+                let _ =
+                    print(&if json { printable_json(&text).to_string() } else { printable_lines(&text).to_string() });
+                Ok(())
+            }
         }
-        Err(failure) => failure.report(json),
+    });
+    done.map_or_else(|failure| failure.report(json), |()| ExitCode::SUCCESS)
+}
+
+/// Prints exchanges as they happen, until nobody reads them any more. That the simulator ends is a failure.
+async fn follow(global: &Global, filter: Filter) -> Result<(), Failure> {
+    let (url, token) = simulator(global)?;
+    let call = Call::new(Method::GET, ["live"], render::journal);
+    let mut live = ask(&call, &url, Some(&token), Client::builder().read_timeout(SILENT_AT_MOST)).await?;
+    anstream::eprintln!("mock-solme: following the journal; Ctrl-C ends it.");
+    let mut events = Events::default();
+    // However it ends, whether in the middle of something does not matter to people.
+    while let Ok(Some(bytes)) = live.chunk().await {
+        for event in events.after(&bytes) {
+            match event {
+                Event::Exchange(entry) if filter.fits(&entry) => {
+                    if print(&render::followed(&entry, global.json)).is_err() {
+                        return Ok(());
+                    }
+                }
+                Event::Lagged(missed) => {
+                    anstream::eprintln!("mock-solme: {missed} came too fast to be shown; mock-solme journal has them.");
+                }
+                Event::Exchange(_) => {}
+            }
+        }
     }
+    Err(Failure::new(
+        NOT_REACHED,
+        "not-reached",
+        "the simulator has ended",
+        "Start mock-solme serve, and follow again.",
+    ))
 }
 
 async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
@@ -141,11 +182,19 @@ async fn send(global: &Global, call: &Call) -> Result<(HeaderMap, Vec<u8>), Fail
 }
 
 async fn exchange(call: &Call, url: &str, token: Option<&str>) -> Result<(HeaderMap, Vec<u8>), Failure> {
+    let response = ask(call, url, token, Client::builder().timeout(AT_MOST)).await?;
+    let headers = response.headers().clone();
+    let body = response.bytes().await.map_err(|error| not_reached(&error))?;
+    Ok((headers, body.to_vec()))
+}
+
+/// The answer to a call, if it is a good one; its body is still to come.
+async fn ask(call: &Call, url: &str, token: Option<&str>, client: ClientBuilder) -> Result<Response, Failure> {
     let url = call.url(url).ok_or_else(|| {
         Failure::new(USAGE, "usage", format!("{url:?} is not a URL"), "Use the form http://127.0.0.1:15000.")
     })?;
     // The admin API speaks plain HTTP on this machine: neither proxies nor certificates are any of its business.
-    let client = Client::builder().no_proxy().tls_certs_only([]).timeout(AT_MOST).build();
+    let client = client.no_proxy().tls_certs_only([]).build();
     let client = client.map_err(|error| Failure::new(FAILED, "failed", error, "Try again."))?;
     let mut request = client.request(call.method.clone(), url);
     if let Some(token) = token {
@@ -157,11 +206,11 @@ async fn exchange(call: &Call, url: &str, token: Option<&str>) -> Result<(Header
         Body::File(path) => request.body(read(path).map_err(|error| file_failure(path, &error))?),
     };
     let response = request.send().await.map_err(|error| not_reached(&error))?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.bytes().await.map_err(|error| not_reached(&error))?;
+    let status = response.status();
     if status.is_success() {
-        return Ok((headers, body.to_vec()));
+        return Ok(response);
     }
+    let body = response.bytes().await.map_err(|error| not_reached(&error))?;
     let problem = Problem::parse(&body).map_err(|_| not_the_api(&format!("it answered with status {status}")))?;
     Err(Failure::new(FAILED, &problem.code, problem.detail, &problem.cure))
 }
@@ -296,7 +345,7 @@ fn on_behalf(by: &str, reason: Option<String>) -> api::By {
 }
 
 fn journal(verb: Journal) -> Call {
-    let Journal { number, listing: Listing { id, before, limit }, verdict, clause, quirk, carrier } = verb;
+    let Journal { number, listing: Listing { id, before, limit }, verdict, clause, quirk, carrier, follow: _ } = verb;
     if let Some(number) = number {
         return Call::new(Method::GET, ["journal", &number.to_string()], render::exchange);
     }

@@ -9,6 +9,7 @@ use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime
 use super::quirks::Quirks;
 use super::values::{address, carrier, component, duration, end, property, time, token};
 use crate::admin::api::{Carrier, ComponentTerms, Quirk};
+use crate::main_server::Filter;
 use crate::public;
 
 const EXIT_CODES: &str =
@@ -101,7 +102,9 @@ Example: mock-solme process-request site.request --out site.response"
     #[command(subcommand)]
     Quirks(Quirks),
     /// Exchanges with License Servers, each with the clause that decided it
-    #[command(after_help = "Examples:\n  mock-solme journal --id SITE-1 --verdict refused\n  mock-solme journal 17")]
+    #[command(
+        after_help = "Examples:\n  mock-solme journal --id SITE-1 --verdict refused\n  mock-solme journal --follow\n  mock-solme journal 17"
+    )]
     Journal(Journal),
     /// Changes: what, by whom and why
     Audit(Listing),
@@ -509,6 +512,17 @@ pub(super) struct Journal {
     /// Only over https (443), http (8080) or file
     #[arg(long, value_parser = carrier)]
     pub(super) carrier: Option<Carrier>,
+    /// Show each exchange as it happens, until stopped
+    #[arg(long, conflicts_with_all = ["number", "before", "limit"])]
+    pub(super) follow: bool,
+}
+
+impl Journal {
+    /// What `--follow` shows.
+    pub(super) fn filter(self) -> Filter {
+        let Self { listing, verdict, clause, quirk, carrier, .. } = self;
+        Filter { id: listing.id, verdict, clause, quirk, carrier }
+    }
 }
 
 #[derive(Debug, Args)]

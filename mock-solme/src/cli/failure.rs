@@ -23,7 +23,7 @@ impl Failure {
     /// Prints it: with `json` on standard output, otherwise for people on standard error.
     pub(super) fn report(&self, json: bool) -> ExitCode {
         if json {
-            print(&printable_json(&pretty(self)).to_string());
+            let _ = print(&printable_json(&pretty(self)).to_string());
         } else {
             let (code, message, cure) = (printable(&self.code), printable(&self.message), printable(&self.cure));
             anstream::eprintln!("mock-solme: {code}: {message}\n  {cure}");
@@ -43,10 +43,10 @@ impl Serialize for Failure {
     }
 }
 
-/// Everything that is printed comes through here escaped. A reader that has gone away is no reason to fail.
-pub(super) fn print(text: &str) {
+/// Everything that is printed comes through here escaped. An error says that the reader has gone away.
+pub(super) fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    writeln!(out, "{text}").and_then(|()| out.flush())
 }
 
 /// JSON for people and scripts.

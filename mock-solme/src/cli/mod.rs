@@ -2,6 +2,7 @@
 
 mod admin;
 mod args;
+mod events;
 mod failure;
 mod pages;
 mod quirks;

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use serde::Serialize;
 use serde_json::Value;
-use solme_sync_protocol::{printable, printable_json, printable_lines};
+use solme_sync_protocol::{LicenseServerId, printable, printable_json, printable_lines};
 use textwrap::core::display_width;
 
 use super::admin::ResponseFile;
@@ -160,6 +160,23 @@ pub(super) fn journal(answer: Vec<JournalEntry>) -> String {
     let columns =
         ["number", "at", "carrier", "license_server_id", "verdict", "clause", "quirk", "detail", "judgements"];
     table(rows(&answer), &columns, "No exchanges yet.")
+}
+
+/// One exchange of those that are followed, on one line.
+pub(super) fn followed(entry: &JournalEntry, as_json: bool) -> String {
+    if as_json {
+        return printable_json(&json(entry).to_string()).to_string();
+    }
+    let JournalEntry { number, at, carrier, license_server_id, verdict, clause, quirk, detail, judgements, .. } = entry;
+    let id = license_server_id.as_ref().map_or("-", LicenseServerId::as_str);
+    let mut line = format!("{number:>5}  {at}  {:<5}  {id:<16}  {verdict:<24}  P {clause:<6}", carrier.as_str());
+    if let Some(quirk) = quirk {
+        line += &format!("  quirk {quirk}");
+    }
+    for text in std::iter::once(detail).chain(judgements).filter(|text| !text.is_empty()) {
+        line += &format!("  {text}");
+    }
+    printable(line.trim_end()).to_string()
 }
 
 /// One exchange, as people read it: why, then what went over the wire, then how to repeat it.

@@ -132,7 +132,8 @@ impl Filter {
         Self { id: Some(id.clone()), ..Self::default() }
     }
 
-    fn fits(&self, entry: &JournalEntry) -> bool {
+    /// Whether an entry is wanted.
+    pub(crate) fn fits(&self, entry: &JournalEntry) -> bool {
         let verdict = |wanted: &String| match wanted.as_str() {
             "refused" => !GOOD.contains(&entry.verdict.as_str()),
             wanted => entry.verdict == wanted,

@@ -60,6 +60,13 @@ impl Served {
 }
 
 impl Served {
+    /// An exchange over the 8080 role.
+    fn asked_for_payload(&self, name: &str) {
+        let mut asker = std::net::TcpStream::connect(self.text("http").strip_prefix("http://").unwrap()).unwrap();
+        write!(asker, "GET /payloads/{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        asker.read_to_end(&mut Vec::new()).unwrap();
+    }
+
     /// As by `kill -9`: it has no time to tidy up.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
@@ -326,10 +333,8 @@ fn names_of_strangers_reach_the_terminal_escaped_and_tables_fit_it() {
 #[test]
 fn what_the_console_shows_the_command_line_says_too() {
     let served = Served::start(&["serve", "--seed", "7"]);
-    let mut asker = std::net::TcpStream::connect(served.text("http").strip_prefix("http://").unwrap()).unwrap();
     let name = "AAAAAAAAAAAAAAAAAAAAAA";
-    write!(asker, "GET /payloads/{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    asker.read_to_end(&mut Vec::new()).unwrap();
+    served.asked_for_payload(name);
     let says = |words: &[&str]| {
         let output = served.admin(words);
         assert_eq!(output.status.code(), Some(0), "{words:?} {}", String::from_utf8_lossy(&output.stderr));
@@ -353,6 +358,36 @@ fn what_the_console_shows_the_command_line_says_too() {
     ] {
         assert_eq!(served.json(words), serde_json::json!([]), "{words:?}");
     }
+}
+
+#[test]
+fn the_journal_is_followed_until_the_simulator_ends() {
+    let served = Served::start(&["serve"]);
+    let follow = |args: &[&str]| {
+        let mut command = program(&[&["journal", "--follow"], args].concat());
+        command.env("MOCK_SOLME_ADMIN_URL", served.text("admin")).env("MOCK_SOLME_TOKEN", served.text("admin_token"));
+        let mut follower = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(follower.stderr.take().unwrap());
+        said.read_line(&mut String::new()).unwrap(); // that it follows
+        (BufReader::new(follower.stdout.take().unwrap()).lines(), said, follower)
+    };
+    let (mut text, mut said, mut follower) = follow(&["--carrier", "http"]);
+    let (mut json, _, mut other) = follow(&["--json"]);
+    let (mut nothing, _, mut third) = follow(&["--verdict", "accepted"]);
+    served.asked_for_payload("AAAAAAAAAAAAAAAAAAAAAA");
+    served.asked_for_payload("BBBBBBBBBBBBBBBBBBBBBA");
+    for number in [1, 2] {
+        let line = text.next().unwrap().unwrap();
+        assert!(line.trim_start().starts_with(&format!("{number}  ")) && line.contains("no-such-payload"), "{line}");
+        let entry: Value = serde_json::from_str(&json.next().unwrap().unwrap()).unwrap();
+        assert_eq!((&entry["number"], &entry["clause"]), (&number.into(), &"13.4".into()), "{entry}");
+    }
+    drop(served);
+    assert_eq!([&mut follower, &mut other, &mut third].map(|follower| follower.wait().unwrap().code()), [Some(3); 3]);
+    assert!(nothing.next().is_none() && text.next().is_none());
+    let mut failure = String::new();
+    said.read_to_string(&mut failure).unwrap();
+    assert!(failure.contains("not-reached") && failure.contains("Start mock-solme serve"), "{failure}");
 }
 
 #[test]
