@@ -1,16 +1,16 @@
 //! ES384 by RustCrypto: the License Server's side.
 
-use std::sync::OnceLock;
-
+use ecdsa::hazmat::sign_prehashed_rfc6979;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use p384::ecdsa::signature::{Signer as _, Verifier as _};
+use p384::NistP384;
+use p384::ecdsa::signature::Verifier as _;
 use p384::elliptic_curve::ALGORITHM_OID;
 use p384::elliptic_curve::Generate as _;
 use p384::pkcs8::der::pem::PemLabel as _;
 use p384::pkcs8::{AssociatedOid as _, EncodePrivateKey as _, LineEnding, PrivateKeyInfoRef, SecretDocument};
 use sec1::der::Decode as _;
 use sec1::{EcParameters, EcPrivateKey};
-use sha2::Sha384;
+use sha2::{Digest as _, Sha384};
 use zeroize::Zeroizing;
 
 use crate::{KeyThumbprint, PublicJwk, SignEs384, Signature, VerifyEs384};
@@ -36,15 +36,13 @@ pub struct KeyError;
 pub struct SigningKey {
     secret: p384::SecretKey,
     public: PublicJwk,
-    /// Made when it is first needed: that takes as long as a signature.
-    signer: OnceLock<p384::ecdsa::SigningKey>,
 }
 
 impl SigningKey {
     /// A new key pair, from the operating system's random numbers.
     pub fn generate() -> Self {
         let secret = p384::SecretKey::generate();
-        Self::new(public_jwk(&secret.public_key()), secret)
+        Self { public: public_jwk(&secret.public_key()), secret }
     }
 
     /// Reads what [`Self::expose_secret_pem`] wrote. The public half is taken as it is stored there: to compute it takes
@@ -60,10 +58,10 @@ impl SigningKey {
         let (label, document) = SecretDocument::from_pem(pem).ok()?;
         PrivateKeyInfoRef::validate_pem_label(label).ok()?;
         let info: PrivateKeyInfoRef<'_> = document.decode_msg().ok()?;
-        info.algorithm.assert_oids(ALGORITHM_OID, p384::NistP384::OID).ok()?;
+        info.algorithm.assert_oids(ALGORITHM_OID, NistP384::OID).ok()?;
         let stored = EcPrivateKey::from_der(info.private_key.as_bytes()).ok()?;
         if let Some(EcParameters::NamedCurve(curve)) = stored.parameters
-            && curve != p384::NistP384::OID
+            && curve != NistP384::OID
         {
             return None;
         }
@@ -72,7 +70,7 @@ impl SigningKey {
             Some(point) => PublicJwk::from_sec1(point.try_into().ok()?).ok()?,
             None => public_jwk(&secret.public_key()),
         };
-        Some(Self::new(public, secret))
+        Some(Self { secret, public })
     }
 
     /// Whether the public half is that of the private half.
@@ -98,19 +96,17 @@ impl SigningKey {
         mac.update(purpose.as_bytes());
         Zeroizing::new(mac.finalize().into_bytes().into())
     }
-
-    const fn new(public: PublicJwk, secret: p384::SecretKey) -> Self {
-        Self { secret, public, signer: OnceLock::new() }
-    }
 }
 
 impl SignEs384 for SigningKey {
     fn public_jwk(&self) -> &PublicJwk {
         &self.public
     }
+    /// Deterministic (RFC 6979). The crate's own key type computes the public half first, which takes as long again.
     fn sign(&self, signing_input: &[u8]) -> Signature {
-        let signer = self.signer.get_or_init(|| (&self.secret).into());
-        let signature: p384::ecdsa::Signature = signer.sign(signing_input);
+        let secret = Zeroizing::new(self.secret.to_nonzero_scalar());
+        let hash = Sha384::digest(signing_input);
+        let (signature, _) = sign_prehashed_rfc6979::<NistP384, Sha384>(&secret, &hash, &[]);
         signature.to_bytes().into()
     }
 }
