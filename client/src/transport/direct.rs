@@ -8,7 +8,6 @@ use hyper::http::uri::InvalidUri;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
-use rustls::ClientConfig;
 use solme_sync_protocol::{PayloadName, TrustFile};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::timeout;
@@ -17,7 +16,7 @@ use super::classify::Place;
 use super::probe::Probe;
 use super::proxy::{ProxyKind, ProxySettings};
 use super::route::{ProxyRoute, bare_host};
-use super::tls::{Presented, configuration};
+use super::tls::Tls;
 use super::{Connection, Network, TimeLimits};
 use crate::conduct::Conduct;
 use crate::core::{Failure, HttpAnswer, MAX_ANSWER, Role, Via};
@@ -26,8 +25,7 @@ use crate::stop::Stop;
 /// The ports 443 and 8080 of one main server.
 pub(crate) struct DirectTransport {
     runtime: Option<Runtime>,
-    tls: ClientConfig,
-    presented: Presented,
+    tls: Tls,
     limits: TimeLimits,
     conduct: &'static dyn Conduct,
     stop: Stop,
@@ -58,20 +56,24 @@ struct Way {
 }
 
 impl DirectTransport {
-    /// The way to the main server of a trust file.
+    /// The way to the main server of a trust file. It gives up what is under way when it is told to stop.
     ///
     /// # Errors
-    /// [`Failure::TlsFailed`] if its CA certificate cannot be used, [`Failure::Proxy`] if the system's proxy cannot.
-    pub(crate) fn new(trust: &TrustFile, settings: &Network, conduct: &'static dyn Conduct) -> Result<Self, Failure> {
-        let failed = |detail| Failure::TlsFailed { at: trust.https.clone(), detail };
-        let (tls, presented) = configuration(trust, conduct)
-            .map_err(|error| failed(format!("the CA certificate of the trust file cannot be used: {error}")))?;
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| failed(format!("this computer gives no network: {error}")))?;
+    /// [`Failure::Proxy`] if the system's proxy cannot be used.
+    pub(crate) fn new(
+        trust: &TrustFile,
+        tls: Tls,
+        settings: &Network,
+        conduct: &'static dyn Conduct,
+        stop: Stop,
+    ) -> Result<Self, Failure> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| Failure::TlsFailed {
+            at: trust.https.clone(),
+            detail: format!("this computer gives no network: {error}"),
+        })?;
         let https = Port::new(Role::Https, &trust.https, &settings.proxy)?;
         let http = Port::new(Role::Http, &trust.http, &settings.proxy)?;
-        let limits = settings.limits;
-        Ok(Self { runtime: Some(runtime), tls, presented, limits, conduct, stop: Stop::NEVER, https, http })
+        Ok(Self { runtime: Some(runtime), tls, limits: settings.limits, conduct, stop, https, http })
     }
 
     const fn port(&self, role: Role) -> &Port {
@@ -79,12 +81,6 @@ impl DirectTransport {
             Role::Https => &self.https,
             Role::Http => &self.http,
         }
-    }
-
-    /// Gives up what is under way when it is told to stop.
-    pub(crate) fn until(mut self, stop: Stop) -> Self {
-        self.stop = stop;
-        self
     }
 
     /// Waits for an exchange. A thread that a runtime already has may not wait for another one, so a second one does.
@@ -111,7 +107,7 @@ impl DirectTransport {
     ) -> Result<HttpAnswer, Failure> {
         let at = port.at();
         let via = port.via.as_ref();
-        let place = Place { role: port.role, at: &at, via, limits: self.limits, presented: &self.presented };
+        let place = Place { role: port.role, at: &at, via, limits: self.limits, presented: &self.tls.presented };
         let way = match port.way.get() {
             Some(way) => way,
             None => {
@@ -157,7 +153,7 @@ impl DirectTransport {
     /// and the main server's where no proxy looks it up.
     async fn way(&self, port: &Port, place: &Place<'_>) -> Result<Way, Failure> {
         let mut client = Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
+            .tls_backend_preconfigured(self.tls.config.clone())
             .no_proxy()
             .http1_only()
             .redirect(if self.conduct.follows_redirects() { Policy::default() } else { Policy::none() })
@@ -216,7 +212,7 @@ impl Connection for DirectTransport {
     }
 
     fn issuer(&self) -> Option<String> {
-        self.presented.last().map(|certificate| certificate.issuer)
+        self.tls.presented.last().map(|certificate| certificate.issuer)
     }
 }
 

@@ -9,6 +9,7 @@ mod route;
 mod tests;
 mod tls;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use solme_sync_protocol::{PayloadName, TrustFile};
@@ -20,6 +21,7 @@ use crate::stop::Stop;
 
 use direct::DirectTransport;
 pub(crate) use proxy::{ProxySettings, Secret};
+use tls::Tls;
 pub(crate) use tls::check_ca_certificate;
 
 /// A way to main servers. [`Direct`] is the one of this crate; another one takes a closure that makes a [`Connection`].
@@ -74,6 +76,8 @@ pub struct Direct {
     network: Network,
     conduct: &'static dyn Conduct,
     stop: Stop,
+    /// For the CA certificate of the main server that was asked last, which may resume its TLS session.
+    tls: Mutex<Option<(String, Tls)>>,
 }
 
 impl Direct {
@@ -83,7 +87,22 @@ impl Direct {
     }
 
     pub(crate) const fn behaving(network: Network, conduct: &'static dyn Conduct) -> Self {
-        Self { network, conduct, stop: Stop::NEVER }
+        Self { network, conduct, stop: Stop::NEVER, tls: Mutex::new(None) }
+    }
+
+    fn tls(&self, main_server: &TrustFile) -> Result<Tls, Failure> {
+        let mut last = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((ca, tls)) if *ca == main_server.ca_certificate => Ok(tls.clone()),
+            _ => {
+                let tls = Tls::new(main_server, self.conduct).map_err(|error| Failure::TlsFailed {
+                    at: main_server.https.clone(),
+                    detail: format!("the CA certificate of the trust file cannot be used: {error}"),
+                })?;
+                *last = Some((main_server.ca_certificate.clone(), tls.clone()));
+                Ok(tls)
+            }
+        }
     }
 
     /// Gives up what is under way when it is told to stop.
@@ -94,8 +113,8 @@ impl Direct {
 
 impl Transport for Direct {
     fn connect<'a>(&'a self, main_server: &TrustFile) -> Result<Box<dyn Connection + 'a>, Failure> {
-        let transport = DirectTransport::new(main_server, &self.network, self.conduct)?;
-        Ok(Box::new(transport.until(self.stop.clone())))
+        let tls = self.tls(main_server)?;
+        Ok(Box::new(DirectTransport::new(main_server, tls, &self.network, self.conduct, self.stop.clone())?))
     }
 }
 

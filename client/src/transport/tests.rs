@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use solme_sync_protocol::{PayloadName, TrustFile};
 
-use super::{Connection as _, DirectTransport, Network, ProxySettings, TimeLimits};
+use super::{Connection as _, Standard, Stop};
+use super::{Direct, DirectTransport, Network, ProxySettings, TimeLimits, Tls, Transport as _};
 use crate::core::{Failure, PortFault, Role};
 use crate::tests::world::MainServer;
 
@@ -98,7 +99,12 @@ fn nowhere() -> SocketAddr {
 fn transport(trust: &TrustFile) -> DirectTransport {
     let limits = TimeLimits { connect: Duration::from_millis(500), total: Duration::from_secs(5) };
     let settings = Network { limits, proxy: ProxySettings::none() };
-    DirectTransport::new(trust, &settings, &crate::conduct::Standard).unwrap()
+    over(trust, &settings)
+}
+
+fn over(trust: &TrustFile, settings: &Network) -> DirectTransport {
+    let tls = Tls::new(trust, &Standard).unwrap();
+    DirectTransport::new(trust, tls, settings, &Standard, Stop::NEVER).unwrap()
 }
 
 fn post(https: SocketAddr, ca: &Ca) -> Result<(u16, Vec<u8>), Failure> {
@@ -247,6 +253,34 @@ fn counting(socks: bool) -> (SocketAddr, Arc<std::sync::atomic::AtomicUsize>) {
 }
 
 #[test]
+fn a_later_synchronization_resumes_the_session_unless_the_trust_file_has_another_ca() {
+    let ca = Ca::new("Solme");
+    let (certificate, key) = ca.server("127.0.0.1", 4_000);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(TLS13).unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, handshakes) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream.unwrap());
+            answer_http(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+            tell.send(stream.conn.handshake_kind()).unwrap();
+        }
+    });
+    let direct = Direct::new(Network::default());
+    let ask = |ca| direct.connect(&trust(address, nowhere(), ca)).unwrap().post_request("request");
+    for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+        assert_eq!(ask(&ca).map(|answer| answer.status), Ok(200));
+        assert_eq!(handshakes.recv().unwrap(), Some(kind));
+    }
+    assert_eq!(ask(&Ca::new("Other")).unwrap_err().code(), "tls-not-solme");
+}
+
+#[test]
 fn a_wrong_password_is_sent_to_a_proxy_once_in_a_run_that_fails() {
     for (scheme, socks) in [("http", false), ("socks5h", true)] {
         let (address, passwords) = counting(socks);
@@ -254,8 +288,7 @@ fn a_wrong_password_is_sent_to_a_proxy_once_in_a_run_that_fails() {
         let limits = TimeLimits { connect: Duration::from_secs(5), total: Duration::from_secs(5) };
         let settings = Network { limits, proxy: ProxySettings::read(&proxy, "", None, true).unwrap() };
         let trust = trust(nowhere(), nowhere(), &Ca::new("Solme"));
-        let transport = DirectTransport::new(&trust, &settings, &crate::conduct::Standard).unwrap();
-        let failure = transport.post_request("request").unwrap_err();
+        let failure = over(&trust, &settings).post_request("request").unwrap_err();
         assert_eq!(failure.code(), "proxy-wrong-password", "{failure:?}");
         assert_eq!(passwords.load(std::sync::atomic::Ordering::SeqCst), 1, "{scheme}");
     }

@@ -17,7 +17,6 @@ use crate::conduct::Conduct;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Presented(Arc<Mutex<Option<Certificate>>>);
 
-/// A certificate that was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Certificate {
     /// Its issuer, as far as it can be read.
@@ -45,28 +44,33 @@ pub(crate) fn check_ca_certificate(trust: &TrustFile) -> Result<(), String> {
 }
 
 /// The configuration for the 443 role, and where it notes what it was shown.
-pub(super) fn configuration(
-    trust: &TrustFile,
-    conduct: &'static dyn Conduct,
-) -> Result<(ClientConfig, Presented), String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in ca_certificates(trust)? {
-        roots.add(certificate).map_err(|error| error.to_string())?;
+#[derive(Debug, Clone)]
+pub(super) struct Tls {
+    pub(super) config: ClientConfig,
+    pub(super) presented: Presented,
+}
+
+impl Tls {
+    pub(super) fn new(trust: &TrustFile, conduct: &'static dyn Conduct) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        for certificate in ca_certificates(trust)? {
+            roots.add(certificate).map_err(|error| error.to_string())?;
+        }
+        let ca_names = roots.subjects();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .build()
+            .map_err(|error| error.to_string())?;
+        let presented = Presented::default();
+        let recording = Recording { verifier, ca_names, presented: presented.clone(), conduct };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(conduct.tls_versions())
+            .map_err(|error| error.to_string())?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(recording))
+            .with_no_client_auth();
+        Ok(Self { config, presented })
     }
-    let ca_names = roots.subjects();
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .build()
-        .map_err(|error| error.to_string())?;
-    let presented = Presented::default();
-    let recording = Recording { verifier, ca_names, presented: presented.clone(), conduct };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(conduct.tls_versions())
-        .map_err(|error| error.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(recording))
-        .with_no_client_auth();
-    Ok((config, presented))
 }
 
 fn ca_certificates(trust: &TrustFile) -> Result<Vec<CertificateDer<'static>>, String> {
