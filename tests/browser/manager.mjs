@@ -29,6 +29,7 @@ page.on("pageerror", (error) => complaints.push(String(error)));
 page.on("console", (message) => { if (message.text().includes("Content Security Policy")) complaints.push(message.text()); });
 await page.goto(address);
 
+const vendor = (...words) => execFileSync(process.env.MOCK_SOLME, ["--admin-url", ready.admin, "--token", ready.admin_token, ...words]);
 const from_menu = async (name) => { await page.click("#server-menu"); await page.getByRole("menuitem", { name }).click(); };
 const close = (id) => page.locator(`#${id} [data-close]`).click();
 
@@ -54,7 +55,7 @@ const [download] = await Promise.all([page.waitForEvent("download"), page.click(
 const request = join(work, "request.solme");
 await download.saveAs(request);
 const response_file = join(work, "response.solme");
-execFileSync(process.env.MOCK_SOLME, ["--admin-url", ready.admin, "--token", ready.admin_token, "process-request", request, "--out", response_file]);
+vendor("process-request", request, "--out", response_file);
 await page.setInputFiles("#response", request);
 await page.locator("#checked .note.bad").waitFor();
 assert.ok(await page.locator("#import").isDisabled());
@@ -75,6 +76,31 @@ await page.locator("#diagnostics .checks li.good").first().waitFor();
 assert.equal(await page.locator("#diagnostics .checks li").count(), 11);
 await close("diagnostics");
 console.log("manager: writes the mail, runs diagnostics");
+
+await from_menu("New key pair…");
+await page.getByText("this server stops issuing until Solme clears the old one").waitFor();
+await page.keyboard.press("Enter");
+if (screenshots) await page.screenshot({ path: join(screenshots, "new-key-pair.png") });
+await page.keyboard.press("Escape");
+assert.equal(await page.getByText("May issue licenses").count(), 1, "it was only asked");
+await from_menu("New key pair…");
+await page.click("#replace");
+await page.locator("#new-key-pair .note.good").waitFor();
+await page.getByText("No license may be issued", { exact: true }).waitFor({ state: "attached" });
+await page.click("#ask");
+await page.click("#clear-form button");
+assert.match(await page.locator("#clear .mail").textContent(), /New key pair: /);
+await close("clear");
+await from_menu("Synchronize Server");
+await page.locator("#synchronize .note.bad", { hasText: "already in use" }).waitFor();
+await close("synchronize");
+vendor("key-pair", "clear", "DEMO-4711", "--even-so", "--reason", "called back");
+await from_menu("Synchronize Server");
+await page.locator("#synchronize .note.good").waitFor();
+await close("synchronize");
+await page.getByText("May issue licenses").waitFor();
+await page.getByText("generation 2").waitFor();
+console.log("manager: a new key pair, after a word of warning; refused until the old one is cleared");
 
 await page.focus("#server-menu");
 await page.keyboard.press("ArrowDown");
@@ -108,7 +134,7 @@ for (const theme of ["light", "dark"]) {
 // What comes from the main server is shown as text, however much there is of it: 1,000 licenses, 8 MB.
 const hostile = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\u202e\u0007";
 const printable = hostile.replace(/[^ -~]/g, "");
-const vendor = async (path, body) => {
+const admin = async (path, body) => {
   const answer = await fetch(ready.admin + path, {
     method: body ? "POST" : "GET",
     headers: { Authorization: `Bearer ${ready.admin_token}`, "Content-Type": "application/json" },
@@ -119,10 +145,10 @@ const vendor = async (path, body) => {
 };
 const properties = Object.fromEntries([...Array(64)].map((_, n) => [`${n} ${hostile}`.slice(0, 60), hostile.repeat(3).slice(0, 250)]));
 const base = { id: "AQDreDAZcXJjzgAE", name: hostile.slice(0, 64), max_users: 1 };
-const before = (await vendor("/ids/DEMO-4711/licenses")).licenses.length;
+const before = (await admin("/ids/DEMO-4711/licenses")).licenses.length;
 for (let n = before; n < 1_000; n += 1) {
   const large = n >= 580 ? properties : {};
-  await vendor("/ids/DEMO-4711/licenses", { display: `${n} ${printable}`, domain: printable, components: [base], properties: large });
+  await admin("/ids/DEMO-4711/licenses", { display: `${n} ${printable}`, domain: printable, components: [base], properties: large });
 }
 await page.setViewportSize({ width: 1280, height: 900 });
 await from_menu("Synchronize Server");

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use solme_sync_pages::Shown;
 
 use super::view::date;
-use crate::command::{Answered, ClearRequest, Diagnosis, ExportedRequest, Import, Synchronization};
+use crate::command::{Answered, ClearRequest, Diagnosis, ExportedRequest, NewKeyPair, Synchronization};
 use crate::core::{Changes, Check};
 use crate::output::sentence;
 
@@ -49,10 +49,6 @@ pub(super) fn changes(changes: &Changes) -> Markup {
     }
 }
 
-pub(super) fn imported(imported: &Import) -> Markup {
-    synchronization(&imported.synchronization)
-}
-
 pub(super) fn exported(written: &ExportedRequest) -> Markup {
     html! {
         p.note.good {
@@ -73,6 +69,20 @@ pub(super) fn clear_request(asked: &ClearRequest, mail: Option<&str>) -> Markup 
         }
         // Line breaks of the mail stay; the caller made everything else printable.
         @if let Some(mail) = mail { pre.mail tabindex="0" aria-label="The mail" { (mail) } }
+    }
+}
+
+pub(super) fn new_key_pair(new: &NewKeyPair) -> Markup {
+    html! {
+        div.note.good {
+            p { b { (Shown(sentence(&new.done.message))) } }
+            p { b { "Next: " } "Once Solme has cleared the old key pair, synchronize. The mail names the new one." }
+        }
+        dl {
+            @if let Some(old) = new.old_key_thumbprint { dt { "Old key pair" } dd { code { (old) } } }
+            dt { "New key pair" } dd { code { (new.key_thumbprint) } }
+            dt { "Old state" } dd { code { (Shown(new.archive.display())) } }
+        }
     }
 }
 

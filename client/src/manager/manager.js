@@ -118,7 +118,11 @@ const acts = {
     await refresh();
   },
   file() { opened("file"); },
-  clear() { opened("clear"); },
+  clear() { $(".result", opened("clear")).replaceChildren(); },
+  "new-key-pair"() {
+    $(".result", opened("new-key-pair")).replaceChildren();
+    [$("#replace").hidden, $("#ask").hidden] = [false, true];
+  },
   async diagnostics() {
     const dialog = opened("diagnostics");
     const result = $(".result", dialog);
@@ -184,6 +188,16 @@ $("#import").addEventListener("click", async () => {
     await refresh();
   });
   $("#import").disabled = !response.files.length;
+});
+
+$("#replace").addEventListener("click", () => {
+  const result = $("#new-key-pair .result");
+  busy([$("#replace")], result, async () => {
+    show(result, (await post("/api/new-key-pair")).html);
+    [$("#replace").hidden, $("#ask").hidden] = [true, false];
+    $("#ask").focus();
+    await refresh();
+  });
 });
 
 $("#smtp").addEventListener("input", ({ target }) => {

@@ -22,6 +22,7 @@ use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
+use maud::Markup;
 use serde::Deserialize;
 use serde_json::json;
 use solme_sync_pages::{Door, Feed, Problem, open_browser};
@@ -45,14 +46,12 @@ const LOOK: Duration = Duration::from_secs(2);
 /// So many events are kept for a page that is slow.
 const EVENTS: usize = 64;
 
-/// What the command line says.
 pub(crate) struct Options {
     pub(crate) port: Option<u16>,
     pub(crate) open: bool,
     pub(crate) server_name: Option<String>,
 }
 
-/// What the page is about.
 struct Manager {
     server: LicenseServer,
     direct: Direct,
@@ -62,7 +61,6 @@ struct Manager {
 
 type TheManager = State<Arc<Manager>>;
 
-/// Serves the page until stopped.
 pub(crate) fn run(settings: Settings, offset: Span, options: Options, as_json: bool) -> Result<Report, Error> {
     let clock = Arc::new(move || clock::real().offset(offset.seconds));
     let server = LicenseServer::open(settings.state)?.with_clock(clock);
@@ -137,6 +135,7 @@ fn routes(manager: Arc<Manager>) -> Router {
         .route("/api/export", post(export))
         .route("/api/import", import)
         .route("/api/request-clear", post(request_clear))
+        .route("/api/new-key-pair", post(new_key_pair))
         .with_state(manager)
 }
 
@@ -164,6 +163,15 @@ async fn act<T: Send + 'static>(
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not-done", message, cure)
     };
     Ok(done.map_err(lost)??)
+}
+
+/// Does it, and answers what the window shows of that.
+async fn shown(
+    manager: Arc<Manager>,
+    act_and_show: impl FnOnce(&Manager) -> Result<Markup, Error> + Send + 'static,
+) -> Result<Response, Problem> {
+    let html = act(manager, |manager| act_and_show(manager).map(Markup::into_string)).await?;
+    Ok(solme_sync_pages::json(&json!({ "html": html })))
 }
 
 impl From<Error> for Problem {
@@ -209,14 +217,14 @@ async fn license(State(manager): TheManager, Query(Which { number }): Query<Whic
 }
 
 async fn synchronize(State(manager): TheManager) -> Result<Response, Problem> {
-    let html = act(manager, |manager| {
+    shown(manager, |manager| {
         let carried = Carried::new(&manager.direct, &manager.feed);
         let ended = manager.server.synchronize(&carried);
         carried.end(ended.as_ref().is_ok_and(crate::Synchronization::is_synchronized));
         manager.feed.send("changed", &());
-        ended.map(|ended| answers::synchronization(&ended).into_string())
-    });
-    Ok(solme_sync_pages::json(&json!({ "html": html.await? })))
+        ended.map(|ended| answers::synchronization(&ended))
+    })
+    .await
 }
 
 #[derive(Deserialize)]
@@ -238,9 +246,7 @@ async fn automatic(State(manager): TheManager, Form(Chosen { mode }): Form<Chose
 }
 
 async fn diagnostics(State(manager): TheManager) -> Result<Response, Problem> {
-    let html =
-        act(manager, |manager| Ok(answers::diagnosis(&manager.server.diagnose(&manager.direct)).into_string())).await?;
-    Ok(solme_sync_pages::json(&json!({ "html": html })))
+    shown(manager, |manager| Ok(answers::diagnosis(&manager.server.diagnose(&manager.direct)))).await
 }
 
 async fn export(State(manager): TheManager) -> Result<Response, Problem> {
@@ -267,17 +273,17 @@ async fn import(
     Query(How { dry_run }): Query<How>,
     content: Bytes,
 ) -> Result<Response, Problem> {
-    let html = act(manager, move |manager| {
+    shown(manager, move |manager| {
         in_a_file(&content, |file| {
             let imported = match dry_run {
                 true => manager.server.preview_response(file)?,
                 false => manager.server.import_response(file)?,
             };
             manager.feed.send("changed", &());
-            Ok(answers::imported(&imported).into_string())
+            Ok(answers::synchronization(&imported.synchronization))
         })
-    });
-    Ok(solme_sync_pages::json(&json!({ "html": html.await? })))
+    })
+    .await
 }
 
 #[derive(Deserialize)]
@@ -308,6 +314,15 @@ async fn request_clear(
         })
     });
     Ok(solme_sync_pages::json(&asked.await?))
+}
+
+async fn new_key_pair(State(manager): TheManager) -> Result<Response, Problem> {
+    shown(manager, |manager| {
+        let new = manager.server.new_key_pair()?;
+        manager.feed.send("changed", &());
+        Ok(answers::new_key_pair(&new))
+    })
+    .await
 }
 
 /// Through a file of ours that nobody else can read.

@@ -36,7 +36,7 @@ fn body() -> Markup {
         }
         main #view aria-busy="true" {}
         p.note.bad #trouble role="alert" hidden {}
-        (synchronize()) (file()) (clear()) (diagnostics())
+        (synchronize()) (file()) (clear()) (new_key_pair()) (diagnostics())
         footer.quiet { "A simulation with a protocol and keys of its own. It cannot talk to Solme's servers." }
     }
 }
@@ -57,6 +57,7 @@ fn menu() -> Markup {
                 }
                 button role="menuitem" tabindex="-1" data-do="file" { "Synchronize via file…" }
                 button role="menuitem" tabindex="-1" data-do="clear" { "Request to clear the key pair…" }
+                button role="menuitem" tabindex="-1" data-do="new-key-pair" { "New key pair…" }
                 button role="menuitem" tabindex="-1" data-do="diagnostics" { "Run diagnostics" }
             }
         }
@@ -127,6 +128,20 @@ fn clear() -> Markup {
         div.result role="status" {}
     };
     dialog("clear", "Request to clear the key pair", body, html! {})
+}
+
+fn new_key_pair() -> Markup {
+    let body = html! {
+        p { "Replaces a key pair that was cleared, copied or lost. The license server id and the trust file stay, and the old state is kept in the archive." }
+        // It has the focus, so that Enter replaces nothing.
+        p.note.warn tabindex="-1" autofocus { "With a new key pair this server stops issuing until Solme clears the old one and you synchronize." }
+        div.result role="status" {}
+    };
+    let buttons = html! {
+        button.danger #replace type="button" { "Replace the key pair" }
+        button #ask type="button" data-do="clear" hidden { "Request to clear the old one…" }
+    };
+    dialog("new-key-pair", "New key pair", body, buttons)
 }
 
 fn diagnostics() -> Markup {
