@@ -1,20 +1,17 @@
 //! The command line, in the manual's words.
 
-use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use solme_sync_protocol::{LicenseNumber, LicenseServerId};
 
 use crate::clock::Span;
 use crate::core::Mode;
-use crate::settings::{Flags, Limit};
-use crate::transport::Secret;
+use crate::settings::{Flags, NetworkFlags};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -75,7 +72,7 @@ pub(crate) enum Verb {
     /// Synchronize with the main server over ports 443 and 8080
     Synchronize {
         #[command(flatten)]
-        network: Network,
+        network: NetworkFlags,
     },
     /// Show license server id, key pair, days left, and the allocated licenses
     Status,
@@ -129,7 +126,7 @@ pub(crate) enum Verb {
     /// for state, key pair and clock, 11 for the network and the main server, 10 for the last answer, 14 for the deadline.
     Doctor {
         #[command(flatten)]
-        network: Network,
+        network: NetworkFlags,
     },
     /// Synchronize every day or every week (off by default). Without a mode: show the current one
     ///
@@ -144,7 +141,7 @@ pub(crate) enum Verb {
     /// lost.
     Serve {
         #[command(flatten)]
-        network: Network,
+        network: NetworkFlags,
         /// Shell command to run at each warning, with LICENSE_SERVER_ID, DAYS_LEFT, SYNCHRONIZE_BY and MESSAGE in its
         /// environment
         #[arg(long, value_name = "COMMAND")]
@@ -156,7 +153,7 @@ pub(crate) enum Verb {
     /// yourself. A page that is open comes back when the Manager is started again.
     Manager {
         #[command(flatten)]
-        network: Network,
+        network: NetworkFlags,
         /// The port of 127.0.0.1 [default: that of the last time, or a free one]
         #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
@@ -184,34 +181,8 @@ pub(crate) enum Verb {
     /// overrides the file.
     Config {
         #[command(flatten)]
-        network: Network,
+        network: NetworkFlags,
     },
-}
-
-/// How the main server is reached.
-#[derive(Args)]
-pub(crate) struct Network {
-    /// Limit for looking up a name and for connecting to a port [default: 10s]
-    #[arg(long, value_name = "SPAN")]
-    connect_limit: Option<Limit>,
-    /// Limit for one exchange on one port [default: 60s]
-    #[arg(long, value_name = "SPAN")]
-    total_limit: Option<Limit>,
-    /// Proxy for both ports: none, system, or an address such as http://USER:PASSWORD@HOST:PORT, socks5://HOST:PORT or
-    /// socks5h://HOST:PORT. With socks5h the proxy looks up the main server's name [default: none]
-    // Parsed later: clap would show a wrong one, and the password in it.
-    #[arg(long, value_name = "PROXY", value_parser = unshown)]
-    proxy: Option<Arc<Secret>>,
-    /// Reached without the proxy: names with their subdomains, addresses and networks, such as example.com,10.0.0.0/8;
-    /// * for everything
-    #[arg(long, value_name = "LIST")]
-    no_proxy: Option<String>,
-    /// File whose first line is the proxy password
-    #[arg(long, value_name = "FILE")]
-    proxy_password_file: Option<PathBuf>,
-    /// Use the proxy for this computer's own addresses, such as localhost, too
-    #[arg(long)]
-    proxy_loopback: bool,
 }
 
 /// Flags of all verbs but these, which have no use for them: by id and by name.
@@ -258,30 +229,14 @@ impl Cli {
 
     /// The settings that the command line gives.
     pub(crate) fn flags(&self) -> Flags {
-        let mut flags = Flags { config: self.config.clone(), state: self.state.clone(), ..Flags::default() };
-        if let Verb::Serve { warning_command, .. } = &self.verb {
-            flags.warning_command.clone_from(warning_command);
-        }
-        match &self.verb {
+        let (network, warning_command) = match &self.verb {
+            Verb::Serve { network, warning_command } => (network.clone(), warning_command.clone()),
             Verb::Synchronize { network }
             | Verb::Doctor { network }
             | Verb::Config { network }
-            | Verb::Serve { network, .. }
-            | Verb::Manager { network, .. } => Flags {
-                connect_limit: network.connect_limit,
-                total_limit: network.total_limit,
-                proxy: network.proxy.clone(),
-                no_proxy: network.no_proxy.clone(),
-                proxy_password_file: network.proxy_password_file.clone(),
-                proxy_loopback: network.proxy_loopback.then_some(true),
-                ..flags
-            },
-            _ => flags,
-        }
+            | Verb::Manager { network, .. } => (network.clone(), None),
+            _ => (NetworkFlags::default(), None),
+        };
+        Flags { config: self.config.clone(), state: self.state.clone(), network, warning_command }
     }
-}
-
-#[allow(clippy::unnecessary_wraps, reason = "clap wants a parser that may fail")]
-fn unshown(text: &str) -> Result<Arc<Secret>, Infallible> {
-    Ok(Arc::new(Secret::new(text)))
 }

@@ -2,6 +2,7 @@
 //!
 //! Every setting is text with one parser, wherever it comes from.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::{Value, json};
 
 use crate::clock::Span;
@@ -48,18 +50,42 @@ enum Form {
 pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     pub(crate) state: Option<PathBuf>,
-    pub(crate) connect_limit: Option<Limit>,
-    pub(crate) total_limit: Option<Limit>,
-    pub(crate) proxy: Option<Arc<Secret>>,
-    pub(crate) no_proxy: Option<String>,
-    pub(crate) proxy_password_file: Option<PathBuf>,
-    pub(crate) proxy_loopback: Option<bool>,
+    pub(crate) network: NetworkFlags,
     pub(crate) warning_command: Option<String>,
 }
 
-/// The settings of one run.
+/// How the main server is reached.
+#[derive(Args, Clone, Default)]
+pub(crate) struct NetworkFlags {
+    /// Limit for looking up a name and for connecting to a port [default: 10s]
+    #[arg(long, value_name = "SPAN")]
+    connect_limit: Option<Limit>,
+    /// Limit for one exchange on one port [default: 60s]
+    #[arg(long, value_name = "SPAN")]
+    total_limit: Option<Limit>,
+    /// Proxy for both ports: none, system, or an address such as http://USER:PASSWORD@HOST:PORT, socks5://HOST:PORT or
+    /// socks5h://HOST:PORT. With socks5h the proxy looks up the main server's name [default: none]
+    // Parsed later: clap would show a wrong one, and the password in it.
+    #[arg(long, value_name = "PROXY", value_parser = unshown)]
+    proxy: Option<Arc<Secret>>,
+    /// Reached without the proxy: names with their subdomains, addresses and networks, such as example.com,10.0.0.0/8;
+    /// * for everything
+    #[arg(long, value_name = "LIST")]
+    no_proxy: Option<String>,
+    /// File whose first line is the proxy password
+    #[arg(long, value_name = "FILE")]
+    proxy_password_file: Option<PathBuf>,
+    /// Use the proxy for this computer's own addresses, such as localhost, too
+    #[arg(long)]
+    proxy_loopback: bool,
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "clap wants a parser that may fail")]
+fn unshown(text: &str) -> Result<Arc<Secret>, Infallible> {
+    Ok(Arc::new(Secret::new(text)))
+}
+
 pub(crate) struct Settings {
-    /// The state directory.
     pub(crate) state: PathBuf,
     /// How the main server is reached.
     pub(crate) network: Network,
@@ -126,11 +152,13 @@ impl Settings {
             message: "there is no default state directory: neither XDG_STATE_HOME nor HOME is set".to_owned(),
             cure: "Name the state directory with --state.".to_owned(),
         })?;
+        let network = flags.network;
         let limits = TimeLimits {
-            connect: sources.value("connect_limit", flags.connect_limit, Limit(TimeLimits::USUAL.connect))?.0,
-            total: sources.value("total_limit", flags.total_limit, Limit(TimeLimits::USUAL.total))?.0,
+            connect: sources.value("connect_limit", network.connect_limit, Limit(TimeLimits::USUAL.connect))?.0,
+            total: sources.value("total_limit", network.total_limit, Limit(TimeLimits::USUAL.total))?.0,
         };
-        let proxy = sources.proxy(flags.proxy, flags.no_proxy, flags.proxy_password_file, flags.proxy_loopback)?;
+        let loopback = network.proxy_loopback.then_some(true);
+        let proxy = sources.proxy(network.proxy, network.no_proxy, network.proxy_password_file, loopback)?;
         let warning_command = sources.optional("warning_command", flags.warning_command)?;
         let network = Network { limits, proxy };
         Ok(Self { state, network, warning_command, file: sources.file.map(|(path, _)| path), shown: sources.shown })
@@ -411,7 +439,8 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_the_environment_and_that_over_the_file() {
-        let flag = Flags { connect_limit: Some("3s".parse().unwrap()), ..Flags::default() };
+        let network = NetworkFlags { connect_limit: Some("3s".parse().unwrap()), ..NetworkFlags::default() };
+        let flag = Flags { network, ..Flags::default() };
         let environment = [("LICENSE_SERVER_CONNECT_LIMIT", "2s"), ("LICENSE_SERVER_TOTAL_LIMIT", "")];
         let file = "connect_limit = '1s'\ntotal_limit = '4m'";
         let connect = |settings: &Settings| settings.network.limits.connect.as_secs();
