@@ -35,11 +35,11 @@ mod tests;
 mod transport;
 
 pub use command::{
-    AllocatedLicense, Answered, Automatic, Checked, ClearRequest, ClearRequestBy, Clock, Diagnosis, Export,
-    ExportedRequest, History, Import, MainServer, NewKeyPair, OutstandingRequest, Status, Synchronization, Verdict,
+    AllocatedLicense, Answered, Automatic, ClearRequest, ClearRequestBy, Clock, Diagnosis, Export, ExportedRequest,
+    History, Import, MainServer, NewKeyPair, OutstandingRequest, Status, Synchronization, Verdict,
 };
 pub use core::{
-    AnswerError, Changes, Check, ClockError, Failure, HttpAnswer, Mode, PortFault, ProxyFailure, Role, Rule,
+    AnswerError, Changes, Check, Checked, ClockError, Failure, HttpAnswer, Mode, PortFault, ProxyFailure, Role, Rule,
     SealedPayloadError, State,
 };
 pub use output::{Done, Error, Fault};

@@ -5,8 +5,8 @@ use solme_sync_protocol::{PayloadName, RefusalCode};
 
 use super::Context;
 use crate::core::{
-    Carrier, Check, Failure, Finding, Found, Identity, LocalServer, Network, PortAnswer, ProxyFailure, Role, Times,
-    cure_of, interpret_health, interpret_no_payload, may_issue, no_network,
+    Carrier, Check, Checked, Failure, Identity, LocalServer, Network, PortAnswer, ProxyFailure, Role, Times, cure_of,
+    interpret_health, interpret_no_payload, may_issue, no_network,
 };
 use crate::output::{BAD, Exit, GOOD, PLAIN, Report, Text, sentence};
 use crate::store::{Loaded, LocalStateFailure, Store};
@@ -29,29 +29,14 @@ pub struct Diagnosis {
     pub checks: Vec<Checked>,
 }
 
-/// What came of a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Checked {
-    /// Which one.
-    pub name: Check,
-    /// Whether all is well.
-    pub ok: bool,
-    /// `ok`, `not-checked`, or what is wrong.
-    pub code: String,
-    /// The same, for people.
-    pub message: String,
-    /// What to do about it, for people.
-    pub cure: Option<String>,
-}
-
 /// Goes through all checks. It changes nothing, and never synchronizes.
 pub(crate) fn diagnosis(context: &Context, transport: &dyn Transport) -> Diagnosis {
     let looked = Store::open(&context.place, EVENT).and_then(|store| diagnose(context, transport, store));
-    Diagnosis::of(&looked.unwrap_or_else(|error| without_state(&error)))
+    Diagnosis::of(looked.unwrap_or_else(|error| without_state(&error)))
 }
 
 /// All checks. The state is free again while the network is waited for.
-fn diagnose(context: &Context, transport: &dyn Transport, store: Store) -> Result<Vec<Finding>, LocalStateFailure> {
+fn diagnose(context: &Context, transport: &dyn Transport, store: Store) -> Result<Vec<Checked>, LocalStateFailure> {
     let identity = store.identity()?;
     let times = store.times()?.observe(context.now());
     let last_answer = last_answer(&store, &identity)?;
@@ -62,30 +47,28 @@ fn diagnose(context: &Context, transport: &dyn Transport, store: Store) -> Resul
         Ok(network) => {
             // Asking may have taken long.
             let clock = network.clock(&Times { local_clock: context.now(), ..times });
-            (clock, network.findings())
+            (clock, network.checks())
         }
-        Err(failure) => (Found::NotChecked { because: Check::of(&failure) }, no_network(&failure)),
+        Err(failure) => (Checked::skipped(Check::Clock, Check::of(&failure)), no_network(&failure)),
     };
-    let mut findings = vec![
-        Finding { check: Check::State, found: unless(state(&loaded), [room.as_ref().err(), exposed.as_ref()], false) },
-        Finding { check: Check::KeyPair, found: unless(key_pair(&loaded, &identity), [None, exposed.as_ref()], true) },
-        Finding { check: Check::Clock, found: clock },
+    let mut checks = vec![
+        unless(state(&loaded), [room.as_ref().err(), exposed.as_ref()]),
+        unless(key_pair(&loaded, &identity), [None, exposed.as_ref()]),
+        clock,
     ];
-    findings.extend(network);
-    findings.push(Finding { check: Check::LastAnswer, found: last_answer });
-    findings.push(Finding { check: Check::Deadline, found: deadline(&loaded) });
-    Ok(findings)
+    checks.extend(network);
+    checks.extend([last_answer, deadline(&loaded)]);
+    Ok(checks)
 }
 
 /// Without a state nothing is known: neither the main server nor this server's key pair.
-fn without_state(error: &LocalStateFailure) -> Vec<Finding> {
-    let rest = |check| Finding { check, found: Found::NotChecked { because: Check::State } };
-    let state = Finding { check: Check::State, found: broken(error) };
-    [state].into_iter().chain(Check::ALL.into_iter().skip(1).map(rest)).collect()
+fn without_state(error: &LocalStateFailure) -> Vec<Checked> {
+    let rest = Check::ALL.into_iter().skip(1).map(|check| Checked::skipped(check, Check::State));
+    [broken(Check::State, error)].into_iter().chain(rest).collect()
 }
 
-fn broken(error: &LocalStateFailure) -> Found {
-    Found::Wrong { code: error.code().to_owned(), message: error.to_string(), cure: error.cure().to_owned() }
+fn broken(check: Check, error: &LocalStateFailure) -> Checked {
+    Checked::wrong(check, error.code(), error.to_string(), error.cure())
 }
 
 /// One question to each port, as near as can be to those of a synchronization, and without an effect.
@@ -108,60 +91,55 @@ fn ask(transport: &dyn Transport, identity: &Identity) -> Result<Network, Failur
     })
 }
 
-fn state(loaded: &Result<Loaded, LocalStateFailure>) -> Found {
+fn state(loaded: &Result<Loaded, LocalStateFailure>) -> Checked {
     match loaded {
-        Ok(Loaded { server: LocalServer::Tampered(_), .. }) => verdict(loaded),
-        Ok(loaded) => Found::well(format!("intact, {}", loaded.server.name())),
-        Err(error) if error.is_about_the_key() => Found::NotChecked { because: Check::KeyPair },
-        Err(error) => broken(error),
+        Ok(loaded @ Loaded { server: LocalServer::Tampered(_), .. }) => verdict(Check::State, loaded),
+        Ok(loaded) => Checked::well(Check::State, format!("intact, {}", loaded.server.name())),
+        Err(error) if error.is_about_the_key() => Checked::skipped(Check::State, Check::KeyPair),
+        Err(error) => broken(Check::State, error),
     }
 }
 
-fn key_pair(loaded: &Result<Loaded, LocalStateFailure>, identity: &Identity) -> Found {
+fn key_pair(loaded: &Result<Loaded, LocalStateFailure>, identity: &Identity) -> Checked {
     match loaded {
-        Ok(Loaded { server: LocalServer::Cleared(_), .. }) => verdict(loaded),
-        Ok(_) => Found::well(format!("{} present", identity.key_thumbprint)),
-        Err(error) if error.is_about_the_key() => broken(error),
-        Err(_) => Found::NotChecked { because: Check::State },
+        Ok(loaded @ Loaded { server: LocalServer::Cleared(_), .. }) => verdict(Check::KeyPair, loaded),
+        Ok(_) => Checked::well(Check::KeyPair, format!("{} present", identity.key_thumbprint)),
+        Err(error) if error.is_about_the_key() => broken(Check::KeyPair, error),
+        Err(_) => Checked::skipped(Check::KeyPair, Check::State),
     }
 }
 
 /// What is well is not, if one of these says so. Each is about the key pair or about the state.
-fn unless(found: Found, errors: [Option<&LocalStateFailure>; 2], about_the_key: bool) -> Found {
-    let error = errors.into_iter().flatten().find(|error| error.is_about_the_key() == about_the_key);
-    match (&found, error) {
-        (Found::Well { .. }, Some(error)) => broken(error),
-        _ => found,
+fn unless(checked: Checked, errors: [Option<&LocalStateFailure>; 2]) -> Checked {
+    let is_about = |error: &&LocalStateFailure| error.is_about_the_key() == (checked.name == Check::KeyPair);
+    match errors.into_iter().flatten().find(is_about) {
+        Some(error) if checked.ok => broken(checked.name, error),
+        _ => checked,
     }
 }
 
-fn deadline(loaded: &Result<Loaded, LocalStateFailure>) -> Found {
-    let Ok(Loaded { server, times, .. }) = loaded else { return Found::NotChecked { because: Check::State } };
-    match server {
-        LocalServer::Tampered(_) => Found::NotChecked { because: Check::State },
-        LocalServer::Cleared(_) => Found::NotChecked { because: Check::KeyPair },
-        LocalServer::Unsynchronized(_) | LocalServer::Overdue(_) => verdict(loaded),
+fn deadline(loaded: &Result<Loaded, LocalStateFailure>) -> Checked {
+    let Ok(loaded) = loaded else { return Checked::skipped(Check::Deadline, Check::State) };
+    match &loaded.server {
+        LocalServer::Tampered(_) => Checked::skipped(Check::Deadline, Check::State),
+        LocalServer::Cleared(_) => Checked::skipped(Check::Deadline, Check::KeyPair),
+        LocalServer::Unsynchronized(_) | LocalServer::Overdue(_) => verdict(Check::Deadline, loaded),
         LocalServer::Synchronized(synchronized) => {
             let by = synchronized.applied.receipt().synchronize_by;
-            Found::well(format!("{} days left, until {by}", times.days_left(by)))
+            Checked::well(Check::Deadline, format!("{} days left, until {by}", loaded.times.days_left(by)))
         }
     }
 }
 
 /// Why no license may be issued.
-fn verdict(loaded: &Result<Loaded, LocalStateFailure>) -> Found {
-    match loaded {
-        Ok(loaded) => {
-            let verdict = may_issue(&loaded.server, &loaded.times, None);
-            let cure = verdict.cure().unwrap_or_default();
-            Found::Wrong { code: verdict.code().to_owned(), message: verdict.message(), cure }
-        }
-        Err(error) => broken(error),
-    }
+fn verdict(check: Check, loaded: &Loaded) -> Checked {
+    let verdict = may_issue(&loaded.server, &loaded.times, None);
+    Checked::wrong(check, verdict.code(), verdict.message(), verdict.cure().unwrap_or_default())
 }
 
 /// What the main server last said about this id and this key pair.
-fn last_answer(store: &Store, identity: &Identity) -> Result<Found, LocalStateFailure> {
+fn last_answer(store: &Store, identity: &Identity) -> Result<Checked, LocalStateFailure> {
+    const CHECK: Check = Check::LastAnswer;
     let key = identity.key_thumbprint.to_string();
     let answers = store.history()?.into_iter().rev().find(|event| {
         matches!(&*event.event, "synchronize" | "import-response")
@@ -169,22 +147,19 @@ fn last_answer(store: &Store, identity: &Identity) -> Result<Found, LocalStateFa
             && event.key_thumbprint == key
     });
     Ok(match answers {
-        None => Found::well("no answer about this key pair yet"),
-        Some(event) if event.outcome == "synchronized" => Found::well(format!("accepted at {}", event.at)),
+        None => Checked::well(CHECK, "no answer about this key pair yet"),
+        Some(event) if event.outcome == "synchronized" => Checked::well(CHECK, format!("accepted at {}", event.at)),
         Some(event) => {
             let carrier = if event.event == "synchronize" { Carrier::Direct } else { Carrier::File };
             let code = RefusalCode::ALL.iter().find(|code| code.as_str() == event.code);
             let cure = code.map(|code| cure_of(*code, None, carrier)).unwrap_or_default();
-            Found::Wrong { code: event.code, message: format!("at {}: {}", event.at, event.message), cure }
+            Checked::wrong(CHECK, &event.code, format!("at {}: {}", event.at, event.message), cure)
         }
     })
 }
 
-const NOT_CHECKED: &str = "not-checked";
-
 impl Diagnosis {
-    fn of(findings: &[Finding]) -> Self {
-        let checks: Vec<Checked> = findings.iter().map(Checked::from).collect();
+    fn of(checks: Vec<Checked>) -> Self {
         let wrong = checks.iter().find(|check| check.is_wrong());
         let (outcome, code, message, cure) = match wrong {
             None => ("done", "all-well".to_owned(), "nothing blocks a synchronization".to_owned(), None),
@@ -196,11 +171,12 @@ impl Diagnosis {
     pub(super) fn report(&self) -> Report {
         const INDENT: usize = 20;
         let mut text = Text::default();
-        for Checked { name, ok, code, message, cure } in &self.checks {
+        for check in &self.checks {
+            let Checked { name, ok, code, message, cure } = check;
             let name = name.as_str();
             match cure {
                 _ if *ok => text.row(INDENT, GOOD, format_args!("ok     {name:<12} {message}"), ""),
-                Some(cure) if code != NOT_CHECKED => {
+                Some(cure) if check.is_wrong() => {
                     let wrong = format!("wrong  {name:<12} {} [{code}]", sentence(message));
                     text.row(INDENT, BAD, wrong, "");
                     text.row(INDENT, PLAIN, "", format_args!("{:<INDENT$}{cure}", ""));
@@ -214,33 +190,6 @@ impl Diagnosis {
         }
         let exit = self.checks.iter().find(|check| check.is_wrong()).map_or(Exit::Done, |check| exit_of(check.name));
         Report { is_the_answer: true, ..Report::of(exit, self, text) }
-    }
-}
-
-impl Checked {
-    pub(crate) fn is_wrong(&self) -> bool {
-        !self.ok && self.code != NOT_CHECKED
-    }
-}
-
-impl From<&Finding> for Checked {
-    fn from(finding: &Finding) -> Self {
-        let checked = |ok, code: &str, message: String, cure| Self {
-            name: finding.check,
-            ok,
-            code: code.to_owned(),
-            message,
-            cure,
-        };
-        match &finding.found {
-            Found::Well { message } => checked(true, "ok", message.clone(), None),
-            Found::Wrong { code, message, cure } => checked(false, code, message.clone(), Some(cure.clone())),
-            Found::NotChecked { because } => {
-                let because = because.as_str();
-                let message = format!("skipped until {because} is fixed");
-                checked(false, NOT_CHECKED, message, Some(format!("Fix {because} first.")))
-            }
-        }
     }
 }
 

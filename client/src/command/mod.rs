@@ -18,8 +18,8 @@ mod synchronize;
 
 pub use automatic::Automatic;
 pub(crate) use automatic::automatic;
+pub use doctor::Diagnosis;
 pub(crate) use doctor::diagnosis;
-pub use doctor::{Checked, Diagnosis};
 pub(crate) use export_request::export;
 pub use export_request::{Export, ExportedRequest};
 pub use history::History;

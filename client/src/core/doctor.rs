@@ -110,39 +110,47 @@ impl Check {
 }
 
 /// What came of a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub(crate) check: Check,
-    pub(crate) found: Found,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Which one.
+    pub name: Check,
+    /// Whether all is well.
+    pub ok: bool,
+    /// `ok`, `not-checked`, or what is wrong.
+    pub code: String,
+    /// The same, for people.
+    pub message: String,
+    /// What to do about it, for people.
+    pub cure: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Found {
-    Well {
-        message: String,
-    },
-    Wrong {
-        code: String,
-        message: String,
-        cure: String,
-    },
+const NOT_CHECKED: &str = "not-checked";
+
+impl Checked {
+    pub(crate) fn well(name: Check, message: impl Into<String>) -> Self {
+        Self { name, ok: true, code: "ok".to_owned(), message: message.into(), cure: None }
+    }
+
+    pub(crate) fn wrong(name: Check, code: &str, message: String, cure: impl Into<String>) -> Self {
+        Self { name, ok: false, code: code.to_owned(), message, cure: Some(cure.into()) }
+    }
+
     /// Skipped, because another check failed.
-    NotChecked {
-        because: Check,
-    },
-}
-
-impl Found {
-    pub(crate) fn well(message: impl Into<String>) -> Self {
-        Self::Well { message: message.into() }
+    pub(crate) fn skipped(name: Check, because: Check) -> Self {
+        let because = because.as_str();
+        let message = format!("skipped until {because} is fixed");
+        Self::wrong(name, NOT_CHECKED, message, format!("Fix {because} first."))
     }
 
-    pub(crate) fn failure(failure: &Failure) -> Self {
-        Self::Wrong { code: failure.code().to_owned(), message: failure.message(), cure: failure.cure() }
+    fn failure(name: Check, failure: &Failure) -> Self {
+        Self::wrong(name, failure.code(), failure.message(), failure.cure())
+    }
+
+    pub(crate) fn is_wrong(&self) -> bool {
+        !self.ok && self.code != NOT_CHECKED
     }
 }
 
-/// What the two ports said.
 pub(crate) struct Network {
     pub(crate) https: PortAnswer,
     pub(crate) http: PortAnswer,
@@ -150,7 +158,6 @@ pub(crate) struct Network {
     pub(crate) issuer: Option<String>,
 }
 
-/// What one port said.
 pub(crate) struct PortAnswer {
     /// The address of the trust file.
     pub(crate) address: String,
@@ -188,24 +195,25 @@ pub(crate) fn interpret_no_payload(answer: HttpAnswer) -> Result<Option<Health>,
     }
 }
 
-/// The checks of the network.
 const NETWORK: [Check; 6] =
     [Check::NameLookup, Check::Proxy, Check::Port443, Check::Tls, Check::Port8080, Check::MainServer];
 
 /// The checks of a network that could not even be asked.
-pub(crate) fn no_network(failure: &Failure) -> Vec<Finding> {
+pub(crate) fn no_network(failure: &Failure) -> Vec<Checked> {
     let because = Check::of(failure);
-    let found = |check| if check == because { Found::failure(failure) } else { Found::NotChecked { because } };
-    NETWORK.into_iter().map(|check| Finding { check, found: found(check) }).collect()
+    let checked = |check| match check == because {
+        true => Checked::failure(check, failure),
+        false => Checked::skipped(check, because),
+    };
+    NETWORK.into_iter().map(checked).collect()
 }
 
 impl Network {
-    /// The checks of the network.
-    pub(crate) fn findings(&self) -> Vec<Finding> {
-        NETWORK.into_iter().map(|check| Finding { check, found: self.found(check) }).collect()
+    pub(crate) fn checks(&self) -> Vec<Checked> {
+        NETWORK.into_iter().map(|check| self.checked(check)).collect()
     }
 
-    fn found(&self, check: Check) -> Found {
+    fn checked(&self, check: Check) -> Checked {
         let ports = [(Role::Https, &self.https), (Role::Http, &self.http)];
         let mut in_the_way = None;
         for (role, asked) in ports {
@@ -215,13 +223,16 @@ impl Network {
             };
             let failed = Check::of(failure);
             if failed == check {
-                return Found::failure(failure);
+                return Checked::failure(check, failure);
             }
             if way.iter().position(|passed| *passed == failed).is_some_and(|failed| failed < here) {
                 in_the_way = Some(failed);
             }
         }
-        in_the_way.map_or_else(|| Found::well(self.well(check)), |because| Found::NotChecked { because })
+        match in_the_way {
+            Some(because) => Checked::skipped(check, because),
+            None => Checked::well(check, self.well(check)),
+        }
     }
 
     /// What is well, for people.
@@ -253,11 +264,10 @@ impl Network {
     }
 
     /// The local clock against the main server's, asked just now, and against the latest time seen (P 17.4).
-    pub(crate) fn clock(&self, times: &Times) -> Found {
-        let wrong = |message| Found::Wrong {
-            code: "local-clock-wrong".to_owned(),
-            message,
-            cure: "Set this computer's clock, then synchronize.".to_owned(),
+    pub(crate) fn clock(&self, times: &Times) -> Checked {
+        let well = |message: &str| Checked::well(Check::Clock, message);
+        let wrong = |message| {
+            Checked::wrong(Check::Clock, "local-clock-wrong", message, "Set this computer's clock, then synchronize.")
         };
         let clock = times.local_clock;
         if times.check_clock().is_err() {
@@ -270,13 +280,13 @@ impl Network {
             (Some(time), _) => {
                 let (fast, slow) = (clock.since(time), time.since(clock));
                 match fast.max(slow) {
-                    by if by < SKEW_WORTH_SAYING => Found::well(format!("right, within {}", in_words(by.max(1)))),
+                    by if by < SKEW_WORTH_SAYING => well(&format!("right, within {}", in_words(by.max(1)))),
                     by if fast > slow => wrong(format!("{} fast: the main server has {time}", in_words(by))),
                     by => wrong(format!("{} slow: the main server has {time}", in_words(by))),
                 }
             }
-            (None, Ok(_)) => Found::well("not behind the latest time seen; this main server does not report its time"),
-            (None, Err(failure)) => Found::NotChecked { because: Check::of(failure) },
+            (None, Ok(_)) => well("not behind the latest time seen; this main server does not report its time"),
+            (None, Err(failure)) => Checked::skipped(Check::Clock, Check::of(failure)),
         }
     }
 }
@@ -293,12 +303,12 @@ mod tests {
 
     /// `+` well, `x` wrong, `-` not checked: name lookup, proxy, 443, TLS, 8080, main server.
     fn drawn(network: &Network) -> String {
-        let draw = |finding: Finding| match finding.found {
-            Found::Well { .. } => '+',
-            Found::Wrong { .. } => 'x',
-            Found::NotChecked { .. } => '-',
+        let draw = |checked: Checked| match checked.ok {
+            true => '+',
+            false if checked.is_wrong() => 'x',
+            false => '-',
         };
-        network.findings().into_iter().map(draw).collect()
+        network.checks().into_iter().map(draw).collect()
     }
 
     #[test]
@@ -320,7 +330,7 @@ mod tests {
             (Ok(None), Err(page(Role::Http)), "+++++x"),
         ] {
             let network = network(https, http);
-            assert_eq!(drawn(&network), awaited, "{:?}", network.findings());
+            assert_eq!(drawn(&network), awaited, "{:?}", network.checks());
         }
     }
 }
