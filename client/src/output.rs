@@ -278,13 +278,12 @@ impl Done {
     }
 }
 
-/// A time, as results are serialized: RFC 3339, UTC.
-pub(crate) fn rfc3339<S: Serializer>(time: &UtcTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
-}
-
-/// A time that may be missing.
-pub(crate) fn rfc3339_if_any<S: Serializer>(time: &Option<UtcTime>, serializer: S) -> Result<S::Ok, S::Error> {
+/// A time, or one that may be missing, as results are serialized: RFC 3339, UTC.
+pub(crate) fn rfc3339<S: Serializer>(
+    time: &(impl Copy + Into<Option<UtcTime>>),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let time: Option<UtcTime> = (*time).into();
     time.map(|time| time.to_string()).serialize(serializer)
 }
 

@@ -6,7 +6,7 @@ use solme_sync_protocol::UtcTime;
 use super::Context;
 use super::session::{Ending, Session};
 use crate::core::{Mode, Schedule};
-use crate::output::{Done, Error, Exit, Report, Text, rfc3339_if_any, sentence};
+use crate::output::{Done, Error, Exit, Report, Text, rfc3339, sentence};
 use crate::store::{LastAutomatic, LocalStateFailure, Serving};
 
 const EVENT: &str = "automatic-synchronization";
@@ -17,7 +17,7 @@ pub struct Automatic {
     /// How often.
     pub mode: Mode,
     /// When the next one is due; `None`: never.
-    #[serde(serialize_with = "rfc3339_if_any")]
+    #[serde(serialize_with = "rfc3339")]
     pub next_at: Option<UtcTime>,
     /// Whether `license-server serve` runs, which does it.
     pub serving: bool,

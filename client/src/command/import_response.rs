@@ -10,8 +10,8 @@ use super::outcome::{Outcome, Synchronization};
 use super::session::{Ending, Session};
 use crate::conduct::{Conduct, Document};
 use crate::core::{AnswerError, Applied, Carrier, Changes, CheckedRefusal, FileFailure, read_receipt, read_refusal};
-use crate::output::{Error, Report, rfc3339_if_any};
-use crate::store::{LocalStateFailure, Turn, read_bounded};
+use crate::output::{Error, Report, rfc3339};
+use crate::store::{Keeper, Turn, read_bounded};
 
 const EVENT: &str = "import-response";
 
@@ -32,7 +32,7 @@ pub struct Import {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
     /// The deadline that a dry run found.
-    #[serde(serialize_with = "rfc3339_if_any", skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "rfc3339", skip_serializing_if = "Option::is_none")]
     pub would_synchronize_by: Option<UtcTime>,
 }
 

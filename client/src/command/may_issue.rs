@@ -5,8 +5,8 @@ use solme_sync_protocol::{LicenseNumber, UtcTime};
 
 use super::Context;
 use super::session::Session;
-use crate::core::{Applied, Rule, State, Times, may_issue};
-use crate::output::{Error, Exit, Report, Text, rfc3339, rfc3339_if_any, sentence};
+use crate::core::{self, Applied, Rule, State, Times, may_issue};
+use crate::output::{Error, Exit, Report, Text, rfc3339, sentence};
 
 /// Whether a license may be issued now, the rule that decided, and the times that it went by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ pub struct Verdict {
     /// Seconds by which the local clock was set back since the last synchronization, in sum (P 17.4).
     pub clock_set_back_seconds: u64,
     /// The deadline that counted, if there was one.
-    #[serde(serialize_with = "rfc3339_if_any")]
+    #[serde(serialize_with = "rfc3339")]
     pub synchronize_by: Option<UtcTime>,
     #[serde(skip)]
     times: Times,

@@ -8,12 +8,12 @@ use crate::core::{
     Carrier, Changes, Check, Failure, LocalServer, Meaning, SKEW_WORTH_SAYING, State, in_words, meaning,
     refusal_is_transient,
 };
-use crate::output::{Exit, Report, Text, rfc3339_if_any, sentence};
+use crate::output::{Exit, Report, Text, rfc3339, sentence};
 
 /// How a synchronization ended.
-pub(super) struct Outcome {
-    pub(super) exit: Exit,
-    pub(super) code: String,
+pub(crate) struct Outcome {
+    pub(crate) exit: Exit,
+    pub(crate) code: &'static str,
     pub(super) message: String,
     pub(super) cure: Option<String>,
     pub(super) changes: Changes,
@@ -152,7 +152,7 @@ pub struct Answered {
     /// The state of this server now.
     pub state: State,
     /// The required synchronization (P 17.1).
-    #[serde(serialize_with = "rfc3339_if_any")]
+    #[serde(serialize_with = "rfc3339")]
     pub synchronize_by: Option<UtcTime>,
     /// Days left until then, rounded up (P 17.6).
     pub days_left: Option<u64>,

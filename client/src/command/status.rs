@@ -13,7 +13,7 @@ use super::init::MainServer;
 use super::outcome::clock_notes;
 use super::session::Session;
 use crate::core::{Applied, Changes, FIRST_WARNING, LocalServer, State, may_issue};
-use crate::output::{Error, Exit, PLAIN, Report, Text, rfc3339, rfc3339_if_any};
+use crate::output::{Error, Exit, PLAIN, Report, Text, rfc3339};
 
 /// Seconds before its end from which a license is worth a note: 30 days.
 const ENDS_SOON: u64 = 30 * 86_400;
@@ -36,10 +36,10 @@ pub struct Status {
     /// The revision of the allocation.
     pub allocation_revision: Option<u64>,
     /// Main server time of the last synchronization.
-    #[serde(serialize_with = "rfc3339_if_any")]
+    #[serde(serialize_with = "rfc3339")]
     pub last_synchronized_at: Option<UtcTime>,
     /// The required synchronization (P 17.1).
-    #[serde(serialize_with = "rfc3339_if_any")]
+    #[serde(serialize_with = "rfc3339")]
     pub synchronize_by: Option<UtcTime>,
     /// Days left until then, rounded up (P 17.6).
     pub days_left: Option<u64>,
@@ -72,7 +72,7 @@ pub struct AllocatedLicense {
     pub components: Vec<Component>,
     #[serde(serialize_with = "rfc3339")]
     pub valid_from: UtcTime,
-    #[serde(serialize_with = "rfc3339_if_any")]
+    #[serde(serialize_with = "rfc3339")]
     pub expires_at: Option<UtcTime>,
     pub properties: BTreeMap<String, String>,
 }
