@@ -28,11 +28,11 @@ impl Role {
 /// Why no connection to a port came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortFault {
-    /// Something answers that nothing listens there.
+    /// The computer there, or a firewall, rejects the connection.
     Refused,
-    /// Nothing answers.
+    /// Nothing answers within the limit for connecting.
     TimedOut,
-    /// There is no way there.
+    /// The network has no route there, or reports another error.
     Unreachable,
 }
 
@@ -48,37 +48,38 @@ pub(super) const fn port_code(role: Role, fault: PortFault) -> &'static str {
     }
 }
 
-/// Why a direct synchronization failed. `at` is the real host and port, and the proxy on the way there.
+/// Why a direct synchronization failed. `at` is the real host and port, and the proxy on the way there; `found` and
+/// `detail` are for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // of the members: their names say all there is
 pub enum Failure {
-    /// No address is known for the name.
+    /// The name server knows no address for the host, or does not answer within the limit for connecting.
     NameLookupFailed { host: String, detail: String },
-    /// No connection to a port came about.
+    /// No TCP connection to one of the two ports (P 13.1).
     Port { role: Role, fault: PortFault, at: String, detail: String },
-    /// The certificate is of another CA than that of the trust file.
+    /// The certificate is not from the CA of the trust file (P 13.2), as behind a proxy that inspects TLS.
     TlsNotSolme { at: String, issuer: String },
-    /// TLS was spoken, and failed otherwise.
+    /// No TLS 1.3 with a certificate for this host (P 13.2), or the CA certificate of the trust file cannot be used.
     TlsFailed { at: String, detail: String },
-    /// The certificate is not valid by the clock of this computer.
+    /// The certificate is Solme's, and not valid at `local_clock`, which is the real clock of this computer.
     LocalClockWrong { at: String, local_clock: UtcTime },
-    /// Someone else answered (P 13.8).
+    /// An answer that the main server never gives (P 13.8): a web page, a redirect, another status or content type.
     NotTheMainServer { role: Role, at: String, found: String },
-    /// The answer ended too early.
+    /// The connection ended, or the limit for an exchange was reached, before the whole answer was there.
     AnswerInterrupted { role: Role, at: String, detail: String },
-    /// A receipt did not pass (P 11.1 to 11.5).
+    /// The receipt did not pass the checks of P 11.1 to 11.5.
     ReceiptWrong(AnswerError),
-    /// A payload did not pass (P 11.6 to 11.8).
+    /// The payload did not pass the checks of P 11.6 to 11.8.
     PayloadWrong(SealedPayloadError),
-    /// No payload, even after asking again (P 13.5).
+    /// The 8080 role answered 404, also after the request was sent a second time (P 13.5).
     PayloadNotFound { at: String },
-    /// A refusal did not pass (P 11.10).
+    /// The refusal cannot be read, or is not signed by a key of the trust file (P 11.10).
     RefusalWrong(AnswerError),
-    /// A refusal of something else (P 11.10).
+    /// The refusal is signed by the main server, and is for another request, key pair or id (P 11.10).
     RefusalNotOurs(AnswerError),
-    /// The main server answered, and cannot say more (P 8.2, 13.7).
+    /// The main server answered 429, 5xx or an unsigned problem, which is no refusal (P 8.2, 13.7).
     MainServerTrouble { role: Role, at: String, found: String },
-    /// The proxy is to blame.
+    /// The proxy failed, or could not reach the main server.
     Proxy(ProxyFailure),
     /// The program was told to stop while it waited.
     Stopped,

@@ -9,7 +9,6 @@ use super::{ClockError, Times, in_words};
 /// The answer, with the rule that gave it and the clock values that it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// The rule that decided.
     pub(crate) rule: Rule,
     /// The times it was decided at.
     pub(crate) times: Times,
@@ -25,21 +24,21 @@ pub enum Rule {
     MayIssue { licenses: usize },
     /// P 17.1: no receipt was applied yet.
     Unsynchronized,
-    /// P 17.1: the deadline is reached.
+    /// P 17.1: the effective time has reached the deadline.
     Overdue { synchronize_by: UtcTime },
-    /// P 17.8, 12.6.
+    /// P 17.8, 12.6: the main server has cleared the key pair.
     Cleared { message: String, cure: String },
-    /// P 17.8, 11.12.
+    /// P 17.8, 11.12: what is stored does not verify.
     Tampered { found: String },
-    /// P 17.4.
+    /// P 17.4: the local clock is too far behind the latest time seen.
     LocalClockWrong(ClockError),
-    /// P 17.7: not in the allocation.
+    /// P 17.7: the allocation does not have this number.
     NotAllocated { number: LicenseNumber },
-    /// P 17.7: not valid yet.
+    /// P 17.7: the effective time is before `valid_from`.
     NotYetValid { number: LicenseNumber, valid_from: UtcTime },
-    /// P 17.7: not valid any more.
+    /// P 17.7: the effective time has reached `expires_at`.
     Expired { number: LicenseNumber, expires_at: UtcTime },
-    /// P 17.7: the allocation is empty.
+    /// P 17.7: the allocation has no license at all.
     NothingAllocated,
     /// P 17.7: no license of the allocation is valid now.
     NothingValid,
@@ -101,7 +100,6 @@ fn not_valid(license: &License, now: UtcTime) -> Option<Rule> {
 }
 
 impl Verdict {
-    /// Whether the answer is yes.
     pub(crate) const fn is_yes(&self) -> bool {
         matches!(self.rule, Rule::MayIssue { .. })
     }
@@ -123,7 +121,6 @@ impl Verdict {
         }
     }
 
-    /// The rule in words.
     pub(crate) fn message(&self) -> String {
         match &self.rule {
             Rule::MayIssue { licenses: 1 } => "yes: one license may be issued".to_owned(),

@@ -13,7 +13,6 @@ const PRODUCT_VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) struct Outstanding {
     /// The whole JWS, as it is sent or exported.
     pub(crate) jws: String,
-    /// Its content.
     pub(crate) request: Request,
     /// The request digest (P 4.8).
     pub(crate) digest: Digest,
@@ -24,10 +23,13 @@ pub(crate) struct Outstanding {
 /// Why the stored copy of the request cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StoredRequestError {
+    /// Not a request of this protocol version (P 4, 5).
     #[error("the stored request cannot be read")]
     Unreadable,
+    /// Its signature is damaged, or of another key pair (P 12.4).
     #[error("the stored request does not verify with this server's key pair")]
     NotVerified,
+    /// No answer to it could be opened (P 5.4).
     #[error("the stored one-time key is not that of the request")]
     SealingKey,
 }

@@ -7,19 +7,19 @@ use super::failure::{PortFault, Role, port_code};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // of the members: their names say all there is
 pub enum ProxyFailure {
-    /// There is no connection to it.
+    /// No connection to the proxy itself: its name, its port, or nothing listens there.
     Unreachable { proxy: String, detail: String },
-    /// It asks for user and password.
+    /// It answers 407, or takes no login-free SOCKS method, and the settings name no user.
     WantsPassword { proxy: String },
-    /// It does not take user and password.
+    /// It rejects the user and password of the settings.
     WrongPassword { proxy: String, found: String },
-    /// It does not go to the main server.
+    /// Its rules forbid a connection to the main server (status 4xx, or a SOCKS reply of that meaning).
     RefusesTarget { proxy: String, target: String, found: String },
-    /// It answers for itself.
+    /// It answers for itself with a page or a redirect, as a captive portal does.
     OwnPage { proxy: String, found: String },
-    /// Of a kind, or with a login, that is not spoken here.
+    /// It is of a kind, or wants a login, that is not spoken here; spoken are http, socks5 and socks5h, with Basic.
     NotSupported { proxy: String, found: String },
-    /// The proxy works, and cannot reach the main server.
+    /// The proxy works, and has no connection to this port of the main server.
     Beyond { role: Role, fault: PortFault, proxy: String, target: String, detail: String },
 }
 

@@ -10,13 +10,11 @@ use crate::conduct::Conduct;
 /// Who the local server is, and whom it trusts.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
-    /// Its license server id.
     pub(crate) license_server_id: LicenseServerId,
     /// The content of its trust file.
     pub(crate) trust: TrustFile,
     /// The thumbprint of its key pair.
     pub(crate) key_thumbprint: KeyThumbprint,
-    /// How it behaves.
     pub(crate) conduct: &'static dyn Conduct,
 }
 
@@ -25,7 +23,6 @@ pub(crate) struct Identity {
 pub(crate) struct LastReceipt {
     /// The whole JWS: the `last_receipt` of the next request (P 5).
     pub(crate) jws: String,
-    /// Its content.
     pub(crate) receipt: Receipt,
 }
 
@@ -55,17 +52,14 @@ impl Applied {
         Ok(Self { last, allocation, allocation_bytes })
     }
 
-    /// The receipt.
     pub(crate) const fn receipt(&self) -> &Receipt {
         &self.last.receipt
     }
 
-    /// The receipt with its JWS.
     pub(crate) const fn last(&self) -> &LastReceipt {
         &self.last
     }
 
-    /// What is allocated.
     pub(crate) const fn allocation(&self) -> &Allocation {
         &self.allocation
     }
@@ -142,19 +136,19 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // of the members: their names say all there is
 pub enum Tampering {
-    /// The stored receipt.
+    /// The stored receipt does not verify, or is not for this key pair (P 11.1 to 11.5).
     #[error("the stored receipt does not verify ({}): {wrong}", .wrong.clause())]
     Receipt { wrong: AnswerError },
-    /// The stored allocation.
+    /// The stored allocation does not have the digest or the revision of its receipt (P 11.7, 11.8).
     #[error("the stored allocation is not that of the receipt ({}): {wrong}", .wrong.clause())]
     Allocation { wrong: SealedPayloadError },
-    /// The history knows a newer receipt.
+    /// The history has another receipt for the newest, or the applied one is gone (P 11.12).
     #[error("the stored receipt is not the newest one that was applied (P 11.12)")]
     NotTheNewest,
-    /// The mark is earlier than the receipt allows (P 17.5).
+    /// The high-water mark is earlier than the receipt's main server time, which no receipt leaves it at (P 17.5).
     #[error("the stored high-water mark is earlier than the receipt (P 17.5)")]
     HighWaterMark,
-    /// Something that may change was changed by another hand.
+    /// A part that may change does not fit its seal: another hand has changed it (P 11.12).
     #[error("{} not as this program left them (P 11.12)", .0.in_words())]
     Seal(Sealed),
 }
@@ -175,7 +169,6 @@ pub enum Sealed {
 impl Sealed {
     pub(crate) const ALL: [Self; 4] = [Self::Times, Self::Request, Self::Cleared, Self::Receipt];
 
-    /// Its name in storage.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Times => "times",
@@ -256,7 +249,6 @@ impl LocalServer {
         }
     }
 
-    /// Which state it is.
     pub(crate) const fn state(&self) -> State {
         match self {
             Self::Unsynchronized(_) => State::Unsynchronized,
@@ -267,7 +259,6 @@ impl LocalServer {
         }
     }
 
-    /// The name of the state.
     pub(crate) const fn name(&self) -> &'static str {
         self.state().as_str()
     }

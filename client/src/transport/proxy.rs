@@ -37,7 +37,6 @@ pub(crate) struct ProxyUrl {
     login: Option<Login>,
 }
 
-/// What a proxy speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProxyKind {
     Http,
@@ -62,39 +61,51 @@ pub(crate) struct NoProxy(String);
 /// Why a proxy cannot be used as it is set. Never repeats what was set: a password may be in it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProxySettingError {
+    /// It has no `://`, and is neither `none` nor `system`.
     #[error("the proxy must be `none`, `system` or an address such as http://proxy.example:3128")]
     NoScheme,
+    /// Before `://` is none of the kinds that there are.
     #[error("the proxy must be an http://, socks5:// or socks5h:// address, such as http://proxy.example:3128")]
     UnknownScheme,
+    /// A kind that there is, and that is not spoken here.
     #[error("{0} proxies are not supported: only http://, socks5:// and socks5h://, such as http://proxy.example:3128")]
     UnsupportedScheme(&'static str),
+    /// Not a URI (RFC 3986).
     #[error(
         "the proxy address is malformed; expected http://proxy.example:3128 or \
          socks5h://user:password@proxy.example:1080, and @ : / % in user or password as %40 %3A %2F %25"
     )]
     Malformed,
+    /// Neither a name nor an IP address; IPv6 has brackets.
     #[error("the proxy address has no host, or an impossible one; expected http://proxy.example:3128")]
     NoHost,
+    /// A proxy has no usual port.
     #[error("the proxy address has no port from 1 to 65535; expected http://proxy.example:3128")]
     NoPort,
+    /// A proxy is asked for no path.
     #[error("the proxy address must end with its port; expected http://proxy.example:3128")]
     Path,
+    /// Something like `:password@` stands before the host.
     #[error("the proxy's user is empty; expected http://user:password@proxy.example:3128")]
     NoUser,
+    /// What RFC 7617 (a colon in the user) or RFC 1929 (more than 255 bytes) cannot carry.
     #[error("the proxy's user or password is not UTF-8 or too long, or the user has a colon")]
     Login,
+    /// The file has a password for nobody.
     #[error("a password needs a proxy address with a user, such as --proxy http://user@proxy.example:3128")]
     PasswordWithoutUser,
+    /// The operating system does not give it, or it is not UTF-8.
     #[error("the password file {} cannot be read: {error}", file.display())]
     PasswordFile { file: PathBuf, error: io::Error },
+    /// Its first line is the password.
     #[error("the first line of the password file {} is empty", file.display())]
     PasswordFileEmpty { file: PathBuf },
+    /// This entry could never match a host.
     #[error("{0:?} is not valid in --no-proxy; use example.com, 192.0.2.1, 10.0.0.0/8 or *")]
     NoProxy(String),
 }
 
 impl ProxySettingError {
-    /// The setting that is wrong.
     pub(crate) const fn setting(&self) -> &'static str {
         match self {
             Self::NoProxy(_) => "no_proxy",
@@ -106,7 +117,6 @@ impl ProxySettingError {
     }
 }
 
-/// More than any password has.
 const LONGEST_PASSWORD_FILE: u64 = 4_096;
 /// RFC 1929.
 const LONGEST_SOCKS_LOGIN: usize = 255;
