@@ -41,7 +41,6 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitC
     report.exit.into()
 }
 
-/// Runs one verb.
 pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {
     let offset = cli.clock_offset.unwrap_or(Span { seconds: 0 });
     let shape = error_shape(&cli.verb);

@@ -16,7 +16,6 @@ use crate::settings::Settings;
 use crate::store::Store;
 use crate::transport::Transport;
 
-/// A local clock.
 pub(crate) type LocalClock = Arc<dyn Fn() -> UtcTime + Send + Sync>;
 
 /// A License Server, by its state directory. Nothing stays open, and nothing is kept in memory but which receipt was

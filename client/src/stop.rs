@@ -31,12 +31,10 @@ impl Stop {
         Ok(Self(Some(stop)))
     }
 
-    /// Whether it was told already.
     pub(crate) fn is_told(&self) -> bool {
         self.0.as_ref().is_some_and(|told| *told.borrow())
     }
 
-    /// Waits until it is told.
     pub(crate) async fn told(&self) {
         if let Some(told) = &self.0
             && told.clone().wait_for(|told| *told).await.is_ok()

@@ -16,7 +16,6 @@ pub struct History {
     pub events: Vec<PastEvent>,
 }
 
-/// Reads the history.
 pub(crate) fn history(context: &Context) -> Result<History, Error> {
     let store = Store::open(&context.place, "history")?;
     Ok(History { license_server_id: store.identity()?.license_server_id, events: store.history()? })

@@ -34,9 +34,7 @@ pub struct HttpAnswer {
 /// What the main server answered, checked (P 11.1 to 11.5, 11.10).
 #[derive(Debug)]
 pub(crate) enum CheckedAnswer {
-    /// The request was accepted.
     Receipt(CheckedReceipt),
-    /// The request was refused.
     Refusal(CheckedRefusal),
 }
 

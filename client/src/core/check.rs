@@ -140,9 +140,7 @@ pub(crate) struct CheckedReceipt {
 /// A refusal of the outstanding request (P 11.10).
 #[derive(Debug)]
 pub(crate) struct CheckedRefusal {
-    /// The whole JWS.
     pub(crate) jws: String,
-    /// Its content.
     pub(crate) refusal: Refusal,
 }
 

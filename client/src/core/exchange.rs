@@ -56,7 +56,6 @@ pub(crate) struct Get<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    /// Nothing was sent yet.
     pub(crate) fn begin(asked: Asked<'a>) -> Self {
         let again = asked.identity.conduct.tries().saturating_sub(1);
         Self::Post(Post { asked, again, retry_after: None })
@@ -73,7 +72,6 @@ impl<'a> Post<'a> {
         self.asked.identity.conduct.sends(&self.asked.outstanding.jws)
     }
 
-    /// The 443 role answered.
     pub(crate) fn answered(mut self, answer: Result<HttpAnswer, Failure>) -> Exchange<'a> {
         let Asked { identity, last, outstanding } = self.asked;
         let answer = match answer {
@@ -90,7 +88,6 @@ impl<'a> Post<'a> {
 }
 
 impl<'a> Get<'a> {
-    /// The name of the payload.
     pub(crate) const fn name(&self) -> &PayloadName {
         self.receipt.payload_name()
     }
@@ -137,8 +134,10 @@ pub(crate) enum Round {
 /// What an answer does.
 pub(crate) enum End {
     /// It is applied, and another round may follow.
-    Apply { applied: Applied, next: Option<Round> },
-    /// It is a refusal.
+    Apply {
+        applied: Applied,
+        next: Option<Round>,
+    },
     Refused(CheckedRefusal),
     /// There is none.
     Failed(Failure),

@@ -98,7 +98,6 @@ impl FileFailure {
         }
     }
 
-    /// What to do next.
     pub(crate) fn cure(&self) -> String {
         const EXPORT: &str = "run `license-server export-request FILE` and have that file processed";
         match self {

@@ -13,7 +13,6 @@ pub(crate) enum Carrier {
     File,
 }
 
-/// A refusal in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Meaning {
     /// What was refused and why.

@@ -7,15 +7,14 @@ use super::{LocalServer, Schedule, TimeLeft, Times, next_warning_at};
 /// It looks at the state so often at least: the latest time seen is stored then (P 17.3).
 const LOOK_AGAIN: u64 = 86_400;
 
-/// What is due now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// An automatic synchronization.
     Synchronize,
     /// A warning: the required synchronization comes near.
     Warn(Warning),
-    /// Nothing, until then.
-    Nothing { until: UtcTime },
+    Nothing {
+        until: UtcTime,
+    },
 }
 
 /// The required synchronization comes near.
@@ -46,7 +45,6 @@ impl LocalServer {
         }
     }
 
-    /// What is due.
     pub(crate) fn due(&self, times: &Times, schedule: &Schedule, key: &KeyThumbprint) -> Due {
         let now = times.local_clock;
         let next = self.next_automatic(times, schedule, key);

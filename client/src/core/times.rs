@@ -48,7 +48,6 @@ impl Times {
         }
     }
 
-    /// A new request was made.
     #[must_use]
     pub(crate) const fn asking(self) -> Self {
         Self { advanced: 0, ..self }

@@ -115,7 +115,6 @@ impl LocalStateFailure {
         matches!(self, Self::DatabaseMissing { .. } | Self::DatabaseDamaged { .. } | Self::NotInitialized { .. })
     }
 
-    /// What to do next.
     pub(crate) const fn cure(&self) -> &'static str {
         match self {
             Self::NotInitialized { .. } => {

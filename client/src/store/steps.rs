@@ -19,7 +19,6 @@ impl DurableSteps {
         Self(Rc::new(Counter { done: Cell::new(0), hook }))
     }
 
-    /// Takes one durable step.
     pub(crate) fn take<T, E>(&self, name: &'static str, step: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let number = self.0.done.get() + 1;
         self.0.done.set(number);

@@ -4,13 +4,12 @@ use std::error::Error;
 use std::io;
 
 use rustls::CertificateError;
-use solme_sync_protocol::UtcTime;
 
 use super::TimeLimits;
 use super::tls::Presented;
+use crate::clock;
 use crate::core::{Failure, PortFault, Role, Via};
 
-/// Where an exchange went wrong.
 pub(super) struct Place<'a> {
     pub(super) role: Role,
     /// Real host and port, and the proxy on the way there.
@@ -34,7 +33,7 @@ impl Place<'_> {
                 return Failure::Proxy(proxy.unreachable(detail));
             }
             return match io {
-                _ if error.is_timeout() => self.connect_timed_out(),
+                _ if error.is_timeout() => self.port(PortFault::TimedOut, self.no_connection()),
                 Some(io) => self.connect(io),
                 None => self.port(PortFault::Unreachable, last_cause(error)),
             };
@@ -54,10 +53,6 @@ impl Place<'_> {
     /// Whether an error may be that of the proxy before it has passed anything on: TLS is spoken behind it.
     pub(super) fn is_before_tls(error: &reqwest::Error) -> bool {
         error.is_connect() && source::<rustls::Error>(error).is_none()
-    }
-
-    fn connect_timed_out(&self) -> Failure {
-        self.port(PortFault::TimedOut, self.no_connection())
     }
 
     fn no_connection(&self) -> String {
@@ -94,7 +89,8 @@ impl Place<'_> {
                 | CertificateError::ExpiredContext { .. }
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. } => {
-                    Failure::LocalClockWrong { at: self.at.to_owned(), local_clock: real_time() }
+                    // The real clock has judged it, whatever `--clock-offset` says.
+                    Failure::LocalClockWrong { at: self.at.to_owned(), local_clock: clock::real() }
                 }
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     self.tls_failed("its certificate is Solme's, for another host".to_owned())
@@ -123,11 +119,6 @@ impl Place<'_> {
     fn foreign(&self, found: String) -> Failure {
         Failure::NotTheMainServer { role: self.role, at: self.at.to_owned(), found }
     }
-}
-
-/// The clock that judged the certificate: the real one, whatever `--clock-offset` says.
-fn real_time() -> UtcTime {
-    crate::clock::real()
 }
 
 /// The innermost `E` among an error and its sources, also inside an [`io::Error`], whose `source` skips what it wraps.
