@@ -1,20 +1,18 @@
 //! A License Server on paper: its state is a value, and each of its steps a function of it. Nothing is stored or sent.
 //!
-//! It is for a search that takes every step from every state. All that decides is the core that ships. What is written here
-//! a second time is what `command/session.rs`, `command/synchronize.rs` and `command/import_response.rs` do around the core,
-//! with a value in the place of the database.
+//! It is for a search that takes every step from every state, of the code that ships: [`Sheet`] stands in the place of the
+//! database, and nothing else does.
 
 use solme_sync_protocol::{
-    KeyThumbprint, LicenseServerId, Receipt, RefusalCode, Request, RequestId, SealingKey, SignEs384 as _, Signed,
-    SigningKey, TrustFile, Unreadable, UtcTime,
+    LicenseServerId, Receipt, RefusalCode, Request, RequestId, SealingKey, SignEs384 as _, Signed, SigningKey,
+    TrustFile, UtcTime,
 };
 
-use crate::command::exchange;
+use crate::command::{Outcome, Session, act, carry, check, judge};
 use crate::conduct::Conduct;
-use crate::core::{
-    Answer, AnswerError, Applied, Asked, CheckedRefusal, Consequence, End, Fate, FileFailure, Identity, LocalServer,
-    Outstanding, Round, State, Stored, Times, may_issue, new_request, read_receipt, read_refusal,
-};
+use crate::core::{Applied, Carrier, Fate, Identity, LocalServer, Outstanding, State, Stored, Times};
+use crate::output::Exit;
+use crate::store::{End, Keeper, Notes, PastEvent};
 use crate::transport::Connection;
 
 /// What a License Server keeps on its disk, but for its key file and the one-time key of the request.
@@ -78,205 +76,154 @@ impl OnPaper {
 
     /// What it shows of itself.
     pub fn look(&self, around: &Around<'_>) -> Sight {
-        let open = Open::new(self, around, 0);
-        let mut verdict = may_issue(&open.server, &open.times, None);
-        let allocation = open.server.applied().map(Applied::allocation);
-        verdict.rule = around.conduct.rule(verdict.rule, allocation, &open.times, None);
+        let session = self.open(around, 0);
         Sight {
-            state: open.server.state(),
-            receipt: open.server.last_receipt().map(|last| last.receipt.clone()),
-            may_issue: verdict.is_yes(),
-            effective: open.times.effective(),
+            state: session.server.state(),
+            receipt: session.server.last_receipt().map(|last| last.receipt.clone()),
+            may_issue: judge(&session, None).is_yes(),
+            effective: session.times.effective(),
         }
     }
 
     /// `export-request`, of which the file is the request alone. Nothing where the key pair was cleared.
     pub fn export(&self, around: &Around<'_>) -> (Self, Option<String>) {
-        let mut open = Open::new(self, around, usize::MAX);
-        if matches!(open.server, LocalServer::Cleared(_)) {
-            return (self.clone(), None);
-        }
-        let asked = open.request();
-        (open.paper, asked.then(|| around.conduct.sends(&open.outstanding.expect("it was made").jws).into_owned()))
+        let mut session = self.open(around, usize::MAX);
+        let is_cleared = matches!(session.server, LocalServer::Cleared(_));
+        let request = (!is_cleared).then(|| session.request().map(|request| request.jws.clone()));
+        let sent = request.and_then(Result::ok).map(|jws| around.conduct.sends(&jws).into_owned());
+        (session.store.paper, sent)
     }
 
     /// `import-response`, of a file with this receipt and payload, or this refusal alone.
     pub fn import(&self, around: &Around<'_>, message: &str, payload: Option<&[u8]>) -> (Self, Ended) {
-        let mut open = Open::new(self, around, usize::MAX);
-        let ended = match open.read(message, payload) {
-            _ if matches!(open.server, LocalServer::Cleared(_)) => Ended::Refused(RefusalCode::KeyPairCleared),
-            Ok(Found::Accepted(applied)) => {
-                open.apply(applied);
-                Ended::Synchronized
-            }
-            Ok(Found::AlreadyApplied) => open.failed().map_or(Ended::Killed, |()| Ended::Synchronized),
-            Ok(Found::Refused(refusal)) => open.refused(refusal),
-            Err(failure) => open.failed().map_or(Ended::Killed, |()| Ended::Failed(failure.code())),
-        };
-        (open.paper, ended)
+        let session = self.open(around, usize::MAX);
+        if let Some(outcome) = Outcome::cleared(&session, Carrier::File) {
+            return (session.store.paper, Ended::of(&outcome));
+        }
+        let found = check(message, payload, &session);
+        match act(session, found) {
+            Ok((session, Ok(outcome))) => (session.store.paper, Ended::of(&outcome)),
+            Ok((session, Err(failure))) => (session.store.paper, Ended::Failed(failure.code())),
+            Err(killed) => (killed.paper, Ended::Killed),
+        }
     }
 
     /// `synchronize` over `connection`, by a program that is killed after `durable_steps` changes of what it keeps.
     pub fn synchronize(&self, around: &Around<'_>, connection: &dyn Connection, durable_steps: usize) -> (Self, Ended) {
-        let mut open = Open::new(self, around, durable_steps);
-        let ended = open.synchronize(connection).unwrap_or(Ended::Killed);
-        (open.paper, ended)
+        let session = self.open(around, durable_steps);
+        let ended = match Outcome::cleared(&session, Carrier::Direct) {
+            Some(outcome) => session.store.keep_times(session.times).map(|store| (store, outcome)),
+            None => carry(session, connection, || around.clock).map(|(session, outcome)| (session.store, outcome)),
+        };
+        match ended {
+            Ok((store, outcome)) => (store.paper, Ended::of(&outcome)),
+            Err(killed) => (killed.paper, Ended::Killed),
+        }
     }
-}
 
-enum Found {
-    Accepted(Applied),
-    AlreadyApplied,
-    Refused(CheckedRefusal),
-}
-
-/// A state that is read, verified, and open for change.
-struct Open<'a> {
-    paper: OnPaper,
-    around: &'a Around<'a>,
-    identity: Identity,
-    times: Times,
-    server: LocalServer,
-    outstanding: Option<Outstanding>,
-    durable_steps: usize,
-}
-
-impl<'a> Open<'a> {
-    fn new(paper: &OnPaper, around: &'a Around<'a>, durable_steps: usize) -> Self {
-        let key_thumbprint: KeyThumbprint = around.key.public_jwk().thumbprint();
+    fn open<'a>(&self, around: &'a Around<'a>, durable_steps: usize) -> Session<Sheet<'a>> {
         let identity = Identity {
             license_server_id: around.license_server_id.clone(),
             trust: around.trust.clone(),
-            key_thumbprint,
+            key_thumbprint: around.key.public_jwk().thumbprint(),
             conduct: around.conduct,
         };
-        let times = around.conduct.observed(paper.times.observe(around.clock));
+        let times = around.conduct.observed(self.times.observe(around.clock));
         let stored = Stored {
-            applied: paper.applied.clone(),
-            evidence: paper.applied.as_ref().map(|(receipt, _)| receipt.clone()),
-            cleared: paper.cleared.clone(),
-            broken_seal: None,
-            proved: None,
+            applied: self.applied.clone(),
+            evidence: self.applied.as_ref().map(|(receipt, _)| receipt.clone()),
+            cleared: self.cleared.clone(),
+            ..Stored::default()
         };
-        let outstanding = paper.outstanding.as_ref().map(|(id, jws)| {
-            Outstanding::restore(jws, (around.sealing_key)(id), &key_thumbprint).expect("it was made here")
+        let outstanding = self.outstanding.as_ref().map(|(id, jws)| {
+            Outstanding::restore(jws, (around.sealing_key)(id), &identity.key_thumbprint).expect("it was made here")
         });
         let server = LocalServer::restore(stored, &identity, &times);
-        Self { paper: paper.clone(), around, identity, times, server, outstanding, durable_steps }
+        let store = Sheet { paper: self.clone(), around, durable_steps };
+        Session { store, identity, times, server, outstanding, dropped: None, notes: None }
     }
+}
 
-    /// One change of what is kept: whole, or not at all.
-    fn change(&mut self, change: impl FnOnce(&mut OnPaper)) -> Option<()> {
-        self.durable_steps = self.durable_steps.checked_sub(1)?;
-        self.paper.times = self.times;
+impl Ended {
+    fn of(outcome: &Outcome) -> Self {
+        match outcome.exit {
+            Exit::Done => Self::Synchronized,
+            Exit::Refused => {
+                let refused = RefusalCode::ALL.iter().find(|code| code.as_str() == outcome.code);
+                Self::Refused(*refused.expect("a refusal has a code of the catalogue"))
+            }
+            _ => Self::Failed(outcome.code),
+        }
+    }
+}
+
+/// The keeper of a state that is a value.
+struct Sheet<'a> {
+    paper: OnPaper,
+    around: &'a Around<'a>,
+    /// Changes that it takes before it is killed.
+    durable_steps: usize,
+}
+
+/// It was killed before the next change; what is kept is as it was.
+struct Killed {
+    paper: OnPaper,
+}
+
+impl Sheet<'_> {
+    fn change(&mut self, times: &Times, change: impl FnOnce(&mut OnPaper)) -> Result<(), Killed> {
+        let left = self.durable_steps.checked_sub(1);
+        self.durable_steps = left.ok_or_else(|| Killed { paper: self.paper.clone() })?;
+        self.paper.times = *times;
         change(&mut self.paper);
-        Some(())
+        Ok(())
     }
 
-    fn request(&mut self) -> bool {
-        let conduct = self.around.conduct;
-        if self.outstanding.is_some() && conduct.sends_again() {
-            return true;
-        }
-        self.times = self.times.asking();
-        let last = self.server.last_receipt();
-        let before = self.outstanding.as_ref().map(|outstanding| &*outstanding.jws);
-        let id = (self.around.request_id)(last.map(|last| &*last.jws), before);
-        let sealing_key = conduct.sealing_key((self.around.sealing_key)(&id));
-        let request = new_request(&self.identity, last, &self.times, id.clone(), sealing_key.public_jwk());
-        let request = conduct.request(request);
-        let signed = Signed::<Request>::sign(&request, self.around.key);
-        let jws = signed.as_str().to_owned();
-        if conduct.stores_before_sending() && self.change(|paper| paper.outstanding = Some((id, jws.clone()))).is_none()
-        {
-            return false;
-        }
-        self.outstanding = Some(Outstanding { jws, digest: signed.digest(), request, sealing_key });
-        true
+    fn keep_times(mut self, times: Times) -> Result<Self, Killed> {
+        self.change(&times, |_| ())?;
+        Ok(self)
+    }
+}
+
+impl Keeper for Sheet<'_> {
+    type Failure = Killed;
+
+    fn fresh(&self, last: Option<&str>, before: Option<&str>) -> (RequestId, SealingKey) {
+        let id = (self.around.request_id)(last, before);
+        let sealing_key = (self.around.sealing_key)(&id);
+        (id, sealing_key)
     }
 
-    fn synchronize(&mut self, connection: &dyn Connection) -> Option<Ended> {
-        if matches!(self.server, LocalServer::Cleared(_)) {
-            self.change(|_| ())?;
-            return Some(Ended::Refused(RefusalCode::KeyPairCleared));
-        }
-        let mut round = Round::first(self.outstanding.is_some());
-        loop {
-            if !self.request() {
-                return None;
-            }
-            let outstanding = self.outstanding.as_ref().expect("it was made");
-            let asked = Asked { identity: &self.identity, last: self.server.last_receipt(), outstanding };
-            let Answer { end, retry_after: _ } = exchange(asked, connection);
-            match round.ends(end, self.around.conduct) {
-                End::Apply { applied, next } => {
-                    self.apply(applied)?;
-                    let Some(next) = next else { return Some(Ended::Synchronized) };
-                    round = next;
-                }
-                End::Refused(refusal) => return Some(self.refused(refusal)),
-                End::Failed(failure) => {
-                    self.failed()?;
-                    return Some(Ended::Failed(failure.code()));
-                }
-                End::Noted(_) => {
-                    self.failed()?;
-                    return Some(Ended::Synchronized);
-                }
-            }
-        }
+    fn sign(&self, request: &Request) -> Result<Signed<Request>, Killed> {
+        Ok(Signed::sign(request, self.around.key))
     }
 
-    fn apply(&mut self, applied: Applied) -> Option<()> {
-        let outstanding = self.outstanding.take().expect("only the outstanding request is answered");
-        self.times = self.around.conduct.settle(self.times, &outstanding.request, applied.receipt());
-        let stored = (applied.last().jws.clone(), applied.allocation_bytes().to_vec());
-        self.change(|paper| {
-            paper.applied = Some(stored);
+    fn begin_request(&mut self, request: &Outstanding, times: &Times) -> Result<(), Killed> {
+        self.change(times, |paper| {
+            paper.outstanding = Some((request.request.request_id.clone(), request.jws.clone()));
+        })
+    }
+
+    fn away<T>(self, _: &Outstanding, _: &Identity, wait: impl FnOnce() -> T) -> Result<(Self, Times, T), Killed> {
+        let (times, done) = (self.paper.times, wait());
+        Ok((self, times, done))
+    }
+
+    fn apply(&mut self, applied: &Applied, _: &Notes, times: &Times, _: &PastEvent) -> Result<(), Killed> {
+        self.change(times, |paper| {
+            paper.applied = Some((applied.last().jws.clone(), applied.allocation_bytes().to_vec()));
             paper.outstanding = None;
-        })?;
-        *self = Self::new(&self.paper, self.around, self.durable_steps);
-        Some(())
+        })
     }
 
-    fn refused(&mut self, refusal: CheckedRefusal) -> Ended {
-        let code = refusal.refusal.code;
-        let copy_verifies = self.outstanding.as_ref().is_some_and(Outstanding::verifies);
-        let Consequence { fate, clears } = self.around.conduct.after_refusal(&refusal.refusal, copy_verifies);
-        let noted = self.change(|paper| {
-            if fate == Fate::Ends {
+    fn note(&mut self, end: End<'_>, times: &Times, _: &PastEvent) -> Result<(), Killed> {
+        self.change(times, |paper| {
+            if end.fate == Fate::Ends {
                 paper.outstanding = None;
             }
-            if clears {
-                paper.cleared = Some(refusal.jws);
+            if let Some(refusal) = end.cleared {
+                paper.cleared = Some(refusal.to_owned());
             }
-        });
-        noted.map_or(Ended::Killed, |()| Ended::Refused(code))
-    }
-
-    fn failed(&mut self) -> Option<()> {
-        self.change(|_| ())
-    }
-
-    fn read(&self, message: &str, payload: Option<&[u8]>) -> Result<Found, FileFailure> {
-        let outstanding = self.outstanding.as_ref();
-        let is_refusal = matches!(Signed::<Receipt>::parse(message), Err(Unreadable::Type { .. }));
-        let Some(payload) = payload.filter(|_| !is_refusal) else {
-            let given = read_refusal(message, &self.identity)?;
-            return Ok(Found::Refused(given.refuses(outstanding, &self.identity)?));
-        };
-        let given = read_receipt(message, &self.identity)?;
-        match given.answers(outstanding, self.server.last_receipt(), &self.identity) {
-            Ok(receipt) => {
-                let outstanding = outstanding.expect("a receipt that passed answers the outstanding request");
-                Ok(Found::Accepted(receipt.open(payload, &outstanding.sealing_key)?))
-            }
-            Err(AnswerError::AlreadyApplied { .. })
-                if self.server.applied().is_some() && self.around.conduct.takes_again() =>
-            {
-                Ok(Found::AlreadyApplied)
-            }
-            Err(wrong) => Err(wrong.into()),
-        }
+        })
     }
 }

@@ -205,7 +205,6 @@ fn columns() -> Option<usize> {
     set.or_else(|| std::io::stdout().is_terminal().then(textwrap::termwidth))
 }
 
-/// What a command did.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) exit: Exit,

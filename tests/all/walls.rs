@@ -17,7 +17,7 @@ const CLIENT: &[Wall] = &[
     ("output", &["core", "store"]),
     ("settings", &["clock", "output", "store", "transport"]),
     ("seams", &["conduct", "transport"]),
-    ("on_paper", &["command", "conduct", "core", "transport"]),
+    ("on_paper", &["command", "conduct", "core", "output", "store", "transport"]),
 ];
 
 const MOCK_SOLME: &[Wall] = &[

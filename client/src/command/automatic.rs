@@ -27,7 +27,6 @@ pub struct Automatic {
     pub last: Option<LastAutomatic>,
 }
 
-/// What `automatic-synchronization` says.
 #[derive(Serialize)]
 struct Said<'a> {
     #[serde(flatten)]
@@ -79,7 +78,6 @@ impl Automatic {
         }
     }
 
-    /// What is wrong with it.
     pub(super) fn note(&self) -> Option<String> {
         let idle = self.mode != Mode::Off && !self.serving;
         idle.then(|| format!("automatic synchronization is {}, but `license-server serve` does not run", self.mode))

@@ -47,7 +47,6 @@ pub enum Export {
     Refused(Synchronization),
 }
 
-/// Writes the request file.
 pub(crate) fn export(context: &Context, file: &Path) -> Result<Export, Error> {
     let mut session = Session::open(context, EVENT)?;
     if let Some(outcome) = Outcome::cleared(&session, Carrier::File) {

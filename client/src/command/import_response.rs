@@ -16,7 +16,7 @@ use crate::store::{Keeper, Turn, read_bounded};
 const EVENT: &str = "import-response";
 
 /// What a response file turned out to hold.
-enum Found {
+pub(crate) enum Found {
     Accepted(Applied),
     AlreadyApplied { sequence: u64 },
     Refused(CheckedRefusal),
@@ -51,7 +51,7 @@ pub(crate) fn import(context: &Context, file: &Path, dry_run: bool) -> Result<Im
     // Read before anything is locked: it may come from a pipe.
     let answer = read(file, context.place.conduct);
     let _turn = Turn::take(&context.place, EVENT)?;
-    let mut session = Session::open(context, EVENT)?;
+    let session = Session::open(context, EVENT)?;
     let imported = |synchronization, would_synchronize_by| Import {
         synchronization,
         dry_run: Some(dry_run),
@@ -61,22 +61,13 @@ pub(crate) fn import(context: &Context, file: &Path, dry_run: bool) -> Result<Im
     if let Some(outcome) = Outcome::cleared(&session, Carrier::File) {
         return Ok(Import { dry_run: None, ..imported(outcome.of(&session), None) });
     }
-    let found = match answer.and_then(|(message, payload)| check(&message, payload, &session)) {
-        Ok(found) => found,
-        Err(failure) => {
-            if !dry_run {
-                session.failed(EVENT, failure.code(), &failure.to_string())?;
-            }
-            return Err(failure.into());
-        }
-    };
-    Ok(match dry_run {
-        true => {
-            let (outcome, by) = preview(&session, found);
-            imported(outcome.of(&session), by)
-        }
-        false => imported(act(session, found)?, None),
-    })
+    let found = answer.and_then(|(message, payload)| check(&message, payload.as_deref(), &session));
+    if dry_run {
+        let (outcome, by) = preview(&session, found?);
+        return Ok(imported(outcome.of(&session), by));
+    }
+    let (session, outcome) = act(session, found)?;
+    Ok(imported(outcome?.of(&session), None))
 }
 
 /// The answer in the file, and its payload.
@@ -101,7 +92,7 @@ fn read(file: &Path, conduct: &dyn Conduct) -> Result<(String, Option<Vec<u8>>),
 }
 
 /// The checks of P 11; nothing is stored.
-fn check(message: &str, payload: Option<Vec<u8>>, session: &Session) -> Result<Found, FileFailure> {
+pub(crate) fn check<K>(message: &str, payload: Option<&[u8]>, session: &Session<K>) -> Result<Found, FileFailure> {
     let damaged = |detail: &str| Err(FileFailure::Damaged { detail: detail.to_owned() });
     // The `typ` tells receipt from refusal; the payload comes with a receipt, and only there (P 14.2, 14.5).
     let given = session.identity.conduct.message(message, &session.identity.trust);
@@ -110,16 +101,16 @@ fn check(message: &str, payload: Option<Vec<u8>>, session: &Session) -> Result<F
         None if is_refusal => check_refusal(message, session),
         None => damaged("its payload is missing"),
         Some(_) if is_refusal => damaged("it has a payload and no receipt"),
-        Some(payload) => check_receipt(message, &payload, session),
+        Some(payload) => check_receipt(message, payload, session),
     }
 }
 
-fn check_refusal(message: &str, session: &Session) -> Result<Found, FileFailure> {
+fn check_refusal<K>(message: &str, session: &Session<K>) -> Result<Found, FileFailure> {
     let given = read_refusal(message, &session.identity)?;
     Ok(Found::Refused(given.refuses(session.outstanding.as_ref(), &session.identity)?))
 }
 
-fn check_receipt(message: &str, payload: &[u8], session: &Session) -> Result<Found, FileFailure> {
+fn check_receipt<K>(message: &str, payload: &[u8], session: &Session<K>) -> Result<Found, FileFailure> {
     let (identity, outstanding) = (&session.identity, session.outstanding.as_ref());
     let given = read_receipt(message, identity)?;
     let receipt = match given.answers(outstanding, session.server.last_receipt(), identity) {
@@ -136,23 +127,28 @@ fn check_receipt(message: &str, payload: &[u8], session: &Session) -> Result<Fou
     Ok(Found::Accepted(receipt.open(payload, &outstanding.sealing_key)?))
 }
 
-/// Stores what was found.
-fn act(mut session: Session, found: Found) -> Result<Synchronization, LocalStateFailure> {
+pub(crate) fn act<K: Keeper>(
+    mut session: Session<K>,
+    found: Result<Found, FileFailure>,
+) -> Result<(Session<K>, Result<Outcome, FileFailure>), K::Failure> {
     match found {
-        Found::Accepted(applied) => {
+        Ok(Found::Accepted(applied)) => {
             let (session, changes) = session.apply(applied, false, EVENT)?;
-            Ok(synchronized(changes).of(&session))
+            Ok((session, Ok(synchronized(changes))))
         }
-        Found::AlreadyApplied { sequence } => {
+        Ok(Found::AlreadyApplied { sequence }) => {
             let outcome = already_applied(sequence);
-            let message = outcome.message.clone();
-            session.note(EVENT, Ending { outcome: "synchronized", code: "already-applied", message: &message })?;
-            Ok(outcome.of(&session))
+            let ending = Ending { outcome: "synchronized", code: outcome.code, message: &outcome.message };
+            session.note(EVENT, ending)?;
+            Ok((session, Ok(outcome)))
         }
-        Found::Refused(refusal) => {
+        Ok(Found::Refused(refusal)) => {
             let outcome = Outcome::refused(&refusal.refusal, Carrier::File);
-            let session = session.refused(refusal, Carrier::File, EVENT)?;
-            Ok(outcome.of(&session))
+            Ok((session.refused(refusal, Carrier::File, EVENT)?, Ok(outcome)))
+        }
+        Err(failure) => {
+            session.failed(EVENT, failure.code(), &failure.to_string())?;
+            Ok((session, Err(failure)))
         }
     }
 }

@@ -48,9 +48,7 @@ pub struct Verdict {
 pub(crate) fn ask(context: &Context, number: Option<&LicenseNumber>) -> Result<Verdict, Error> {
     let mut session = Session::open(context, "may-issue")?;
     session.store.save_times(&session.times)?;
-    let mut verdict = may_issue(&session.server, &session.times, number);
-    let allocation = session.server.applied().map(Applied::allocation);
-    verdict.rule = session.identity.conduct.rule(verdict.rule, allocation, &session.times, number);
+    let verdict = judge(&session, number);
     let times = verdict.times;
     Ok(Verdict {
         may_issue: verdict.is_yes(),
@@ -67,6 +65,14 @@ pub(crate) fn ask(context: &Context, number: Option<&LicenseNumber>) -> Result<V
         rule: verdict.rule,
         times,
     })
+}
+
+/// The verdict of the core, and of its conduct.
+pub(crate) fn judge<K>(session: &Session<K>, number: Option<&LicenseNumber>) -> core::Verdict {
+    let verdict = may_issue(&session.server, &session.times, number);
+    let allocation = session.server.applied().map(Applied::allocation);
+    let rule = session.identity.conduct.rule(verdict.rule, allocation, &session.times, number);
+    core::Verdict { rule, ..verdict }
 }
 
 impl Verdict {

@@ -25,19 +25,21 @@ pub use export_request::{Export, ExportedRequest};
 pub use history::History;
 pub(crate) use history::history;
 pub use import_response::Import;
-pub(crate) use import_response::import;
+pub(crate) use import_response::{act, check, import};
 pub use init::MainServer;
 pub(crate) use init::init;
 pub use may_issue::Verdict;
-pub(crate) use may_issue::ask;
+pub(crate) use may_issue::{ask, judge};
 pub use new_key_pair::NewKeyPair;
 pub(crate) use new_key_pair::new_key_pair;
+pub(crate) use outcome::Outcome;
 pub use outcome::{Answered, Synchronization};
 pub use request_clear::{ClearRequest, ClearRequestBy};
 pub(crate) use request_clear::{host_and_port, request_clear};
+pub(crate) use session::Session;
 pub(crate) use status::status;
 pub use status::{AllocatedLicense, Clock, OutstandingRequest, Status};
-pub(crate) use synchronize::{exchange, once};
+pub(crate) use synchronize::{carry, once};
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -54,7 +56,6 @@ use crate::settings::Settings;
 use crate::stop::Stop;
 use crate::store::{DurableSteps, Place};
 use crate::transport::{Direct, Transport};
-use session::Session;
 
 /// How long to wait for another process that uses the state, or synchronizes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -119,7 +120,6 @@ impl Context {
         }
     }
 
-    /// The local clock.
     fn now(&self) -> UtcTime {
         self.clock.as_ref().map_or_else(clock::real, |clock| clock()).offset(self.offset.seconds)
     }
@@ -171,7 +171,6 @@ pub(crate) fn run_without_state(verb: &Verb) -> Option<Result<Report, Error>> {
     }
 }
 
-/// Carries out one verb.
 pub(crate) fn run(context: &mut Context, verb: Verb, as_json: bool) -> Result<Report, Error> {
     match verb {
         Verb::AutomaticSynchronization { mode } => automatic(context, mode).map(|automatic| automatic.report()),

@@ -70,11 +70,11 @@ fn renew(context: &Context, mut store: Store, old: Identity) -> Result<NewKeyPai
     let now = context.now();
     let archive = store.archive(now)?;
     let message = format!("the key pair {} gave way to a new one", old.key_thumbprint);
-    let new = store.begin_with_new_key(|key| {
+    let new = store.begin_with_new_key(|key_thumbprint| {
         let ending = Ending { outcome: "done", code: EVENT, message: &message };
-        new_event(now, EVENT, ending, &Identity { key_thumbprint: key.thumbprint(), ..old.clone() })
+        new_event(now, EVENT, ending, &Identity { key_thumbprint, ..old.clone() })
     })?;
-    Ok(NewKeyPair::new(old.license_server_id, Some(old.key_thumbprint), new.thumbprint(), archive))
+    Ok(NewKeyPair::new(old.license_server_id, Some(old.key_thumbprint), new, archive))
 }
 
 fn begin_again(context: &Context, wreck: Wreck) -> Result<NewKeyPair, LocalStateFailure> {

@@ -28,10 +28,10 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn new(exit: Exit, code: &str, message: String, cure: Option<String>) -> Self {
+    fn new(exit: Exit, code: &'static str, message: String, cure: Option<String>) -> Self {
         Self {
             exit,
-            code: code.to_owned(),
+            code,
             message,
             cure,
             changes: Changes::default(),
@@ -42,7 +42,7 @@ impl Outcome {
         }
     }
 
-    pub(super) fn synchronized(code: &str, message: String, changes: Changes) -> Self {
+    pub(super) fn synchronized(code: &'static str, message: String, changes: Changes) -> Self {
         Self { changes, ..Self::new(Exit::Done, code, message, None) }
     }
 
@@ -55,7 +55,7 @@ impl Outcome {
     }
 
     /// A cleared key pair is dead for ever (P 16.4): there is nothing to ask, and nothing that an answer could change.
-    pub(super) fn cleared(session: &Session, carrier: Carrier) -> Option<Self> {
+    pub(crate) fn cleared<K>(session: &Session<K>, carrier: Carrier) -> Option<Self> {
         let LocalServer::Cleared(cleared) = &session.server else { return None };
         let Meaning { message, cure } = cleared.meaning(carrier);
         Some(Self::new(Exit::Refused, RefusalCode::KeyPairCleared.as_str(), message, Some(cure)))
@@ -95,7 +95,7 @@ impl Outcome {
         }
         let synchronize_by = session.server.applied().map(|applied| applied.receipt().synchronize_by);
         let answered = Answered {
-            code: self.code,
+            code: self.code.to_owned(),
             message: self.message,
             cure: self.cure,
             changes: self.changes,

@@ -105,13 +105,13 @@ fn automatic(context: &Context, log: Log) -> Result<(), LocalStateFailure> {
     let last = LastAutomatic {
         at: now,
         outcome: outcome.word().to_owned(),
-        code: outcome.code.clone(),
+        code: outcome.code.to_owned(),
         message: outcome.message.clone(),
     };
     session.store.save_automatic(&schedule, &last)?;
     let next_at = session.next_automatic(&schedule).map(|time| time.to_string());
     let more = json!({ "cure": outcome.cure, "next_at": next_at });
-    log.say(context, outcome.word(), &outcome.code, &outcome.message, more);
+    log.say(context, outcome.word(), outcome.code, &outcome.message, more);
     Ok(())
 }
 

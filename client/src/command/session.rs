@@ -1,25 +1,24 @@
 //! An open state, and what verbs do with it.
 
-use solme_sync_protocol::{Request, RequestId, SealingKey, SignEs384 as _, Signed, SigningKey, UtcTime};
+use solme_sync_protocol::UtcTime;
 
 use super::Context;
 use crate::core::{
     Applied, Asked, Carrier, Changes, CheckedRefusal, Consequence, Fate, Identity, LocalServer, Outstanding, Schedule,
     StoredRequestError, Times, changes_between, meaning, new_request, skew,
 };
-use crate::store::{End, Event, Loaded, LocalStateFailure, Notes, Store};
+use crate::store::{End, Keeper, Loaded, LocalStateFailure, Notes, PastEvent, Store};
 
 /// The state of one local server, verified, and open for change.
-pub(super) struct Session {
-    pub(super) store: Store,
-    pub(super) identity: Identity,
-    pub(super) times: Times,
-    pub(super) server: LocalServer,
-    pub(super) outstanding: Option<Outstanding>,
+pub(crate) struct Session<K = Store> {
+    pub(crate) store: K,
+    pub(crate) identity: Identity,
+    pub(crate) times: Times,
+    pub(crate) server: LocalServer,
+    pub(crate) outstanding: Option<Outstanding>,
     /// Why the stored request was dropped.
-    pub(super) dropped: Option<StoredRequestError>,
-    pub(super) notes: Option<Notes>,
-    key: SigningKey,
+    pub(crate) dropped: Option<StoredRequestError>,
+    pub(crate) notes: Option<Notes>,
 }
 
 /// How an event of the history ended.
@@ -31,48 +30,42 @@ pub(super) struct Ending<'a> {
 
 impl Session {
     /// Opens and verifies the state (P 11.12), and looks at the local clock.
-    pub(super) fn open(context: &Context, verb: &str) -> Result<Self, LocalStateFailure> {
+    pub(super) fn open(context: &Context, verb: &'static str) -> Result<Self, LocalStateFailure> {
         let store = Store::open(&context.place, verb)?;
-        let Loaded { identity, key, times, server, outstanding, notes } =
-            store.load(context.now(), context.proved())?;
+        let Loaded { identity, times, server, outstanding, notes } = store.load(context.now(), context.proved())?;
         let (outstanding, dropped) = match outstanding {
             Some(Ok(outstanding)) => (Some(outstanding), None),
             Some(Err(damaged)) => (None, Some(damaged)),
             None => (None, None),
         };
-        let session = Self { store, identity, times, server, outstanding, dropped, notes, key };
+        let session = Self { store, identity, times, server, outstanding, dropped, notes };
         context.prove(&session);
         Ok(session)
     }
+}
 
-    /// Runs `exchange` while others may read the state. The caller has the turn, so that nobody takes the answer
-    /// to the outstanding request meanwhile.
-    ///
-    /// # Errors
-    /// [`LocalStateFailure::ChangedMeanwhile`] if that happened nevertheless, by hand.
+impl<K: Keeper> Session<K> {
+    /// Runs `exchange` while others may use the state. The caller has the turn, so that nobody takes the answer to the
+    /// outstanding request meanwhile.
     pub(super) fn away<T>(
         self,
-        context: &Context,
-        verb: &str,
+        now: impl Fn() -> UtcTime,
         exchange: impl FnOnce(Asked<'_>) -> T,
-    ) -> Result<(Self, T), LocalStateFailure> {
-        let Self { store, identity, times: _, server, outstanding, dropped, notes, key } = self;
+    ) -> Result<(Self, T), K::Failure> {
+        let Self { store, identity, times: _, server, outstanding, dropped, notes } = self;
         let Some(asked) = &outstanding else { unreachable!("a request is stored before it is sent") };
         let asked_for = Asked { identity: &identity, last: server.last_receipt(), outstanding: asked };
-        let (store, answer) = store.away(&context.place, verb, || exchange(asked_for))?;
-        if identity.conduct.stores_before_sending() && !store.still_asks(&asked.jws, &identity.key_thumbprint)? {
-            return Err(LocalStateFailure::ChangedMeanwhile { directory: store.path().to_owned() });
-        }
-        let times = identity.conduct.observed(store.times()?.observe(context.now()));
-        Ok((Self { store, identity, times, server, outstanding, dropped, notes, key }, answer))
+        let (store, times, answer) = store.away(asked, &identity, || exchange(asked_for))?;
+        let times = identity.conduct.observed(times.observe(now()));
+        Ok((Self { store, identity, times, server, outstanding, dropped, notes }, answer))
     }
 
     /// The outstanding request; a new one if there is none, durably stored before anyone sees it (P 12.1, 12.2).
-    pub(super) fn request(&mut self) -> Result<&Outstanding, LocalStateFailure> {
+    pub(crate) fn request(&mut self) -> Result<&Outstanding, K::Failure> {
         let conduct = self.identity.conduct;
         if self.outstanding.is_none() || !conduct.sends_again() {
             self.times = self.times.asking();
-            let request = self.new_request();
+            let request = self.new_request()?;
             if conduct.stores_before_sending() {
                 self.store.begin_request(&request, &self.times)?;
             }
@@ -81,19 +74,18 @@ impl Session {
         Ok(self.outstanding.as_ref().expect("it is there, or was made above"))
     }
 
-    fn new_request(&self) -> Outstanding {
-        let sealing_key = self.identity.conduct.sealing_key(SealingKey::generate());
-        let mut bits = [0; 16];
-        getrandom::fill(&mut bits).expect("the operating system gives random numbers");
-        let (last, id) = (self.server.last_receipt(), RequestId::from_random(bits));
+    fn new_request(&self) -> Result<Outstanding, K::Failure> {
+        let conduct = self.identity.conduct;
+        let (last, before) = (self.server.last_receipt(), self.outstanding.as_ref());
+        let (id, fresh) = self.store.fresh(last.map(|last| &*last.jws), before.map(|before| &*before.jws));
+        let sealing_key = conduct.sealing_key(fresh);
         let request = new_request(&self.identity, last, &self.times, id, sealing_key.public_jwk());
-        let request = self.identity.conduct.request(request);
-        debug_assert_ne!(request.sealing_jwk, *self.key.public_jwk(), "P 5.3");
-        let signed = Signed::<Request>::sign(&request, &self.key);
-        Outstanding { jws: signed.as_str().to_owned(), digest: signed.digest(), request, sealing_key }
+        let request = conduct.request(request);
+        debug_assert_ne!(request.sealing_jwk.thumbprint(), self.identity.key_thumbprint, "P 5.3");
+        let signed = self.store.sign(&request)?;
+        Ok(Outstanding { jws: signed.as_str().to_owned(), digest: signed.digest(), request, sealing_key })
     }
 
-    /// What an answer would change.
     pub(super) fn changes(&self, applied: &Applied) -> Changes {
         changes_between(self.server.applied().map(Applied::allocation), applied.allocation())
     }
@@ -104,7 +96,7 @@ impl Session {
         applied: Applied,
         just_now: bool,
         event: &'static str,
-    ) -> Result<(Self, Changes), LocalStateFailure> {
+    ) -> Result<(Self, Changes), K::Failure> {
         let Some(outstanding) = self.outstanding.take() else {
             unreachable!("only the outstanding request is answered")
         };
@@ -123,12 +115,12 @@ impl Session {
         let ending = Ending { outcome: "synchronized", code: "synchronized", message: &message };
         let event = self.event(event, ending);
         self.store.apply(&applied, &notes, &times, &event)?;
-        let server = self.server.apply(applied, &times);
-        Ok((Self { server, times, notes: Some(notes), ..self }, changes))
+        self.server = self.server.apply(applied, &times);
+        Ok((Self { times, notes: Some(notes), ..self }, changes))
     }
 
     /// Notes that a synchronization failed, and what that means for the request.
-    pub(super) fn failed(&mut self, event: &'static str, code: &str, message: &str) -> Result<(), LocalStateFailure> {
+    pub(super) fn failed(&mut self, event: &'static str, code: &str, message: &str) -> Result<(), K::Failure> {
         let event = self.event(event, Ending { outcome: "failed", code, message });
         let end = End { fate: self.identity.conduct.after_failure(code), cleared: None };
         self.store.note(end, &self.times, &event)
@@ -140,7 +132,7 @@ impl Session {
         refusal: CheckedRefusal,
         carrier: Carrier,
         event: &'static str,
-    ) -> Result<Self, LocalStateFailure> {
+    ) -> Result<Self, K::Failure> {
         let code = refusal.refusal.code;
         let copy_verifies = self.outstanding.as_ref().is_some_and(Outstanding::verifies);
         let Consequence { fate, clears } = self.identity.conduct.after_refusal(&refusal.refusal, copy_verifies);
@@ -156,7 +148,7 @@ impl Session {
     }
 
     /// Notes something that leaves the outstanding request as it is.
-    pub(super) fn note(&mut self, event: &'static str, ending: Ending<'_>) -> Result<(), LocalStateFailure> {
+    pub(super) fn note(&mut self, event: &'static str, ending: Ending<'_>) -> Result<(), K::Failure> {
         let event = self.event(event, ending);
         self.store.note(End { fate: Fate::Stays, cleared: None }, &self.times, &event)
     }
@@ -166,19 +158,18 @@ impl Session {
         self.server.next_automatic(&self.times, schedule, &self.identity.key_thumbprint)
     }
 
-    pub(super) fn event(&self, event: &'static str, ending: Ending<'_>) -> Event {
+    pub(super) fn event(&self, event: &'static str, ending: Ending<'_>) -> PastEvent {
         new_event(self.times.local_clock, event, ending, &self.identity)
     }
 }
 
-/// An event of the history.
-pub(super) fn new_event(at: UtcTime, event: &'static str, ending: Ending<'_>, identity: &Identity) -> Event {
-    Event {
+pub(super) fn new_event(at: UtcTime, event: &'static str, ending: Ending<'_>, identity: &Identity) -> PastEvent {
+    PastEvent {
         at,
-        event,
-        outcome: ending.outcome,
+        event: event.to_owned(),
+        outcome: ending.outcome.to_owned(),
         code: ending.code.to_owned(),
         message: ending.message.chars().take(1_000).collect(),
-        key_thumbprint: identity.key_thumbprint,
+        key_thumbprint: identity.key_thumbprint.to_string(),
     }
 }

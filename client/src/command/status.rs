@@ -109,7 +109,6 @@ pub struct Clock {
     pub right: bool,
 }
 
-/// Looks at the state.
 pub(crate) fn status(context: &Context) -> Result<Status, Error> {
     let mut session = Session::open(context, "status")?;
     session.store.save_times(&session.times)?;

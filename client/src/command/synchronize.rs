@@ -1,16 +1,17 @@
 //! `synchronize`: direct synchronization over ports 443 and 8080 (P 13).
 
+use solme_sync_protocol::UtcTime;
+
 use super::Context;
 use super::outcome::{Outcome, Synchronization};
 use super::session::Session;
 use crate::core::{Answer, Asked, Carrier, Changes, End, Exchange, Failure, Round, changes_between};
 use crate::output::Error;
-use crate::store::{LocalStateFailure, Turn};
+use crate::store::{Keeper, LocalStateFailure, Turn};
 use crate::transport::{Connection, Transport};
 
 const EVENT: &str = "synchronize";
 
-/// Synchronizes once.
 pub(crate) fn once(context: &Context, transport: &dyn Transport) -> Result<Synchronization, Error> {
     let turn = Turn::take(&context.place, EVENT)?;
     let (session, outcome) = synchronize(context, Session::open(context, EVENT)?, transport, &turn)?;
@@ -30,31 +31,33 @@ pub(super) fn synchronize(
     }
     let trust = session.identity.trust.clone();
     match transport.connect(&trust) {
-        Ok(connection) => carry(context, session, &*connection),
+        Ok(connection) => {
+            let (session, outcome) = carry(session, &*connection, || context.now())?;
+            context.prove(&session);
+            Ok((session, outcome))
+        }
         Err(failure) => failed(session, &failure, None),
     }
 }
 
 /// Carries what the core asks for, and stores what it makes of the answers.
-fn carry(
-    context: &Context,
-    mut session: Session,
+pub(crate) fn carry<K: Keeper>(
+    mut session: Session<K>,
     connection: &dyn Connection,
-) -> Result<(Session, Outcome), LocalStateFailure> {
+    now: impl Fn() -> UtcTime,
+) -> Result<(Session<K>, Outcome), K::Failure> {
     let before = session.server.applied().map(|applied| applied.allocation().clone());
-    let changes = |session: &Session| match session.server.applied() {
+    let changes = |session: &Session<K>| match session.server.applied() {
         Some(applied) => changes_between(before.as_ref(), applied.allocation()),
         None => Changes::default(),
     };
     let mut round = Round::first(session.outstanding.is_some());
     loop {
         session.request()?;
-        let (mut now, Answer { end, retry_after }) =
-            session.away(context, EVENT, |asked| exchange(asked, connection))?;
-        match round.ends(end, now.identity.conduct) {
+        let (mut answered, Answer { end, retry_after }) = session.away(&now, |asked| exchange(asked, connection))?;
+        match round.ends(end, answered.identity.conduct) {
             End::Apply { applied, next } => {
-                (session, _) = now.apply(applied, round.is_of_this_run(), EVENT)?;
-                context.prove(&session);
+                (session, _) = answered.apply(applied, round.is_of_this_run(), EVENT)?;
                 let Some(next) = next else {
                     let outcome = synchronized(changes(&session));
                     return Ok((session, outcome));
@@ -62,26 +65,26 @@ fn carry(
                 round = next;
             }
             End::Refused(refusal) => {
-                let changes = changes(&now);
+                let changes = changes(&answered);
                 let outcome = Outcome { changes, retry_after, ..Outcome::refused(&refusal.refusal, Carrier::Direct) };
-                return Ok((now.refused(refusal, Carrier::Direct, EVENT)?, outcome));
+                return Ok((answered.refused(refusal, Carrier::Direct, EVENT)?, outcome));
             }
-            End::Failed(failure) => return failed(now, &failure, retry_after),
+            End::Failed(failure) => return failed(answered, &failure, retry_after),
             End::Noted(failure) => {
                 let (code, message) = (failure.code(), failure.message());
-                now.failed(EVENT, code, &message)?;
-                let mut outcome = synchronized(changes(&now));
+                answered.failed(EVENT, code, &message)?;
+                let mut outcome = synchronized(changes(&answered));
                 outcome
                     .notes
                     .push(format!("this answers an earlier request; a new request failed ({code}): {message}"));
-                return Ok((now, outcome));
+                return Ok((answered, outcome));
             }
         }
     }
 }
 
 /// Sends the outstanding request and fetches the payload. Changes nothing.
-pub(crate) fn exchange(asked: Asked<'_>, connection: &dyn Connection) -> Answer {
+fn exchange(asked: Asked<'_>, connection: &dyn Connection) -> Answer {
     let mut next = Exchange::begin(asked);
     loop {
         next = match next {
@@ -102,11 +105,11 @@ fn synchronized(changes: Changes) -> Outcome {
     Outcome::synchronized("synchronized", "synchronized with the main server".to_owned(), changes)
 }
 
-fn failed(
-    mut session: Session,
+fn failed<K: Keeper>(
+    mut session: Session<K>,
     failure: &Failure,
     retry_after: Option<u64>,
-) -> Result<(Session, Outcome), LocalStateFailure> {
+) -> Result<(Session<K>, Outcome), K::Failure> {
     session.failed(EVENT, failure.code(), &failure.message())?;
     Ok((session, Outcome { retry_after, ..Outcome::failed(failure) }))
 }

@@ -31,7 +31,7 @@ pub(crate) use exchange::{Answer, Asked, End, Exchange, Round};
 pub use failure::{Failure, PortFault, Role};
 pub(crate) use file_failure::FileFailure;
 pub use issue::Rule;
-pub(crate) use issue::may_issue;
+pub(crate) use issue::{Verdict, may_issue};
 pub use outstanding::{Consequence, Fate};
 pub(crate) use outstanding::{Outstanding, StoredRequestError, new_request};
 pub(crate) use proxy::{ProxyWord, Via};

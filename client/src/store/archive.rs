@@ -5,14 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use solme_sync_protocol::{SigningKey, UtcTime};
+use solme_sync_protocol::{KeyThumbprint, SigningKey, UtcTime};
 use zeroize::Zeroizing;
 
 use super::automatic::write_schedule;
 use super::file::{Readers, create_private, read_bounded, sync_directory_of, write_atomically};
 use super::history::record;
-use super::seal::SealKey;
-use super::{Event, LocalStateFailure, Store};
+use super::{LocalStateFailure, PastEvent, Store};
 use crate::conduct::Held;
 use crate::core::Schedule;
 
@@ -27,20 +26,20 @@ impl Store {
         Ok(directory)
     }
 
-    /// Begins again with a new key pair: unsynchronized, same id, same trust, same history. Returns the key pair.
+    /// Begins again with a new key pair: unsynchronized, same id, same trust, same history. Returns its name.
     pub(crate) fn begin_with_new_key(
         &mut self,
-        event: impl FnOnce(&SigningKey) -> Event,
-    ) -> Result<SigningKey, LocalStateFailure> {
+        event: impl FnOnce(KeyThumbprint) -> PastEvent,
+    ) -> Result<KeyThumbprint, LocalStateFailure> {
         let key = SigningKey::generate();
-        let event = event(&key);
+        let thumbprint = key.thumbprint();
+        let event = event(thumbprint);
         self.write_next_key(&key)?;
-        let thumbprint = key.thumbprint().to_string();
         let mode = self.schedule()?.mode;
         let ending = self.directory.conduct().ends_with_key_pair();
-        self.seal_key = SealKey::of(&key).into();
+        self.key = key.into();
         self.change_and_seal("new key pair recorded", |db| {
-            db.execute("UPDATE setup SET key_thumbprint = ?", [&thumbprint])?;
+            db.execute("UPDATE setup SET key_thumbprint = ?", [thumbprint.to_string()])?;
             for held in ending {
                 db.execute_batch(match held {
                     Held::Applied => "DELETE FROM applied",
@@ -53,7 +52,7 @@ impl Store {
         })?;
         self.put_next_key_in_place()?;
         self.erase_from_log()?;
-        Ok(key)
+        Ok(thumbprint)
     }
 
     /// Copies the key file. A lost one is one of the reasons to come here.

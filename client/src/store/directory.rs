@@ -16,14 +16,13 @@ use super::{DurableSteps, LocalStateFailure};
 use crate::conduct::Conduct;
 
 /// Where a state is, and how it is used.
+#[derive(Clone)]
 pub(crate) struct Place {
-    /// The state directory.
     pub(crate) path: PathBuf,
     /// The durable steps of this run.
     pub(crate) steps: DurableSteps,
     /// How long to wait for another process.
     pub(crate) patience: Duration,
-    /// How its owner behaves.
     pub(crate) conduct: &'static dyn Conduct,
 }
 
@@ -115,26 +114,27 @@ fn lock(place: &Place, name: &str, verb: &str, patience: Duration) -> Result<Res
 
 /// A state directory that this process has locked. The lock ends with the value, and with the process.
 pub(super) struct StateDirectory {
-    path: PathBuf,
+    place: Place,
+    verb: &'static str,
     _lock: File,
-    steps: DurableSteps,
-    conduct: &'static dyn Conduct,
 }
 
 impl StateDirectory {
     /// Locks a state directory that exists.
-    pub(super) fn lock(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
+    pub(super) fn lock(place: &Place, verb: &'static str) -> Result<Self, LocalStateFailure> {
         match lock(place, "lock", verb, place.patience)? {
-            Ok(lock) => {
-                let (path, steps) = (place.path.clone(), place.steps.clone());
-                Ok(Self { path, _lock: lock, steps, conduct: place.conduct })
-            }
+            Ok(lock) => Ok(Self { place: place.clone(), verb, _lock: lock }),
             Err(holder) => Err(LocalStateFailure::InUse { directory: place.path.clone(), holder }),
         }
     }
 
+    /// Lets others lock it. Gives what is needed to lock it again.
+    pub(super) fn unlock(self) -> (Place, &'static str) {
+        (self.place, self.verb)
+    }
+
     /// Locks a state directory, and makes it if it does not exist.
-    pub(super) fn create(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
+    pub(super) fn create(place: &Place, verb: &'static str) -> Result<Self, LocalStateFailure> {
         if !place.path.is_dir() {
             let failed = |error| LocalStateFailure::Directory { directory: place.path.clone(), error };
             place.steps.take("state directory made", || make(&place.path)).map_err(failed)?;
@@ -143,33 +143,33 @@ impl StateDirectory {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        &self.place.path
     }
 
     pub(super) const fn steps(&self) -> &DurableSteps {
-        &self.steps
+        &self.place.steps
     }
 
     pub(super) const fn conduct(&self) -> &'static dyn Conduct {
-        self.conduct
+        self.place.conduct
     }
 
     pub(super) fn database_file(&self) -> PathBuf {
-        self.path.join("state.sqlite")
+        self.path().join("state.sqlite")
     }
 
     pub(super) fn key_file(&self) -> PathBuf {
-        self.path.join("signing-key.pem")
+        self.path().join("signing-key.pem")
     }
 
     /// A new key pair, until the database says that it is the one in use.
     pub(super) fn next_key_file(&self) -> PathBuf {
-        self.path.join("signing-key.next.pem")
+        self.path().join("signing-key.next.pem")
     }
 
     /// License server id and trust file once more, for when the database is lost.
     pub(super) fn setup_file(&self) -> PathBuf {
-        self.path.join("setup.json")
+        self.path().join("setup.json")
     }
 
     /// What the modes of directory and files let others do; none of them was made so.
@@ -178,7 +178,7 @@ impl StateDirectory {
         if others_may(&key, 0o077) {
             return Some(LocalStateFailure::KeyExposed { file: key });
         }
-        let written = [(self.path.clone(), 0o002), (self.database_file(), 0o022)];
+        let written = [(self.path().to_owned(), 0o002), (self.database_file(), 0o022)];
         let writable = written.into_iter().find(|(path, bits)| others_may(path, *bits));
         writable.map(|(path, _)| LocalStateFailure::StateExposed { path })
     }
@@ -186,22 +186,22 @@ impl StateDirectory {
     /// Whether there is room for the next change: as much as a large allocation takes. It is given back at once.
     pub(super) fn has_room(&self) -> Result<(), LocalStateFailure> {
         const LARGE: usize = 1 << 20;
-        let file = self.path.join("room.tmp");
+        let file = self.path().join("room.tmp");
         let _ = fs::remove_file(&file); // of a run that was cut off
         let written = owner_only().write(true).create_new(true).open(&file).and_then(|mut file| {
             file.write_all(&vec![0; LARGE])?;
             file.sync_all()
         });
         let _ = fs::remove_file(&file);
-        written.map_err(|error| LocalStateFailure::NoRoom { directory: self.path.clone(), error })
+        written.map_err(|error| LocalStateFailure::NoRoom { directory: self.path().to_owned(), error })
     }
 
     /// Makes a new directory of the archive.
     pub(super) fn make_archive(&self, now: UtcTime) -> Result<PathBuf, LocalStateFailure> {
         let stamp: String = now.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
-        let named = |n: u32| self.path.join("archive").join(format!("{stamp}-{n}"));
+        let named = |n: u32| self.path().join("archive").join(format!("{stamp}-{n}"));
         let directory = (1..).map(named).find(|path| !path.exists()).expect("an archive has a free number");
-        let made = self.steps.take("archive made", || make(&directory));
+        let made = self.steps().take("archive made", || make(&directory));
         made.map_err(|error| LocalStateFailure::Archive { error })?;
         Ok(directory)
     }

@@ -11,23 +11,6 @@ use crate::output::rfc3339;
 /// How many events are kept, and beyond them the newest receipt.
 const KEPT: i64 = 1_000;
 
-/// Something that happens now.
-#[derive(Debug, Clone)]
-pub(crate) struct Event {
-    /// When, by the local clock.
-    pub(crate) at: UtcTime,
-    /// What, by the name of its command.
-    pub(crate) event: &'static str,
-    /// How it ended.
-    pub(crate) outcome: &'static str,
-    /// The code of the outcome.
-    pub(crate) code: String,
-    /// The outcome in words.
-    pub(crate) message: String,
-    /// The key pair in use.
-    pub(crate) key_thumbprint: KeyThumbprint,
-}
-
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PastEvent {
@@ -47,7 +30,7 @@ pub struct PastEvent {
 }
 
 /// Writes an event, and forgets the oldest ones.
-pub(super) fn record(db: &Connection, event: &Event, receipt: Option<&str>) -> Result<(), rusqlite::Error> {
+pub(super) fn record(db: &Connection, event: &PastEvent, receipt: Option<&str>) -> Result<(), rusqlite::Error> {
     db.execute(
         "INSERT INTO history (at, event, outcome, code, message, key_thumbprint, receipt) VALUES (?, ?, ?, ?, ?, ?, ?)",
         params![
@@ -56,7 +39,7 @@ pub(super) fn record(db: &Connection, event: &Event, receipt: Option<&str>) -> R
             event.outcome,
             event.code,
             event.message,
-            event.key_thumbprint.to_string(),
+            event.key_thumbprint,
             receipt
         ],
     )?;

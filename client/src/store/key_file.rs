@@ -7,7 +7,6 @@ use solme_sync_protocol::{KeyThumbprint, SigningKey};
 use zeroize::Zeroizing;
 
 use super::file::{Readers, read_bounded, rename, write_atomically};
-use super::seal::SealKey;
 use super::{LocalStateFailure, Store};
 
 /// More bytes than any key file has.
@@ -16,7 +15,7 @@ const LONGEST: usize = 16_384;
 impl Store {
     /// The key pair in the key file, or a new one, durably stored before it is used (P 3.3). A key file without
     /// a database is what an interrupted `init` left, and is adopted.
-    pub(crate) fn adopt_or_make_key(&self) -> Result<SigningKey, LocalStateFailure> {
+    pub(crate) fn adopt_or_make_key(&self) -> Result<&SigningKey, LocalStateFailure> {
         let file = self.directory.key_file();
         let key = match read(&file)? {
             Some(key) if !key.is_a_pair() => return Err(LocalStateFailure::KeyDamaged { file }),
@@ -27,8 +26,14 @@ impl Store {
                 key
             }
         };
-        self.seal_key.get_or_init(|| SealKey::of(&key));
-        Ok(key)
+        Ok(self.key.get_or_init(|| key))
+    }
+
+    pub(crate) fn key(&self) -> Result<&SigningKey, LocalStateFailure> {
+        match self.key.get() {
+            Some(key) => Ok(key),
+            None => self.load_key(&self.identity()?.key_thumbprint),
+        }
     }
 
     /// Stores a new key pair beside the one in use.
@@ -39,22 +44,20 @@ impl Store {
 
     /// Reads the key pair that the database says is in use. A change to the next one is completed, if it was
     /// interrupted after the database said so.
-    pub(crate) fn load_key(&self, awaited: &KeyThumbprint) -> Result<SigningKey, LocalStateFailure> {
+    pub(crate) fn load_key(&self, awaited: &KeyThumbprint) -> Result<&SigningKey, LocalStateFailure> {
         let (file, next) = (self.directory.key_file(), self.directory.next_key_file());
         if let Ok(Some(key)) = read(&next)
             && key.thumbprint() == *awaited
         {
             self.put_next_key_in_place()?;
-            self.seal_key.get_or_init(|| SealKey::of(&key));
-            return Ok(key);
+            return Ok(self.key.get_or_init(|| key));
         }
         let key = read(&file)?.ok_or_else(|| LocalStateFailure::KeyMissing { file: file.clone() })?;
         let found = key.thumbprint();
         if found != *awaited {
             return Err(LocalStateFailure::KeyForeign { file, found, awaited: *awaited });
         }
-        self.seal_key.get_or_init(|| SealKey::of(&key));
-        Ok(key)
+        Ok(self.key.get_or_init(|| key))
     }
 
     /// Makes the next key file the key file.

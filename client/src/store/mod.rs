@@ -21,7 +21,6 @@ pub use automatic::LastAutomatic;
 pub(crate) use directory::{Place, Serving, Turn};
 pub(crate) use failure::LocalStateFailure;
 pub(crate) use file::{Readers, read_bounded, write_atomically};
-pub(crate) use history::Event;
 pub use history::PastEvent;
 pub(crate) use read::{Loaded, Notes};
 pub(crate) use salvage::Wreck;
@@ -33,19 +32,62 @@ use std::path::Path;
 
 use directory::StateDirectory;
 use rusqlite::Connection;
-use seal::SealKey;
+use solme_sync_protocol::{Request, RequestId, SealingKey, Signed, SigningKey};
+
+use crate::core::{Applied, Identity, Outstanding, Sealed, Times};
+
+/// What keeps the state of one local server during a synchronization: the database, or a value (`on_paper`). A change is
+/// durable, whole or not at all, when it returns.
+pub(crate) trait Keeper: Sized {
+    type Failure;
+
+    /// The id and the one-time key of a new request, given the last receipt and the request that is outstanding
+    /// nevertheless. Both are random.
+    fn fresh(&self, last: Option<&str>, before: Option<&str>) -> (RequestId, SealingKey);
+
+    /// Signs a request with the key pair in use.
+    fn sign(&self, request: &Request) -> Result<Signed<Request>, Self::Failure>;
+
+    /// Stores the one outstanding request before the first byte of it leaves (P 12.1).
+    fn begin_request(&mut self, request: &Outstanding, times: &Times) -> Result<(), Self::Failure>;
+
+    /// Lets others use the state while `wait` lasts. Gives the stored times as they are then.
+    ///
+    /// # Errors
+    /// `asked` is not the outstanding request any more.
+    fn away<T>(
+        self,
+        asked: &Outstanding,
+        identity: &Identity,
+        wait: impl FnOnce() -> T,
+    ) -> Result<(Self, Times, T), Self::Failure>;
+
+    /// Applies an answer: receipt, allocation and the end of the outstanding request at once (P 11.9).
+    fn apply(
+        &mut self,
+        applied: &Applied,
+        notes: &Notes,
+        times: &Times,
+        event: &PastEvent,
+    ) -> Result<(), Self::Failure>;
+
+    /// Notes what happened, and how it left the outstanding request.
+    fn note(&mut self, end: End<'_>, times: &Times, event: &PastEvent) -> Result<(), Self::Failure>;
+}
 
 /// The open and locked state of one local server.
 pub(crate) struct Store {
     db: Connection,
     directory: StateDirectory,
-    /// Of the key pair in use, once that was read.
-    seal_key: OnceCell<SealKey>,
+    /// The key pair in use, once it was read.
+    key: OnceCell<SigningKey>,
+    /// What of it was broken when it was locked, once that was looked at.
+    broken_seal: OnceCell<Option<Sealed>>,
 }
 
 impl Store {
     /// Opens the state that `init` has made.
-    pub(crate) fn open(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
+    pub(crate) fn open(place: &Place, verb: &'static str) -> Result<Self, LocalStateFailure> {
         let directory = StateDirectory::lock(place, verb)?;
         let file = directory.database_file();
         if !file.exists() {
@@ -59,29 +101,18 @@ impl Store {
         if database::is_empty(&db)? {
             return Err(LocalStateFailure::NotInitialized { directory: place.path.clone() });
         }
-        Ok(Self { db, directory, seal_key: OnceCell::new() })
+        Ok(Self::new(db, directory))
+    }
+
+    const fn new(db: Connection, directory: StateDirectory) -> Self {
+        Self { db, directory, key: OnceCell::new(), broken_seal: OnceCell::new() }
     }
 
     /// Opens the state directory, which may be new, or hold what an interrupted `init` left.
-    pub(crate) fn open_or_create(place: &Place, verb: &str) -> Result<Self, LocalStateFailure> {
+    pub(crate) fn open_or_create(place: &Place, verb: &'static str) -> Result<Self, LocalStateFailure> {
         let directory = StateDirectory::create(place, verb)?;
         let db = database::open(&directory.database_file())?;
-        Ok(Self { db, directory, seal_key: OnceCell::new() })
-    }
-
-    /// Closes the state, and opens it again when `wait` is over: others may use it meanwhile. The key pair in use is
-    /// another one then only where [`Self::still_asks`] says so, so the key of the seal is kept.
-    pub(crate) fn away<T>(
-        self,
-        place: &Place,
-        verb: &str,
-        wait: impl FnOnce() -> T,
-    ) -> Result<(Self, T), LocalStateFailure> {
-        let Self { db, directory, seal_key } = self;
-        database::close_for_a_while(db)?;
-        drop(directory);
-        let done = wait();
-        Ok((Self { seal_key, ..Self::open(place, verb)? }, done))
+        Ok(Self::new(db, directory))
     }
 
     /// Whether `init` has not completed here yet.
@@ -107,7 +138,6 @@ impl Store {
         self.directory.has_room()
     }
 
-    /// The state directory.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }

@@ -1,16 +1,15 @@
 //! Reading the state: everything is verified again before it is believed (P 11.12).
 
 use rusqlite::{OptionalExtension as _, Row};
-use solme_sync_protocol::{KeyThumbprint, LicenseServerId, SealingKey, SigningKey, TrustFile, UtcTime};
+use solme_sync_protocol::{KeyThumbprint, LicenseServerId, SealingKey, TrustFile, UtcTime};
 use zeroize::Zeroizing;
 
-use super::{LocalStateFailure, Store, history, seal};
+use super::{LocalStateFailure, Store, history};
 use crate::core::{Changes, Identity, LocalServer, Outstanding, Proved, Stored, StoredRequestError, Times};
 
 /// All that a command needs to know.
 pub(crate) struct Loaded {
     pub(crate) identity: Identity,
-    pub(crate) key: SigningKey,
     pub(crate) times: Times,
     pub(crate) server: LocalServer,
     pub(crate) outstanding: Option<Result<Outstanding, StoredRequestError>>,
@@ -24,7 +23,6 @@ pub(crate) struct Notes {
     pub(crate) applied_at: UtcTime,
     /// Seconds by which the local clock was fast then, as far as that is known.
     pub(crate) clock_skew: Option<i64>,
-    /// What it changed.
     pub(crate) changes: Changes,
 }
 
@@ -48,7 +46,7 @@ impl Store {
     pub(crate) fn load(&self, clock: UtcTime, proved: Option<Proved>) -> Result<Loaded, LocalStateFailure> {
         let identity = self.identity()?;
         let key = self.load_key(&identity.key_thumbprint)?;
-        let broken_seal = seal::broken(&self.db, self.seal_key()?)?;
+        let broken_seal = self.broken_seal()?;
         // The seal is of the private half, the name of the key pair is of the public one.
         if broken_seal.is_some() && !key.is_a_pair() {
             return Err(LocalStateFailure::KeyDamaged { file: self.directory.key_file() });
@@ -67,7 +65,6 @@ impl Store {
             outstanding: self.outstanding(&identity.key_thumbprint)?,
             notes: applied.map(|(_, _, notes)| notes),
             identity,
-            key,
             times,
         })
     }
@@ -101,7 +98,7 @@ impl Store {
     }
 
     /// Whether this request, signed with this key pair, is still the outstanding one.
-    pub(crate) fn still_asks(&self, request: &str, key: &KeyThumbprint) -> Result<bool, LocalStateFailure> {
+    pub(super) fn still_asks(&self, request: &str, key: &KeyThumbprint) -> Result<bool, LocalStateFailure> {
         let query = "SELECT count(*) FROM outstanding, setup WHERE request = ? AND key_thumbprint = ?";
         let found: i64 = self.db.query_row(query, [request, &key.to_string()], |row| row.get(0))?;
         Ok(found == 1)

@@ -8,7 +8,6 @@ use solme_sync_protocol::{LicenseServerId, SigningKey, TrustFile, UtcTime, limit
 
 use super::directory::StateDirectory;
 use super::file::{Readers, read_bounded, rename, write_atomically};
-use super::seal::SealKey;
 use super::{LocalStateFailure, Place, Store, database};
 use crate::core::Identity;
 
@@ -27,7 +26,7 @@ pub(crate) struct Wreck {
 
 impl Wreck {
     /// Looks at what is left. `None` if that is not enough to begin again.
-    pub(crate) fn find(place: &Place, verb: &str) -> Result<Option<Self>, LocalStateFailure> {
+    pub(crate) fn find(place: &Place, verb: &'static str) -> Result<Option<Self>, LocalStateFailure> {
         let directory = StateDirectory::lock(place, verb)?;
         let Ok(bytes) = read_bounded(&directory.setup_file(), limits::TRUST_FILE * 2) else { return Ok(None) };
         Ok(solme_sync_protocol::parse_json(&bytes).ok().map(|setup| Self { directory, setup }))
@@ -49,18 +48,18 @@ impl Wreck {
             moved.map_err(|error| LocalStateFailure::Archive { error })?;
         }
         let key = SigningKey::generate();
-        let store = Store { db: database::open(&file)?, directory, seal_key: SealKey::of(&key).into() };
+        let Setup { license_server_id, trust } = setup;
+        let (key_thumbprint, conduct) = (key.thumbprint(), directory.conduct());
+        let identity = Identity { license_server_id, trust, key_thumbprint, conduct };
+        let store = Store::new(database::open(&file)?, directory);
         store.archive_key(&archive)?;
         store.write_next_key(&key)?;
-        let Setup { license_server_id, trust } = setup;
-        let identity =
-            Identity { license_server_id, trust, key_thumbprint: key.thumbprint(), conduct: store.directory.conduct() };
+        let store = Store { key: key.into(), ..store };
         Ok((store, identity, archive))
     }
 }
 
 impl Store {
-    /// Writes `setup.json`.
     pub(super) fn write_setup(&self, identity: &Identity) -> Result<(), LocalStateFailure> {
         let setup = Setup { license_server_id: identity.license_server_id.clone(), trust: identity.trust.clone() };
         let bytes = serde_json::to_vec_pretty(&setup).expect("a setup has no failing serializers");

@@ -4,27 +4,19 @@
 //! part has its own HMAC-SHA-384, so that the one that does not fit can be named, and all of them have the serial number
 //! of the last change, so that none of them can be put back alone. A state put back as a whole fits (P 17.9).
 
+use std::collections::HashMap;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use sha2::Sha384;
 use solme_sync_protocol::SigningKey;
-use zeroize::Zeroizing;
 
 use super::{LocalStateFailure, Store};
 use crate::core::Sealed;
 
 /// Separates it from whatever else the private key may be used for.
 const PURPOSE: &str = "license-server state seal 1";
-
-/// The key of the seal, of the key pair in use.
-pub(super) struct SealKey(Zeroizing<[u8; 48]>);
-
-impl SealKey {
-    pub(super) fn of(key: &SigningKey) -> Self {
-        Self(key.derive_secret(PURPOSE))
-    }
-}
 
 /// The rows of a part, all columns: one that is added later is sealed without a word.
 const fn rows(part: Sealed) -> &'static str {
@@ -37,14 +29,15 @@ const fn rows(part: Sealed) -> &'static str {
 }
 
 /// The first part that is not as this program left it.
-pub(super) fn broken(db: &Connection, key: &SealKey) -> Result<Option<Sealed>, rusqlite::Error> {
+fn broken(db: &Connection, key: &SigningKey) -> Result<Option<Sealed>, rusqlite::Error> {
+    let key = key.derive_secret(PURPOSE);
     let newest = serial(db)?;
+    let mut query = db.prepare("SELECT part, mac FROM seal WHERE serial = ?")?;
+    let found = query.query_map([newest], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found: HashMap<String, Vec<u8>> = found.collect::<Result<_, _>>()?;
     for part in Sealed::ALL {
-        let query = "SELECT mac FROM seal WHERE part = ? AND serial = ?";
-        let found: Option<Vec<u8>> =
-            db.query_row(query, params![part.as_str(), newest], |row| row.get(0)).optional()?;
-        let mac = mac(db, key, part, newest)?;
-        if found.is_none_or(|found| mac.verify_slice(&found).is_err()) {
+        let mac = mac(db, &*key, part, newest)?;
+        if found.get(part.as_str()).is_none_or(|found| mac.verify_slice(found).is_err()) {
             return Ok(Some(part));
         }
     }
@@ -52,12 +45,14 @@ pub(super) fn broken(db: &Connection, key: &SealKey) -> Result<Option<Sealed>, r
 }
 
 /// Seals the rows as they are. The caller has a transaction.
-pub(super) fn renew(db: &Connection, key: &SealKey) -> Result<(), rusqlite::Error> {
+pub(super) fn renew(db: &Connection, key: &SigningKey) -> Result<(), rusqlite::Error> {
+    let key = key.derive_secret(PURPOSE);
     let serial = serial(db)?.checked_add(1).unwrap_or(1);
     db.execute("DELETE FROM seal", [])?;
     for part in Sealed::ALL {
-        let mac = mac(db, key, part, serial)?.finalize().into_bytes();
-        db.execute("INSERT INTO seal VALUES (?, ?, ?)", params![part.as_str(), serial, &mac[..]])?;
+        let mac = mac(db, &*key, part, serial)?.finalize().into_bytes();
+        let mut insert = db.prepare_cached("INSERT INTO seal VALUES (?, ?, ?)")?;
+        insert.execute(params![part.as_str(), serial, &mac[..]])?;
     }
     Ok(())
 }
@@ -72,8 +67,8 @@ fn serial(db: &Connection) -> Result<i64, rusqlite::Error> {
 }
 
 /// Over the name of the part, the serial number, and each value with the name of its column, its type and its length.
-fn mac(db: &Connection, key: &SealKey, part: Sealed, serial: i64) -> Result<Hmac<Sha384>, rusqlite::Error> {
-    let mut mac = Hmac::<Sha384>::new_from_slice(&*key.0).expect("HMAC takes a key of any length");
+fn mac(db: &Connection, key: &[u8], part: Sealed, serial: i64) -> Result<Hmac<Sha384>, rusqlite::Error> {
+    let mut mac = Hmac::<Sha384>::new_from_slice(key).expect("HMAC takes a key of any length");
     let mut add = |kind: u8, bytes: &[u8]| {
         mac.update(&[kind]);
         mac.update(&(bytes.len() as u64).to_be_bytes());
@@ -81,7 +76,7 @@ fn mac(db: &Connection, key: &SealKey, part: Sealed, serial: i64) -> Result<Hmac
     };
     add(b'p', part.as_str().as_bytes());
     add(b's', &serial.to_be_bytes());
-    let mut query = db.prepare(rows(part))?;
+    let mut query = db.prepare_cached(rows(part))?;
     let columns: Vec<String> = query.column_names().map(str::to_owned).collect();
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
@@ -100,11 +95,12 @@ fn mac(db: &Connection, key: &SealKey, part: Sealed, serial: i64) -> Result<Hmac
 }
 
 impl Store {
-    /// The key of the seal.
-    pub(super) fn seal_key(&self) -> Result<&SealKey, LocalStateFailure> {
-        if self.seal_key.get().is_none() {
-            self.load_key(&self.identity()?.key_thumbprint)?;
+    /// The first part that was not as this program left it when the state was locked. Nobody else changes it after that.
+    pub(super) fn broken_seal(&self) -> Result<Option<Sealed>, LocalStateFailure> {
+        if let Some(broken) = self.broken_seal.get() {
+            return Ok(*broken);
         }
-        Ok(self.seal_key.get().expect("reading the key pair sets it"))
+        let broken = broken(&self.db, self.key()?)?;
+        Ok(*self.broken_seal.get_or_init(|| broken))
     }
 }

@@ -1,13 +1,16 @@
 //! Changing the state: one transaction for each change.
 
+use std::cell::OnceCell;
+
 use rusqlite::{Connection, Transaction, params};
+use solme_sync_protocol::{Request, RequestId, SealingKey, Signed};
 
 use super::automatic::write_schedule;
-use super::database::upgrade;
+use super::database::{close_for_a_while, upgrade};
 use super::file::sync_directory_of;
 use super::history::record;
 use super::read::signed;
-use super::{Event, LocalStateFailure, Notes, Store, seal};
+use super::{Keeper, LocalStateFailure, Notes, PastEvent, Store, seal};
 use crate::core::{Applied, Fate, Identity, Outstanding, Sealed, Times};
 
 /// How an answer leaves the state.
@@ -25,7 +28,7 @@ impl Store {
         &mut self,
         identity: &Identity,
         times: &Times,
-        event: &Event,
+        event: &PastEvent,
     ) -> Result<(), LocalStateFailure> {
         self.write_setup(identity)?;
         self.change_and_seal("license server set up", |db| {
@@ -46,66 +49,12 @@ impl Store {
     }
 
     /// Updates addresses, name and CA from a trust file of the same identity (P 15.3).
-    pub(crate) fn update_trust(&mut self, identity: &Identity, event: &Event) -> Result<(), LocalStateFailure> {
+    pub(crate) fn update_trust(&mut self, identity: &Identity, event: &PastEvent) -> Result<(), LocalStateFailure> {
         self.write_setup(identity)?;
         self.change("trust file replaced", |db| {
             db.execute("UPDATE setup SET trust_file = ?", [identity.trust.to_json()])?;
             record(db, event, None)
         })
-    }
-
-    /// Stores the one outstanding request before the first byte of it leaves (P 12.1).
-    pub(crate) fn begin_request(&mut self, request: &Outstanding, times: &Times) -> Result<(), LocalStateFailure> {
-        self.change("outstanding request stored", |db| {
-            db.execute(
-                "INSERT OR REPLACE INTO outstanding VALUES (1, ?, ?)",
-                params![request.jws, &request.sealing_key.expose_secret_bytes()[..]],
-            )?;
-            write_times(db, times)
-        })
-    }
-
-    /// Applies an answer: receipt, allocation and the end of the outstanding request at once (P 11.9).
-    pub(crate) fn apply(
-        &mut self,
-        applied: &Applied,
-        notes: &Notes,
-        times: &Times,
-        event: &Event,
-    ) -> Result<(), LocalStateFailure> {
-        let schedule = self.schedule()?.succeeded(notes.applied_at);
-        self.change_and_seal("receipt and allocation applied", |db| {
-            db.execute(
-                "INSERT OR REPLACE INTO applied VALUES (1, ?, ?, ?, ?, ?)",
-                params![
-                    applied.last().jws,
-                    applied.allocation_bytes(),
-                    signed(notes.applied_at.as_secs()),
-                    notes.clock_skew,
-                    serde_json::to_string(&notes.changes).expect("changes have string keys"),
-                ],
-            )?;
-            db.execute("DELETE FROM outstanding", [])?;
-            write_times(db, times)?;
-            write_schedule(db, &schedule)?;
-            record(db, event, Some(&applied.last().jws))
-        })?;
-        self.erase_from_log()
-    }
-
-    /// Notes what happened, and how it left the outstanding request.
-    pub(crate) fn note(&mut self, end: End<'_>, times: &Times, event: &Event) -> Result<(), LocalStateFailure> {
-        self.change("outcome noted", |db| {
-            if end.fate == Fate::Ends {
-                db.execute("DELETE FROM outstanding", [])?;
-            }
-            if let Some(refusal) = end.cleared {
-                db.execute("INSERT OR REPLACE INTO cleared VALUES (1, ?)", [refusal])?;
-            }
-            write_times(db, times)?;
-            record(db, event, None)
-        })?;
-        if end.fate == Fate::Ends { self.erase_from_log() } else { Ok(()) }
     }
 
     /// Stores the times, if the clock has moved (P 17.3).
@@ -122,7 +71,7 @@ impl Store {
         name: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
     ) -> Result<(), LocalStateFailure> {
-        let broken = seal::broken(&self.db, self.seal_key()?)?;
+        let broken = self.broken_seal()?;
         self.transact(name, broken, change)
     }
 
@@ -132,8 +81,9 @@ impl Store {
         name: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
     ) -> Result<(), LocalStateFailure> {
-        self.seal_key()?;
-        self.transact(name, None, change)
+        self.transact(name, None, change)?;
+        self.broken_seal = OnceCell::from(None);
+        Ok(())
     }
 
     fn transact(
@@ -142,26 +92,117 @@ impl Store {
         broken: Option<Sealed>,
         change: impl FnOnce(&Transaction<'_>) -> Result<(), rusqlite::Error>,
     ) -> Result<(), LocalStateFailure> {
-        let steps = self.directory.steps().clone();
+        self.key()?;
         let transaction = self.db.transaction()?;
         change(&transaction)?;
-        match (broken, self.seal_key.get()) {
+        match (broken, self.key.get()) {
             (Some(part), _) => seal::keep_broken(&transaction, part)?,
             (None, Some(key)) => seal::renew(&transaction, key)?,
-            (None, None) => unreachable!("the key of the seal was asked for before"),
+            (None, None) => unreachable!("the key pair was read before"),
         }
-        Ok(steps.take(name, || transaction.commit())?)
+        Ok(self.directory.steps().take(name, || transaction.commit())?)
     }
 
-    /// The log of the database still holds what was erased; it is emptied (P 3.4).
+    /// The log of the database still holds what was erased; all of it goes into the database, durably, and it is emptied
+    /// (P 3.4).
     pub(super) fn erase_from_log(&mut self) -> Result<(), LocalStateFailure> {
-        let steps = self.directory.steps().clone();
-        Ok(steps.take("one-time key erased from the log", || truncate_log(&self.db))?)
+        Ok(self.directory.steps().take("one-time key erased from the log", || truncate_log(&self.db))?)
+    }
+}
+
+impl Keeper for Store {
+    type Failure = LocalStateFailure;
+
+    fn fresh(&self, _last: Option<&str>, _before: Option<&str>) -> (RequestId, SealingKey) {
+        let mut bits = [0; 16];
+        getrandom::fill(&mut bits).expect("the operating system gives random numbers");
+        (RequestId::from_random(bits), SealingKey::generate())
+    }
+
+    fn sign(&self, request: &Request) -> Result<Signed<Request>, LocalStateFailure> {
+        Ok(Signed::sign(request, self.key()?))
+    }
+
+    fn begin_request(&mut self, request: &Outstanding, times: &Times) -> Result<(), LocalStateFailure> {
+        self.change("outstanding request stored", |db| {
+            db.execute(
+                "INSERT OR REPLACE INTO outstanding VALUES (1, ?, ?)",
+                params![request.jws, &request.sealing_key.expose_secret_bytes()[..]],
+            )?;
+            write_times(db, times)
+        })
+    }
+
+    /// The caller has the turn, so that nobody takes the answer but by hand. The key pair in use is another one then only
+    /// where the request is, so it is not read again.
+    fn away<T>(
+        self,
+        asked: &Outstanding,
+        identity: &Identity,
+        wait: impl FnOnce() -> T,
+    ) -> Result<(Self, Times, T), LocalStateFailure> {
+        let Self { db, directory, key, .. } = self;
+        close_for_a_while(db)?;
+        let (place, verb) = directory.unlock();
+        let done = wait();
+        let store = Self { key, ..Self::open(&place, verb)? };
+        if identity.conduct.stores_before_sending() && !store.still_asks(&asked.jws, &identity.key_thumbprint)? {
+            return Err(LocalStateFailure::ChangedMeanwhile { directory: place.path });
+        }
+        let times = store.times()?;
+        Ok((store, times, done))
+    }
+
+    fn apply(
+        &mut self,
+        applied: &Applied,
+        notes: &Notes,
+        times: &Times,
+        event: &PastEvent,
+    ) -> Result<(), LocalStateFailure> {
+        let schedule = self.schedule()?.succeeded(notes.applied_at);
+        // The log is made durable when it is emptied, which follows at once and comes before any success (P 11.9).
+        self.db.pragma_update(None, "synchronous", "NORMAL")?;
+        self.change_and_seal("receipt and allocation applied", |db| {
+            db.execute(
+                "INSERT OR REPLACE INTO applied VALUES (1, ?, ?, ?, ?, ?)",
+                params![
+                    applied.last().jws,
+                    applied.allocation_bytes(),
+                    signed(notes.applied_at.as_secs()),
+                    notes.clock_skew,
+                    serde_json::to_string(&notes.changes).expect("changes have string keys"),
+                ],
+            )?;
+            db.execute("DELETE FROM outstanding", [])?;
+            write_times(db, times)?;
+            write_schedule(db, &schedule)?;
+            record(db, event, Some(&applied.last().jws))
+        })?;
+        self.erase_from_log()?;
+        Ok(self.db.pragma_update(None, "synchronous", "FULL")?)
+    }
+
+    fn note(&mut self, end: End<'_>, times: &Times, event: &PastEvent) -> Result<(), LocalStateFailure> {
+        self.change("outcome noted", |db| {
+            if end.fate == Fate::Ends {
+                db.execute("DELETE FROM outstanding", [])?;
+            }
+            if let Some(refusal) = end.cleared {
+                db.execute("INSERT OR REPLACE INTO cleared VALUES (1, ?)", [refusal])?;
+            }
+            write_times(db, times)?;
+            record(db, event, None)
+        })?;
+        if end.fate == Fate::Ends { self.erase_from_log() } else { Ok(()) }
     }
 }
 
 fn truncate_log(db: &Connection) -> Result<(), rusqlite::Error> {
-    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    match db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))? {
+        0 => Ok(()),
+        _ => Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)),
+    }
 }
 
 fn write_times(db: &Connection, times: &Times) -> Result<(), rusqlite::Error> {
