@@ -204,7 +204,7 @@ pub(super) fn license(license: &AllocatedLicense, verdict: &Verdict) -> Markup {
 }
 
 fn validity(license: &AllocatedLicense) -> Markup {
-    html! { (date(license.valid_from)) " – " @match license.expires_at { Some(end) => (date(end)), None => "no end" } }
+    html! { (date(license.valid_from)) "\u{a0}– " @match license.expires_at { Some(end) => (date(end)), None => "no end" } }
 }
 
 const fn mood(state: State) -> &'static str {
