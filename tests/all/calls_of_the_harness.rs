@@ -160,6 +160,10 @@ async fn a_new_adapter_is_judged_and_told_what_to_implement_next() {
     let written = call(&new).await;
     assert!(written.status.success(), "{written:?}");
     is_usage(&new, "exists already").await;
+    // What it tells to read is there, without this repository.
+    for page in ["SUBJECT.md", "PROTOCOL.md"] {
+        assert!(adapter.join(page).is_file(), "{page}");
+    }
 
     // As it says: quoted, since the path has a space.
     let line = out(&written).lines().last().unwrap().trim().to_owned();
@@ -168,10 +172,12 @@ async fn a_new_adapter_is_judged_and_told_what_to_implement_next() {
     let told = out(&judged);
     assert_eq!(judged.status.code(), Some(1), "{judged:?}");
     assert!(told.contains("Next: implement init ") && told.contains("P 15.1") && told.contains(" 0 failed"), "{told}");
+    let again = told.lines().find(|line| line.starts_with("Then run one of them: ")).unwrap();
+    assert!(again.ends_with(" --guide"), "{again}");
 
     let ours = call(&["conformance", "client", "--subject", "ours", "--guide", "--only", "13.1/both-ports-are-used"]);
     let told = out(&ours.await);
-    assert!(told.contains("Next: nothing."), "{told}");
+    assert!(told.contains("Next: run it without --only."), "{told}");
 }
 
 #[tokio::test]

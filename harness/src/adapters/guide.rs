@@ -31,8 +31,8 @@ const MAIN_SERVER: [Step; 8] = [
     ("snapshot", "a restored main server must say so; implement restore with it", "9.13"),
 ];
 
-/// What to do next, for people.
-pub(crate) fn guide(suite: Suite, report: &Report) -> String {
+/// What to do next, for people; of `report`, which is of some cases or of all.
+pub(crate) fn guide(suite: Suite, report: &Report, of_all: bool) -> String {
     let steps = match suite {
         Suite::Client => LICENSE_SERVER,
         Suite::Server => MAIN_SERVER,
@@ -53,15 +53,16 @@ pub(crate) fn guide(suite: Suite, report: &Report) -> String {
     let next = steps.into_iter().map(|step| (step, waiting(step.0))).find(|(_, cases)| !cases.is_empty());
     match next {
         Some(((verb, why, clause), cases)) => implement(verb, why, clause, &cases),
-        None => "Next: nothing. Every case that could be judged passes; use --require-all in CI.".to_owned(),
+        None if of_all => "Next: nothing. Every case that could be judged passes; use --require-all in CI.".to_owned(),
+        None => "Next: run it without --only. Every selected case that could be judged passes.".to_owned(),
     }
 }
 
 fn implement(verb: &str, why: &str, clause: &str, waiting: &[&CaseReport]) -> String {
     let cases = if waiting.len() == 1 { "1 case waits".to_owned() } else { format!("{} cases wait", waiting.len()) };
-    let mut text = format!("Next: implement {verb} (harness/SUBJECT.md): {why}. {cases} for it.\n");
+    let mut text = format!("Next: implement {verb} (SUBJECT.md): {why}. {cases} for it.\n");
     let _ = writeln!(text, "  P {clause}  {}", requirement(clause));
-    let _ = write!(text, "Then run one of them: {}", waiting[0].rerun.line());
+    let _ = write!(text, "Then run one of them: {} --guide", waiting[0].rerun.line());
     text
 }
 
@@ -69,7 +70,7 @@ fn fix(case: &CaseReport) -> String {
     let clause = case.id.split('/').next().unwrap_or_default();
     let said = |text: &Option<Foreign>| text.as_ref().map_or_else(String::new, |text| text.line());
     format!(
-        "Next: fix {}.\n  P {clause}  {}\n  expected: {}\n  got: {}\nThen run it again: {}",
+        "Next: fix {}.\n  P {clause}  {}\n  expected: {}\n  got: {}\nThen run it again: {} --guide",
         case.id,
         case.requirement,
         said(&case.expected),

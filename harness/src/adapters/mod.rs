@@ -38,6 +38,12 @@ pub(crate) struct Arguments {
     directory: PathBuf,
 }
 
+/// What every skeleton is written by: the contract for subjects, and the protocol.
+const PAGES: [Skeleton; 2] = [
+    Skeleton { name: "SUBJECT.md", text: include_str!("../../SUBJECT.md"), runs: false },
+    Skeleton { name: "PROTOCOL.md", text: include_str!("../../../protocol/PROTOCOL.md"), runs: false },
+];
+
 /// One file of a skeleton.
 struct Skeleton {
     name: &'static str,
@@ -69,17 +75,18 @@ impl Language {
     }
 }
 
-/// Writes the skeleton. No file is overwritten.
+/// Writes the skeleton, and the pages to read beside it. No file is overwritten.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { language, directory } = arguments;
     let failed = |error: std::io::Error| Failure::not_written(Some(directory), &error);
     fs::create_dir_all(directory).map_err(failed)?;
-    for Skeleton { name, .. } in language.skeleton() {
+    let files = || language.skeleton().iter().chain(&PAGES);
+    for Skeleton { name, .. } in files() {
         if directory.join(name).symlink_metadata().is_ok() {
             return Err(Failure::no_place(&directory.join(name), NoPlace::Exists));
         }
     }
-    for skeleton in language.skeleton() {
+    for skeleton in files() {
         write(&directory.join(skeleton.name), skeleton).map_err(failed)?;
     }
     let directory = directory.canonicalize().map_err(failed)?;

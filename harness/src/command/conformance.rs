@@ -81,7 +81,7 @@ pub(crate) async fn run(suite: Suite, arguments: &Arguments) -> Result<ExitCode,
         arguments.files.write(&reports, arguments.require_all)?;
         if arguments.guide {
             for report in &reports {
-                voice.say(&guide(suite, report));
+                voice.say(&guide(suite, report, arguments.only.is_empty()));
             }
         }
         if let Some(code) = stop.exit_code() {

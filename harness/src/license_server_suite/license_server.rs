@@ -158,8 +158,14 @@ impl<'a> Server<'a> {
             }
             _ => {}
         }
-        let wanted = format!("{verb} reports an outcome and a code of SUBJECT.md");
-        if known { Ok(said) } else { Err(Finding::deviates(wanted, said.in_words())) }
+        if known {
+            return Ok(said);
+        }
+        let wanted = match said.outcome.as_str() {
+            "failed" => format!("{verb} reports a code of SUBJECT.md: one of {}", FAILURES.join(", ")),
+            _ => format!("{verb} reports an outcome and a code of SUBJECT.md"),
+        };
+        Err(Finding::deviates(wanted, said.in_words()))
     }
 
     /// Starts a verb and kills it, and whatever it has started, as soon as `happened`.

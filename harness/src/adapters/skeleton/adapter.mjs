@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // A License Server as a subject of `harness conformance client`.
 //
-// harness/SUBJECT.md is the contract, PROTOCOL.md the protocol. A verb that is not in `verbs` answers 89, "not implemented".
+// SUBJECT.md is the contract, PROTOCOL.md the protocol. A verb that is not in `verbs` answers 89, "not implemented".
 // To implement one, take the comment away and return the JSON to print. What you log to standard error is shown when a case
 // fails.
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A License Server as a subject of `harness conformance client`.
 
-harness/SUBJECT.md is the contract, PROTOCOL.md the protocol. A verb that is not in VERBS answers 89, "not implemented".
+SUBJECT.md is the contract, PROTOCOL.md the protocol. A verb that is not in VERBS answers 89, "not implemented".
 To implement one, write a function that returns the JSON to print, and enter it below. What you log to standard error is
 shown when a case fails.
 """

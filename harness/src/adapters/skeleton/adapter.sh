@@ -1,5 +1,5 @@
 #!/bin/sh
-# A License Server as a subject of `harness conformance client`. harness/SUBJECT.md is the contract, PROTOCOL.md the
+# A License Server as a subject of `harness conformance client`. SUBJECT.md is the contract, PROTOCOL.md the
 # protocol. Each verb below answers 89, "not implemented", until you write it: print one JSON object, exit with 0.
 # What you log to standard error is shown when a case fails.
 set -eu

@@ -184,7 +184,7 @@ impl Report {
         }
         let judged = |case: &CaseReport| !matches!(case.result, CaseResult::Unimplemented | CaseResult::Skipped);
         if !cases.is_empty() && !interrupted && !cases.iter().any(judged) {
-            remarks.push("no case could be judged: the subject implements none of the selected verbs".to_owned());
+            remarks.push("no case could be judged: each needs a verb that the subject does not implement".to_owned());
         }
         for stale in options.deviations.stale(suite) {
             remarks.push(format!("the deviations name {stale}, which is not a case of this suite; remove the entry"));
