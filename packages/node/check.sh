@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The package as a user has it: packed, installed into an empty folder, and used by node:test; and the test of its README.
+# The package as a user has it: packed, installed into an empty folder, and used by node:test; and the tests of its README and
+# of the README of all.
 #
-#   packages/node/check.sh PROGRAMS    where the programs are: target/release
+#   packages/node/check.sh PROGRAMS    where the programs are: what packages/programs.sh prints
 set -euo pipefail
 programs=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
@@ -11,7 +12,12 @@ trap 'rm -rf "$work"' EXIT
 ./pack.sh "$programs" "$work"
 mkdir "$work/project"
 cp -r test "$work/project/test"
-sed -n '/^```js$/,/^```$/p' README.md | grep -v '^```' >"$work/project/test/readme.test.mjs"
+js_of() { sed -n '/^```js$/,/^```$/p' "$1" | grep -v '^```'; }
+js_of README.md >"$work/project/test/readme.test.mjs"
+{
+    echo 'import assert from "node:assert/strict"; import { test } from "node:test";'
+    js_of ../../README.md
+} >"$work/project/test/readme_of_all.test.mjs"
 
 cd "$work/project"
 npm init --yes >/dev/null

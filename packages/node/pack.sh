@@ -11,8 +11,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp package.json README.md ./*.js ./*.d.ts "$work"
 mkdir "$work/bin"
-for program in mock-solme license-server harness; do
-    strip -o "$work/bin/$program" "$programs/$program"
-done
+cp "$programs"/{mock-solme,license-server,harness} "$work/bin"
 cd "$work"
 npm pack --silent --pack-destination "$to"

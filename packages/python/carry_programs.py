@@ -14,11 +14,11 @@ class CarryPrograms(BuildHookInterface):
             return
         folder = os.environ.get("SOLME_PROGRAMS")
         if not folder:
-            raise SystemExit("Set SOLME_PROGRAMS to the folder with the programs: cargo build --profile dist makes target/dist")
+            raise SystemExit("Set SOLME_PROGRAMS to the folder with the programs, which packages/programs.sh builds and prints")
         for program in PROGRAMS:
             path = Path(folder, program)
             if not path.is_file():
-                raise SystemExit(f"{path} is missing: cargo build --profile dist --bin {program}")
+                raise SystemExit(f"{path} is missing: packages/programs.sh builds it")
             build_data["shared_scripts"][str(path)] = program
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform_tag()}"
