@@ -104,7 +104,7 @@ impl OnPaper {
         match act(session, found) {
             Ok((session, Ok(outcome))) => (session.store.paper, Ended::of(&outcome)),
             Ok((session, Err(failure))) => (session.store.paper, Ended::Failed(failure.code())),
-            Err(killed) => (killed.paper, Ended::Killed),
+            Err(kept) => (*kept, Ended::Killed),
         }
     }
 
@@ -117,7 +117,7 @@ impl OnPaper {
         };
         match ended {
             Ok((store, outcome)) => (store.paper, Ended::of(&outcome)),
-            Err(killed) => (killed.paper, Ended::Killed),
+            Err(kept) => (*kept, Ended::Killed),
         }
     }
 
@@ -165,15 +165,13 @@ struct Sheet<'a> {
     durable_steps: usize,
 }
 
-/// It was killed before the next change; what is kept is as it was.
-struct Killed {
-    paper: OnPaper,
-}
+/// It was killed before the next change; this is what it had kept.
+type Killed = Box<OnPaper>;
 
 impl Sheet<'_> {
     fn change(&mut self, times: &Times, change: impl FnOnce(&mut OnPaper)) -> Result<(), Killed> {
         let left = self.durable_steps.checked_sub(1);
-        self.durable_steps = left.ok_or_else(|| Killed { paper: self.paper.clone() })?;
+        self.durable_steps = left.ok_or_else(|| Box::new(self.paper.clone()))?;
         self.paper.times = *times;
         change(&mut self.paper);
         Ok(())

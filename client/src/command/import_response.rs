@@ -7,7 +7,7 @@ use solme_sync_protocol::{FileError, Receipt, Signed, SyncFile, Unreadable, UtcT
 
 use super::Context;
 use super::outcome::{Outcome, Synchronization};
-use super::session::{Ending, Session};
+use super::session::{Ending, Session, Step};
 use crate::conduct::{Conduct, Document};
 use crate::core::{AnswerError, Applied, Carrier, Changes, CheckedRefusal, FileFailure, read_receipt, read_refusal};
 use crate::output::{Error, Report, rfc3339};
@@ -130,7 +130,7 @@ fn check_receipt<K>(message: &str, payload: &[u8], session: &Session<K>) -> Resu
 pub(crate) fn act<K: Keeper>(
     mut session: Session<K>,
     found: Result<Found, FileFailure>,
-) -> Result<(Session<K>, Result<Outcome, FileFailure>), K::Failure> {
+) -> Step<K, Result<Outcome, FileFailure>> {
     match found {
         Ok(Found::Accepted(applied)) => {
             let (session, changes) = session.apply(applied, false, EVENT)?;

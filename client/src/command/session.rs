@@ -21,6 +21,9 @@ pub(crate) struct Session<K = Store> {
     pub(crate) notes: Option<Notes>,
 }
 
+/// What came of a step, and the session after it.
+pub(crate) type Step<K, T> = Result<(Session<K>, T), <K as Keeper>::Failure>;
+
 /// How an event of the history ended.
 pub(super) struct Ending<'a> {
     pub(super) outcome: &'static str,
@@ -47,11 +50,7 @@ impl Session {
 impl<K: Keeper> Session<K> {
     /// Runs `exchange` while others may use the state. The caller has the turn, so that nobody takes the answer to the
     /// outstanding request meanwhile.
-    pub(super) fn away<T>(
-        self,
-        now: impl Fn() -> UtcTime,
-        exchange: impl FnOnce(Asked<'_>) -> T,
-    ) -> Result<(Self, T), K::Failure> {
+    pub(super) fn away<T>(self, now: impl Fn() -> UtcTime, exchange: impl FnOnce(Asked<'_>) -> T) -> Step<K, T> {
         let Self { store, identity, times: _, server, outstanding, dropped, notes } = self;
         let Some(asked) = &outstanding else { unreachable!("a request is stored before it is sent") };
         let asked_for = Asked { identity: &identity, last: server.last_receipt(), outstanding: asked };
@@ -91,12 +90,7 @@ impl<K: Keeper> Session<K> {
     }
 
     /// Applies an answer to the outstanding request. `just_now`: the request was made in this run.
-    pub(super) fn apply(
-        mut self,
-        applied: Applied,
-        just_now: bool,
-        event: &'static str,
-    ) -> Result<(Self, Changes), K::Failure> {
+    pub(super) fn apply(mut self, applied: Applied, just_now: bool, event: &'static str) -> Step<K, Changes> {
         let Some(outstanding) = self.outstanding.take() else {
             unreachable!("only the outstanding request is answered")
         };

@@ -4,10 +4,10 @@ use solme_sync_protocol::UtcTime;
 
 use super::Context;
 use super::outcome::{Outcome, Synchronization};
-use super::session::Session;
+use super::session::{Session, Step};
 use crate::core::{Answer, Asked, Carrier, Changes, End, Exchange, Failure, Round, changes_between};
 use crate::output::Error;
-use crate::store::{Keeper, LocalStateFailure, Turn};
+use crate::store::{Keeper, Store, Turn};
 use crate::transport::{Connection, Transport};
 
 const EVENT: &str = "synchronize";
@@ -24,7 +24,7 @@ pub(super) fn synchronize(
     mut session: Session,
     transport: &dyn Transport,
     _turn: &Turn,
-) -> Result<(Session, Outcome), LocalStateFailure> {
+) -> Step<Store, Outcome> {
     if let Some(outcome) = Outcome::cleared(&session, Carrier::Direct) {
         session.store.save_times(&session.times)?;
         return Ok((session, outcome));
@@ -45,7 +45,7 @@ pub(crate) fn carry<K: Keeper>(
     mut session: Session<K>,
     connection: &dyn Connection,
     now: impl Fn() -> UtcTime,
-) -> Result<(Session<K>, Outcome), K::Failure> {
+) -> Step<K, Outcome> {
     let before = session.server.applied().map(|applied| applied.allocation().clone());
     let changes = |session: &Session<K>| match session.server.applied() {
         Some(applied) => changes_between(before.as_ref(), applied.allocation()),
@@ -105,11 +105,7 @@ fn synchronized(changes: Changes) -> Outcome {
     Outcome::synchronized("synchronized", "synchronized with the main server".to_owned(), changes)
 }
 
-fn failed<K: Keeper>(
-    mut session: Session<K>,
-    failure: &Failure,
-    retry_after: Option<u64>,
-) -> Result<(Session<K>, Outcome), K::Failure> {
+fn failed<K: Keeper>(mut session: Session<K>, failure: &Failure, retry_after: Option<u64>) -> Step<K, Outcome> {
     session.failed(EVENT, failure.code(), &failure.message())?;
     Ok((session, Outcome { retry_after, ..Outcome::failed(failure) }))
 }
