@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub trait SignEs384 {
 }
 
 /// One of the three messages of the protocol.
-pub trait Message: Serialize + DeserializeOwned {
+pub trait Message: Serialize + DeserializeOwned + Clone {
     /// The `typ` of its header (P 4.4).
     const TYP: &'static str;
     /// Its greatest length in bytes (P 18).
@@ -164,6 +165,8 @@ pub struct Signed<M: Message> {
     payload: Vec<u8>,
     signature: Signature,
     frame: Frame<M::Issuer>,
+    /// Computed once: a main server asks for it again and again.
+    digest: OnceLock<Digest>,
     message: PhantomData<M>,
 }
 
@@ -189,7 +192,8 @@ impl<M: Message> Signed<M> {
             .map_err(|_| not_compact("its signature is not 96 bytes in base64url"))?;
         let frame = json::parse(&payload).map_err(Unreadable::Payload)?;
         let second_dot = header_part.len() + 1 + payload_part.len();
-        Ok(Self { compact: text.to_owned(), second_dot, header, payload, signature, frame, message: PhantomData })
+        let (compact, digest) = (text.to_owned(), OnceLock::new());
+        Ok(Self { compact, second_dot, header, payload, signature, frame, digest, message: PhantomData })
     }
 
     /// Signs a message with ES384 (P 4.5).
@@ -202,7 +206,8 @@ impl<M: Message> Signed<M> {
         compact.push('.');
         compact.push_str(&base64url::encode(signature));
         let frame = Frame { version: VERSION, issuer: message.issuer() };
-        Self { compact, second_dot, header, payload, signature, frame, message: PhantomData }
+        let digest = OnceLock::new();
+        Self { compact, second_dot, header, payload, signature, frame, digest, message: PhantomData }
     }
 
     /// The whole compact JWS, as received or signed.
@@ -217,7 +222,7 @@ impl<M: Message> Signed<M> {
 
     /// The digest of the signing input; of a request, the *request digest* (P 4.8).
     pub fn digest(&self) -> Digest {
-        Digest::of(self.signing_input())
+        *self.digest.get_or_init(|| Digest::of(self.signing_input()))
     }
 
     /// The header, which nothing vouches for yet.
@@ -232,7 +237,7 @@ impl<M: Message> Signed<M> {
 
     fn verify_with(self, verifier: &impl VerifyEs384, key: &PublicJwk) -> Result<Verified<M>, NotVerified> {
         if verifier.verify(key, self.signing_input().as_bytes(), &self.signature) {
-            Ok(Verified { signed: self })
+            Ok(Verified { signed: self, content: OnceLock::new() })
         } else {
             Err(NotVerified::WrongSignature)
         }
@@ -268,6 +273,8 @@ impl<M: Message<Header = MainServerHeader>> Signed<M> {
 #[derive(Debug, Clone)]
 pub struct Verified<M: Message> {
     signed: Signed<M>,
+    /// Read once.
+    content: OnceLock<Result<M, PayloadError>>,
 }
 
 impl<M: Message> Verified<M> {
@@ -286,6 +293,10 @@ impl<M: Message> Verified<M> {
     /// # Errors
     /// [`PayloadError`]: the version first, then the members.
     pub fn read(&self) -> Result<M, PayloadError> {
+        self.content.get_or_init(|| self.read_payload()).clone()
+    }
+
+    fn read_payload(&self) -> Result<M, PayloadError> {
         if self.signed.frame.version != VERSION {
             return Err(PayloadError::Version(self.signed.frame.version));
         }
