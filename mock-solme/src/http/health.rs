@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Extension, OriginalUri, State};
 use axum::response::{IntoResponse as _, Response};
-use tokio::task::spawn_blocking;
 
 use super::{outgoing, problem};
 use crate::main_server::{MainServer, Outgoing};
@@ -18,7 +17,7 @@ pub(super) async fn health(
     OriginalUri(uri): OriginalUri,
 ) -> Response {
     let now = main_server.now();
-    let answered = spawn_blocking(move || main_server.health()).await;
-    let Ok(Outgoing { answer, quirk }) = answered else { return problem::failed().into_response() };
+    problem::in_turn().await;
+    let Outgoing { answer, quirk } = main_server.health();
     outgoing(answer.map(|health| Json(health).into_response()), quirk, &uri, now, &wire).await
 }

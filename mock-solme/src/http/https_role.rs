@@ -37,9 +37,12 @@ async fn synchronize(
 ) -> Response {
     let Ok(request) = body::read(body, limits::REQUEST).await else { return problem::broken_body().into_response() };
     let judgements = judge(&headers);
-    // Durable transactions block: they must not hold up the other connections of this thread.
     let now = main_server.now();
-    let answered = spawn_blocking(move || main_server.answer(&request, Carrier::Https, judgements)).await;
+    // On tasks of their own: they go on when the client is gone.
+    let answered = match main_server.quirks_are_armed() {
+        true => spawn_blocking(move || main_server.answer(&request, Carrier::Https, judgements)).await,
+        false => tokio::spawn(main_server.answer_beside(request, Carrier::Https, judgements)).await,
+    };
     let Ok(Outgoing { answer, quirk }) = answered else { return problem::failed().into_response() };
     outgoing(answer.map(Answer::into_response), quirk, &uri, now, &wire).await
 }

@@ -41,7 +41,12 @@ async fn payload(
     };
     let judgements = judge(&headers);
     let now = main_server.now();
-    let Outgoing { answer, quirk } = match spawn_blocking(move || main_server.payload(&name, judgements)).await {
+    let answered = match main_server.has_large_payload(&name) {
+        Ok(true) => spawn_blocking(move || main_server.payload(&name, judgements)).await,
+        Ok(false) => Ok(main_server.payload(&name, judgements)),
+        Err(error) => Ok(Err(error)),
+    };
+    let Outgoing { answer, quirk } = match answered {
         Ok(Ok(outgoing)) => outgoing,
         Ok(Err(error)) => {
             tracing::error!(%error, "a payload could not be read");
@@ -49,6 +54,9 @@ async fn payload(
         }
         Err(_) => return problem::failed().into_response(),
     };
+    if let Some(None) = answer {
+        problem::in_turn().await;
+    }
     outgoing(answer.map(found), quirk, &uri, now, &wire).await
 }
 

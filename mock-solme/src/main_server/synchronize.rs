@@ -1,5 +1,6 @@
 //! One request, one answer (P 9), whatever carries them.
 
+use std::panic::resume_unwind;
 use std::sync::{Arc, PoisonError, Weak};
 
 use rusqlite::Connection;
@@ -7,15 +8,20 @@ use solme_sync_protocol::{
     Digest, Health, LicenseServerId, MainServerId, Message, PayloadName, Problem, ProblemCode, PublicJwk, Receipt,
     Refusal, Request, RequestId, Salt, SignEs384 as _, Signed, SyncId, UtcTime, Verified, limits,
 };
+use tokio::task::spawn_blocking;
 
 use super::MainServer;
 use super::journal::{Carrier, Exchange, Filter, JournalEntry, TraceEntry};
-use crate::conduct::{Leaving, ReadError};
+use crate::conduct::{Conduct, Leaving, ReadError};
 use crate::crypto::{self, AwsLc, CryptoError};
 use crate::quirks::{Fired, Operation};
 use crate::registry::{Acceptance, Bucket, Clause, Decision, Facts, Fresh, Record, Refused};
 use crate::store::audit::{AuditAction, NewAuditEntry};
 use crate::store::{StoreError, answers, audit, records};
+
+/// Bytes of an allocation or payload that take longer to read, seal and digest than the other connections of a thread
+/// should have to wait.
+const LARGE: usize = 64 << 10;
 
 /// The verdict on a request that is accepted, and was not before.
 pub(crate) const ACCEPTED: &str = "accepted";
@@ -75,9 +81,16 @@ struct Prepared {
     receipt: Signed<Receipt>,
 }
 
+/// What applies the rules, on whatever thread the transaction is made.
+struct Judge {
+    conduct: Arc<dyn Conduct>,
+    main_server_id: MainServerId,
+    key: PublicJwk,
+}
+
 impl MainServer {
     /// Answers a request by the rules of P 9, but for quirks, and records the exchange. `judgements` is what the carrier
-    /// saw already.
+    /// saw already. It waits for the disk on this thread.
     pub(crate) fn answer(&self, text: &[u8], carrier: Carrier, judgements: Vec<String>) -> Outgoing<Answer> {
         let mut exchange = Exchange::new(carrier, text, judgements);
         let who =
@@ -85,7 +98,13 @@ impl MainServer {
         let outgoing = match self.quirk_instead(&mut exchange, who) {
             Some(fired) => Outgoing { answer: None, quirk: Some(fired) },
             None => {
-                let honest = self.answer_by_the_rules(text, &mut exchange);
+                let honest = match self.asked(text, &mut exchange) {
+                    Ok(request) => {
+                        let outcome = self.decide_and_carry_out(&request, carrier);
+                        self.answer_of(&request, outcome, &mut exchange)
+                    }
+                    Err(answer) => answer,
+                };
                 let (answer, quirk) = self.with_quirk(text, honest, &mut exchange);
                 Outgoing { answer: Some(answer), quirk }
             }
@@ -94,42 +113,66 @@ impl MainServer {
         outgoing
     }
 
-    fn answer_by_the_rules(&self, text: &[u8], exchange: &mut Exchange) -> Answer {
+    /// The same where no quirk is armed. It computes on this thread, and waits for no disk on it.
+    pub(crate) async fn answer_beside(
+        self: Arc<Self>,
+        text: Vec<u8>,
+        carrier: Carrier,
+        judgements: Vec<String>,
+    ) -> Outgoing<Answer> {
+        let mut exchange = Exchange::new(carrier, &text, judgements);
+        let answer = match self.asked(&text, &mut exchange) {
+            Ok(request) => {
+                let request = Arc::new(request);
+                let outcome = self.decide_and_carry_out_beside(&request, carrier).await;
+                self.answer_of(&request, outcome, &mut exchange)
+            }
+            Err(answer) => answer,
+        };
+        self.keep(exchange);
+        Outgoing { answer: Some(answer), quirk: None }
+    }
+
+    /// The request in this text (P 9.1, 9.2), or the answer to what is none.
+    fn asked(&self, text: &[u8], exchange: &mut Exchange) -> Result<Verified<Request>, Answer> {
         let conduct = &self.settings.conduct;
-        let signed = match conduct.read(text, exchange.entry.carrier) {
-            Ok(signed) => signed,
-            Err(ReadError { code, detail, cure }) => {
-                exchange.decided(code.as_str(), "9.1", &detail);
-                return Answer::Problem { code, detail, cure };
-            }
-        };
+        let signed = conduct.read(text, exchange.entry.carrier).map_err(|ReadError { code, detail, cure }| {
+            exchange.decided(code.as_str(), "9.1", &detail);
+            Answer::Problem { code, detail, cure }
+        })?;
         exchange.asked_by(&signed);
-        let request = match conduct.verify(signed.clone()) {
-            Ok(request) => request,
-            Err(why) => {
-                let refused = Refused::invalid_signature();
-                exchange.decided(refused.code.as_str(), refused.clause, &why.to_string());
-                return self.refuse(&signed, refused, exchange);
-            }
-        };
+        let request = conduct.verify(signed.clone()).map_err(|why| {
+            let refused = Refused::invalid_signature();
+            exchange.decided(refused.code.as_str(), refused.clause, &why.to_string());
+            self.refuse(&signed, refused, exchange)
+        })?;
         exchange.sealing_thumbprint = request.read().ok().map(|content| content.sealing_jwk.thumbprint());
-        let (verdict, clause, receipt, payload) = match self.decide_and_carry_out(&request, exchange.entry.carrier) {
+        Ok(request)
+    }
+
+    fn answer_of(
+        &self,
+        request: &Verified<Request>,
+        outcome: Result<Outcome, Trouble>,
+        exchange: &mut Exchange,
+    ) -> Answer {
+        let (verdict, clause, receipt, payload) = match outcome {
             Ok(Outcome::Accepted { clause, receipt, payload }) => (ACCEPTED, clause, receipt, payload),
             Ok(Outcome::AnsweredAgain { receipt, payload }) => ("answered-again", "9.7", receipt, payload),
             Ok(Outcome::Refused(refused)) => {
                 exchange.decided(refused.code.as_str(), refused.clause, &refused.text);
-                return self.refuse(&signed, refused, exchange);
+                return self.refuse(request.signed(), refused, exchange);
             }
             Err(trouble) => {
                 tracing::error!(%trouble, "a request could not be answered");
                 let refused = Refused::temporarily_unavailable();
                 exchange.decided(refused.code.as_str(), refused.clause, &trouble.to_string());
-                return self.refuse(&signed, refused, exchange);
+                return self.refuse(request.signed(), refused, exchange);
             }
         };
         exchange.decided(verdict, clause, "");
         exchange.entry.answer.clone_from(&receipt);
-        Answer::Accepted { license_server_id: signed.unverified_frame().issuer.clone(), receipt, payload }
+        Answer::Accepted { license_server_id: request.frame().issuer.clone(), receipt, payload }
     }
 
     fn refuse(&self, request: &Signed<Request>, refused: Refused, exchange: &mut Exchange) -> Answer {
@@ -147,26 +190,59 @@ impl MainServer {
     /// faster, the record is another one by then, and it begins anew: somebody has made progress each time.
     fn decide_and_carry_out(&self, request: &Verified<Request>, carrier: Carrier) -> Result<Outcome, Trouble> {
         let within_rate_limit = self.within_rate_limit(request)?;
+        let judge = self.judge();
         loop {
             let prepared = match self.plan(request, carrier, within_rate_limit)? {
                 Plan::Accept(prepared) => prepared,
                 Plan::Done(outcome) => return Ok(outcome),
             };
-            if self.store.write("accept a request", |store| self.commit(store, request, &prepared))? {
-                let Prepared { acceptance, receipt, payload, .. } = prepared;
-                let receipt = self.leaving(&receipt, Leaving::Receipt);
-                return Ok(Outcome::Accepted { clause: acceptance.clause(), receipt, payload });
+            if self.store.write("accept a request", |store| judge.commit(store, request, &prepared))? {
+                return Ok(self.carried_out(prepared));
             }
         }
+    }
+
+    /// The same, but what waits for the disk, or takes long, does so on another thread.
+    async fn decide_and_carry_out_beside(
+        self: &Arc<Self>,
+        request: &Arc<Verified<Request>>,
+        carrier: Carrier,
+    ) -> Result<Outcome, Trouble> {
+        if self.store.read(|store| records::is_large(store, &request.frame().issuer, LARGE))? {
+            let (main_server, request) = (Arc::clone(self), Arc::clone(request));
+            let carried_out = spawn_blocking(move || main_server.decide_and_carry_out(&request, carrier)).await;
+            return carried_out.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+        }
+        let within_rate_limit = self.within_rate_limit(request)?;
+        let judge = Arc::new(self.judge());
+        loop {
+            let prepared = match self.plan(request, carrier, within_rate_limit)? {
+                Plan::Accept(prepared) => prepared,
+                Plan::Done(outcome) => return Ok(outcome),
+            };
+            let (judge, request) = (Arc::clone(&judge), Arc::clone(request));
+            let commit = move |store: &_| Ok(judge.commit(store, &request, &prepared)?.then_some(prepared));
+            let committed: Result<_, Trouble> = self.store.write_beside("accept a request", commit).await;
+            if let Some(prepared) = committed? {
+                return Ok(self.carried_out(prepared));
+            }
+        }
+    }
+
+    fn carried_out(&self, prepared: Prepared) -> Outcome {
+        let Prepared { acceptance, receipt, payload, .. } = prepared;
+        let receipt = self.leaving(&receipt, Leaving::Receipt);
+        Outcome::Accepted { clause: acceptance.clause(), receipt, payload }
     }
 
     /// Decides, and prepares what is to be committed if it is accepted.
     fn plan(&self, request: &Verified<Request>, carrier: Carrier, within_rate_limit: bool) -> Result<Plan, Trouble> {
         let id = &request.frame().issuer;
+        let judge = self.judge();
         let (before, decision, payload) = self.store.read(|store| {
             let before = records::load(store, id)?;
-            let facts = self.facts(store, id, within_rate_limit);
-            let decision = self.settings.conduct.decide(before.as_ref(), request, &facts)?;
+            let facts = judge.facts(store, request, within_rate_limit);
+            let decision = judge.conduct.decide(before.as_ref(), request, &facts)?;
             let resend = matches!(decision, Decision::Resend(_));
             let payload = if resend { answers::newest_payload(store, id)? } else { Vec::new() };
             Ok((before, decision, payload))
@@ -205,25 +281,9 @@ impl MainServer {
         Ok(Prepared { acceptance, before, fresh, payload, receipt })
     }
 
-    /// The transaction of P 9.13. False where the rules, evaluated inside it, come to something else than was prepared.
-    fn commit(&self, store: &Connection, request: &Verified<Request>, prepared: &Prepared) -> Result<bool, Trouble> {
-        let Prepared { acceptance, before, fresh, payload, receipt } = prepared;
-        let id = &before.license_server_id;
-        let Some(record) = records::load(store, id)? else { return Ok(false) };
-        let decision = self.settings.conduct.decide(Some(&record), request, &self.facts(store, id, true))?;
-        if record != *before || !matches!(&decision, Decision::Accept(now) if now == acceptance) {
-            return Ok(false);
-        }
-        records::save(store, Some(before), &acceptance.record(before, fresh, receipt))?;
-        let names = (&acceptance.request().request_id, acceptance.request_digest());
-        answers::save(store, id, names, (&fresh.payload_name, payload))?;
-        audit::append(store, &audit_entry(acceptance, id, fresh.now))?;
-        Ok(true)
-    }
-
-    fn facts<'a>(&'a self, store: &'a Connection, id: &'a LicenseServerId, within: bool) -> StoredFacts<'a> {
-        let key = self.identity.key.public_jwk();
-        StoredFacts { store, id, main_server_id: &self.id, key, within_rate_limit: within }
+    fn judge(&self) -> Judge {
+        let (conduct, key) = (Arc::clone(&self.settings.conduct), *self.identity.key.public_jwk());
+        Judge { conduct, main_server_id: self.id.clone(), key }
     }
 
     /// Charges a request once, however often it is decided on. Ids that are not known have no bucket: the flood would
@@ -266,6 +326,11 @@ impl MainServer {
         })
     }
 
+    /// Whether [`MainServer::payload`] takes long.
+    pub(crate) fn has_large_payload(&self, name: &PayloadName) -> Result<bool, StoreError> {
+        self.store.read(|store| answers::is_large(store, name, LARGE))
+    }
+
     /// The payload of this name, for the 8080 role (P 13.4).
     pub(crate) fn payload(
         &self,
@@ -298,6 +363,29 @@ impl MainServer {
     }
 }
 
+impl Judge {
+    /// The transaction of P 9.13. False where the rules, evaluated inside it, come to something else than was prepared.
+    fn commit(&self, store: &Connection, request: &Verified<Request>, prepared: &Prepared) -> Result<bool, Trouble> {
+        let Prepared { acceptance, before, fresh, payload, receipt } = prepared;
+        let id = &before.license_server_id;
+        let Some(record) = records::load(store, id)? else { return Ok(false) };
+        let decision = self.conduct.decide(Some(&record), request, &self.facts(store, request, true))?;
+        if record != *before || !matches!(&decision, Decision::Accept(now) if now == acceptance) {
+            return Ok(false);
+        }
+        records::save(store, Some(before), &acceptance.record(before, fresh, receipt))?;
+        let names = (&acceptance.request().request_id, acceptance.request_digest());
+        answers::save(store, id, names, (&fresh.payload_name, payload))?;
+        audit::append(store, &audit_entry(acceptance, id, fresh.now))?;
+        Ok(true)
+    }
+
+    fn facts<'a>(&'a self, store: &'a Connection, request: &'a Verified<Request>, within: bool) -> StoredFacts<'a> {
+        let Self { main_server_id, key, .. } = self;
+        StoredFacts { store, request, id: &request.frame().issuer, main_server_id, key, within_rate_limit: within }
+    }
+}
+
 fn audit_entry(acceptance: &Acceptance, id: &LicenseServerId, at: UtcTime) -> NewAuditEntry {
     let action = if acceptance.binds() { AuditAction::KeyPairBound } else { AuditAction::Synchronized };
     NewAuditEntry {
@@ -314,6 +402,7 @@ fn audit_entry(acceptance: &Acceptance, id: &LicenseServerId, at: UtcTime) -> Ne
 /// What the rules ask the store.
 struct StoredFacts<'a> {
     store: &'a Connection,
+    request: &'a Verified<Request>,
     id: &'a LicenseServerId,
     main_server_id: &'a MainServerId,
     key: &'a PublicJwk,
@@ -331,12 +420,14 @@ impl Facts for StoredFacts<'_> {
         self.within_rate_limit
     }
 
+    /// An equal digest is an equal request, and so it has an equal request id.
     fn was_accepted(&self, request_digest: &Digest) -> Result<bool, StoreError> {
-        answers::was_accepted(self.store, self.id, request_digest)
+        let Ok(content) = self.request.read() else { return Ok(false) };
+        Ok(answers::accepted(self.store, self.id, &content.request_id)? == Some(*request_digest))
     }
 
     fn request_id_was_used(&self, request_id: &RequestId) -> Result<bool, StoreError> {
-        answers::request_id_was_used(self.store, self.id, request_id)
+        Ok(answers::accepted(self.store, self.id, request_id)?.is_some())
     }
 
     fn verify_receipt(&self, claimed: Signed<Receipt>) -> Option<Verified<Receipt>> {

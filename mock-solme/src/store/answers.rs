@@ -2,25 +2,21 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use solme_sync_protocol::{Digest, LicenseServerId, PayloadName, RequestId};
 
 use super::StoreError;
 
-/// Whether a request with this digest was accepted for the id (P 9.7).
-pub(crate) fn was_accepted(connection: &Connection, id: &LicenseServerId, digest: &Digest) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM accepted_request WHERE license_server_id = ?1 AND request_digest = ?2";
-    Ok(connection.prepare_cached(sql)?.exists(params![id.as_str(), digest.as_bytes().as_slice()])?)
-}
-
-/// Whether an accepted request of the id had this request id (P 9.8).
-pub(crate) fn request_id_was_used(
+/// The digest of the accepted request of the id that had this request id (P 9.7, 9.8).
+pub(crate) fn accepted(
     connection: &Connection,
     id: &LicenseServerId,
     request_id: &RequestId,
-) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM accepted_request WHERE license_server_id = ?1 AND request_id = ?2";
-    Ok(connection.prepare_cached(sql)?.exists([id.as_str(), request_id.as_str()])?)
+) -> Result<Option<Digest>, StoreError> {
+    let sql = "SELECT request_digest FROM accepted_request WHERE license_server_id = ?1 AND request_id = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let digest = statement.query_row([id.as_str(), request_id.as_str()], |row| row.get(0)).optional()?;
+    Ok(digest.map(Digest::from_bytes))
 }
 
 /// Keeps the request for ever, and its payload in place of the one before (P 13.4).
@@ -33,7 +29,8 @@ pub(crate) fn save(
     let sql = "INSERT INTO accepted_request (license_server_id, request_id, request_digest) VALUES (?1, ?2, ?3)";
     let digest = request_digest.as_bytes().as_slice();
     connection.prepare_cached(sql)?.execute(params![id.as_str(), request_id.as_str(), digest])?;
-    let sql = "INSERT OR REPLACE INTO payload (license_server_id, name, payload) VALUES (?1, ?2, ?3)";
+    let sql = "INSERT INTO payload (license_server_id, name, payload) VALUES (?1, ?2, ?3)
+               ON CONFLICT (license_server_id) DO UPDATE SET name = ?2, payload = ?3";
     connection.prepare_cached(sql)?.execute(params![id.as_str(), payload_name.as_str(), payload])?;
     Ok(())
 }
@@ -57,6 +54,12 @@ pub(crate) fn payload(
         None => row.get_ref(1)?.as_blob().map_err(StoreError::damaged)?.into(),
     };
     Ok(Some((id, payload)))
+}
+
+/// Whether the payload of this name has more than these many bytes.
+pub(crate) fn is_large(connection: &Connection, name: &PayloadName, bytes: usize) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM payload WHERE name = ?1 AND length(payload) > ?2";
+    Ok(connection.prepare_cached(sql)?.exists(params![name.as_str(), bytes])?)
 }
 
 /// The payload of the newest answer for the id.

@@ -1,7 +1,7 @@
 //! Group commit: those who want to write while others do share one transaction, and one wait for the disk.
 //!
-//! Each member makes its change on its own thread, one after the other, under the lock; so the rules that it evaluates see
-//! what the members before it have done. A member that fails takes back its own change and nobody else's. The last one
+//! Members make their changes one after the other, under the lock: an operator on the thread of the call, License Servers on
+//! the one of [`super::thread`]. So the rules that each evaluates see what those before it have done. A member that fails takes back its own change and nobody else's. The last one
 //! that finds nobody waiting commits for all, and no member learns its result before that (P 9.13).
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,11 +10,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::{StoreError, execute};
 use crate::seams::DurableSteps;
 
 /// Members of a group. Later ones form the next, so that nobody waits for long.
-const MEMBERS: usize = 64;
+pub(super) const MEMBERS: usize = 64;
+
+/// A change that somebody waits for elsewhere. Once it was made it is told what became of its group.
+pub(super) type Change = Box<dyn FnOnce(&mut Writer) -> Tell + Send>;
+pub(super) type Tell = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 /// One connection, and whoever uses it.
 pub(super) struct Groups {
@@ -25,7 +29,7 @@ pub(super) struct Groups {
     steps: Option<DurableSteps>,
 }
 
-struct Writer {
+pub(super) struct Writer {
     connection: Connection,
     /// The group whose transaction is open; none, where there is no transaction.
     open: Option<Group>,
@@ -64,16 +68,12 @@ impl Groups {
         Self { writer: Mutex::new(Writer { connection, open: None }), waiting: AtomicUsize::new(0), steps }
     }
 
-    /// Reads what is durable: what a group has not committed yet is seen, and waited for.
+    /// Reads with the writer's connection: of what lies in memory, which nobody waits for.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let writer = self.enter();
         let found = catch_unwind(AssertUnwindSafe(|| read(&writer.connection)));
-        let group = self.leave(writer);
-        let found = found.unwrap_or_else(|panic| resume_unwind(panic));
-        if let Some(group) = group {
-            group.end.wait()?;
-        }
-        found
+        self.leave(writer);
+        found.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Makes a change, durably, or nothing of it.
@@ -91,6 +91,16 @@ impl Groups {
         let done = done?;
         ended?;
         Ok(done)
+    }
+
+    /// Makes changes one after the other, and tells each what became of it.
+    pub(super) fn write_all(&self, changes: impl Iterator<Item = Change>) {
+        let mut writer = self.enter();
+        let made: Vec<_> = changes.map(|change| (change(&mut writer), writer.group())).collect();
+        self.leave(writer);
+        for (tell, group) in made {
+            tell(group.map_or(Ok(()), |group| group.end.wait()));
+        }
     }
 
     /// Does what cannot be done in a transaction. The group that is open is committed first.
@@ -111,6 +121,11 @@ impl Groups {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     fn enter(&self) -> MutexGuard<'_, Writer> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,14 +135,7 @@ impl Groups {
 
     /// Commits if nobody else is going to. The group that is to be waited for, if there is one.
     fn leave(&self, mut writer: MutexGuard<'_, Writer>) -> Option<Group> {
-        if writer.connection.is_autocommit() {
-            // The only member has failed; or, with a full disk, SQLite has taken back the changes of all.
-            let rolled_back = writer.open.take()?;
-            drop(writer);
-            rolled_back.end.reach(Err("its transaction was rolled back".to_owned()));
-            return None;
-        }
-        let group = writer.open.clone()?;
+        let group = writer.group()?;
         let full = group.members >= MEMBERS;
         if full || self.steps.is_none() || self.waiting.load(Ordering::SeqCst) == 0 {
             writer.open = None;
@@ -140,7 +148,16 @@ impl Groups {
 }
 
 impl Writer {
-    fn member<T, E: From<StoreError>>(
+    /// The group whose transaction is open after a member's change. None if there is nothing to wait for.
+    fn group(&mut self) -> Option<Group> {
+        if self.connection.is_autocommit() {
+            // The only member has failed; or, with a full disk, SQLite has taken back the changes of all.
+            self.open.take()?.end.reach(Err("its transaction was rolled back".to_owned()));
+        }
+        self.open.clone()
+    }
+
+    pub(super) fn member<T, E: From<StoreError>>(
         &mut self,
         name: &'static str,
         write: impl FnOnce(&Connection) -> Result<T, E>,
@@ -196,11 +213,6 @@ fn roll_back(connection: &Connection, sql: &str) {
     if let Err(error) = execute(connection, sql) {
         tracing::error!(%error, "the store cannot roll back a failed change");
     }
-}
-
-fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
-    connection.prepare_cached(sql)?.execute([])?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,16 +10,21 @@ pub(crate) mod clear_requests;
 mod group;
 pub(crate) mod meta;
 pub(crate) mod outbox;
+mod readers;
 pub(crate) mod records;
+mod thread;
 
 use std::ffi::c_int;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::group::Groups;
+use self::readers::Readers;
+use self::thread::WriterThread;
 use crate::seams::DurableSteps;
 
 /// Prepared statements that are kept: more than there are.
@@ -67,7 +72,6 @@ CREATE TABLE accepted_request (
     request_digest BLOB NOT NULL,
     PRIMARY KEY (license_server_id, request_id)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX accepted_request_digest ON accepted_request (license_server_id, request_digest);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -108,6 +112,9 @@ pub enum StoreError {
     /// The changes of a group, this one's among them, could not be made durable. None of them was made.
     #[error("the store: {0}")]
     NotCommitted(String),
+    /// The operating system gave no thread to write on.
+    #[error("the store: {0}")]
+    Thread(std::io::Error),
     /// Written by another version of this program.
     #[error("the store has schema version {found}, expected {SCHEMA_VERSION}")]
     SchemaVersion {
@@ -138,9 +145,16 @@ impl StoreError {
     }
 }
 
-/// The store: one connection, so that there is one writer.
+/// The store: one connection writes, so that there is one writer; others read, if there is a disk to wait for.
 pub(crate) struct Store {
-    groups: Groups,
+    beside: Option<Beside>,
+    groups: Arc<Groups>,
+}
+
+/// What there is beside the writer of a store on disk. It is closed first: the last connection tidies up.
+struct Beside {
+    readers: Readers,
+    thread: WriterThread,
 }
 
 impl Store {
@@ -149,7 +163,7 @@ impl Store {
         let mut connection = Connection::open_in_memory()?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         create_tables(&mut connection)?;
-        Ok(Self { groups: Groups::new(connection, None) })
+        Ok(Self { beside: None, groups: Arc::new(Groups::new(connection, None)) })
     }
 
     /// The store in this file. What was committed survives SIGKILL and power failure.
@@ -157,8 +171,6 @@ impl Store {
     pub(crate) fn open(file: &Path, new: bool, steps: DurableSteps) -> Result<Self, StoreError> {
         let mut connection = Connection::open(file)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        // Nobody else reads or writes it while this process does: nothing has to be locked, or read again, each time.
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "cache_size", CACHE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -168,12 +180,35 @@ impl Store {
             }
             steps.step("tables", || create_tables(&mut connection))?;
         }
-        Ok(Self { groups: Groups::new(connection, Some(steps)) })
+        // Made by earlier versions of this program, which can do without it as well.
+        connection.execute_batch("DROP INDEX IF EXISTS accepted_request_digest")?;
+        let groups = Arc::new(Groups::new(connection, Some(steps)));
+        let thread = WriterThread::start(Arc::clone(&groups)).map_err(StoreError::Thread)?;
+        Ok(Self { beside: Some(Beside { readers: Readers::new(file), thread }), groups })
     }
 
-    /// Reads what is durable.
+    /// Reads what is durable, of one moment.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        self.groups.read(read)
+        match &self.beside {
+            Some(beside) => beside.readers.read(read),
+            None => self.groups.read(read),
+        }
+    }
+
+    /// As [`Store::write`], for those who must not wait for a disk on their thread.
+    pub(crate) async fn write_beside<T, E>(
+        &self,
+        name: &'static str,
+        write: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.beside {
+            Some(beside) => beside.thread.write(name, write).await,
+            None => self.groups.write(name, write),
+        }
     }
 
     /// Makes one change, whole and durable. On any error nothing has changed.
@@ -183,6 +218,12 @@ impl Store {
         write: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
         self.groups.write(name, write)
+    }
+
+    /// Those who are waiting for their turn to write.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.groups.waiting()
     }
 
     /// All that is stored, at one moment.
@@ -216,6 +257,11 @@ fn create_tables(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.execute_batch(SCHEMA)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     Ok(transaction.commit()?)
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {

@@ -24,6 +24,12 @@ pub(crate) fn exists(connection: &Connection, id: &LicenseServerId) -> Result<bo
     Ok(connection.prepare_cached("SELECT 1 FROM license_server WHERE id = ?1")?.exists([id.as_str()])?)
 }
 
+/// Whether more than these many bytes are allocated to an id.
+pub(crate) fn is_large(connection: &Connection, id: &LicenseServerId, bytes: usize) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM allocation WHERE license_server_id = ?1 AND length(allocation) > ?2";
+    Ok(connection.prepare_cached(sql)?.exists(params![id.as_str(), bytes])?)
+}
+
 /// A record that is damaged: its id as it is stored, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DamagedRecord {
@@ -88,8 +94,9 @@ pub(crate) fn salvage(connection: &Connection, id: &LicenseServerId, now: UtcTim
 pub(crate) fn save(connection: &Connection, before: Option<&Record>, record: &Record) -> Result<(), StoreError> {
     let in_use = record.key_pair_in_use.as_ref();
     let sql = format!(
-        "INSERT OR REPLACE INTO license_server ({COLUMNS})
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        "INSERT INTO license_server ({COLUMNS})
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         ON CONFLICT (id) DO UPDATE SET ({COLUMNS}) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
     );
     connection.prepare_cached(&sql)?.execute(params![
         record.license_server_id.as_str(),

@@ -41,7 +41,7 @@ fn planned(main_server: &MainServer, request: &Verified<Request>) -> Prepared {
 }
 
 fn committed(main_server: &MainServer, request: &Verified<Request>, prepared: &Prepared) -> bool {
-    main_server.store.write("accept a request", |store| main_server.commit(store, request, prepared)).unwrap()
+    main_server.store.write("accept a request", |store| main_server.judge().commit(store, request, prepared)).unwrap()
 }
 
 #[test]

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 use std::sync::Barrier;
+use std::task::{Context, Waker};
 use std::thread;
 
+use super::super::readers::Readers;
+use super::super::thread::WriterThread;
 use super::*;
 use crate::seams::{DurableStep, Moment, Seams};
 
@@ -32,7 +35,7 @@ fn add(connection: &Connection, word: &str) -> Result<(), StoreError> {
 }
 
 fn wait_until_waiting(groups: &Groups, how_many: usize) {
-    while groups.waiting.load(Ordering::SeqCst) < how_many {
+    while groups.waiting() < how_many {
         thread::yield_now();
     }
 }
@@ -154,26 +157,59 @@ fn a_commit_that_fails_is_told_to_every_member_and_leaves_nothing() {
 }
 
 #[test]
-fn a_reader_does_not_return_with_what_is_not_durable() {
+fn a_reader_beside_waits_for_no_group_and_sees_what_is_durable() {
     let directory = tempfile::tempdir().unwrap();
-    let place = directory.path().to_owned();
-    let groups = groups(directory.path(), |_| {});
-    let writer_is_in = Barrier::new(2);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let written = groups.write("change", |connection| {
-                writer_is_in.wait();
-                wait_until_waiting(&groups, 1);
-                add(connection, "a")
-            });
-            written.unwrap();
-        });
-        scope.spawn(|| {
-            writer_is_in.wait();
-            let read = groups.read(|connection| Ok(words(connection))).unwrap();
-            assert_eq!(read, after_a_power_failure(&place));
-        });
+    let file = directory.path().join("state.sqlite");
+    let readers = Arc::new(Readers::new(&file));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let groups = groups(directory.path(), {
+        let (readers, seen) = (Arc::clone(&readers), Arc::clone(&seen));
+        move |_| seen.lock().unwrap().push(readers.read(|connection| Ok(words(connection))).unwrap())
     });
+    let write = groups.write("change", |connection| {
+        add(connection, "a")?;
+        assert_eq!(readers.read(|connection| Ok(words(connection)))?, [""; 0]);
+        Ok::<_, StoreError>(())
+    });
+    write.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [vec![], vec!["a".to_owned()]]);
+}
+
+#[test]
+fn the_thread_makes_one_group_of_what_has_come_and_tells_each_what_became_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let commits = Arc::new(AtomicUsize::new(0));
+    let groups = Arc::new(groups(directory.path(), {
+        let commits = Arc::clone(&commits);
+        move |step| {
+            commits.fetch_add(usize::from(step.moment == Moment::Before), Ordering::SeqCst);
+        }
+    }));
+    let thread = WriterThread::start(Arc::clone(&groups)).unwrap();
+    let change = |word: &'static str| {
+        thread.write("change", move |connection| {
+            add(connection, word)?;
+            match word {
+                "fails" => Err(StoreError::Damaged("on purpose".to_owned())),
+                "panics" => panic!("on purpose"),
+                _ => Ok(word),
+            }
+        })
+    };
+    let mut told: Vec<_> = ["fails", "a", "b", "fails", "panics", "c"].map(change).map(Box::pin).into();
+    let hold = groups.write("hold", |_| {
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(told.iter_mut().all(|told| told.as_mut().poll(&mut context).is_pending()));
+        wait_until_waiting(&groups, 1);
+        Ok::<_, StoreError>(())
+    });
+    hold.unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let told = told.into_iter().map(|told| catch_unwind(AssertUnwindSafe(|| runtime.block_on(told).ok())).ok());
+    let expected = [Some(None), Some(Some("a")), Some(Some("b")), Some(None), None, Some(Some("c"))];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert_eq!(after_a_power_failure(directory.path()), ["a", "b", "c"]);
+    assert_eq!(commits.load(Ordering::SeqCst), 1);
 }
 
 #[test]
