@@ -1,5 +1,7 @@
 //! Two requests in flight, one step at a time: both are planned before either is committed.
 
+mod groups;
+
 use solme_sync_protocol::{RustCrypto, SealingKey, SigningKey, VERSION};
 
 use super::*;
