@@ -2,7 +2,8 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 
-use solme_sync_harness::programs::{LicenseServer, MainServer};
+use solme_sync_harness::programs::{Answer, LicenseServer, MainServer};
+use tokio::task::JoinSet;
 
 use crate::stage::{Stage, done, init, may_issue, programs, synchronize, synchronized};
 
@@ -124,6 +125,82 @@ async fn serve_until_aborted(data: &std::path::Path, at: &str, server: &LicenseS
         return false;
     }
     assert_eq!(outcome, "failed", "{at}: a main server that died is a failure, never a refusal");
+    assert!(main_server.wait().await.unwrap().signal().is_some(), "{at}");
+    true
+}
+
+/// License Servers that synchronize at once, each in its own id.
+const AT_ONCE: usize = 4;
+
+#[tokio::test]
+async fn a_main_server_killed_while_many_synchronize_has_told_nobody_what_it_does_not_know_after_its_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    for moment in ["before", "after"] {
+        let mut fired = 0;
+        for number in 1..STEPS {
+            let at = format!("{moment}:{number}");
+            let place = dir.path().join(at.replace(':', "-"));
+            let data = place.join("main-server");
+            let servers: Vec<_> = (0..AT_ONCE)
+                .map(|n| (format!("SITE-{n}"), LicenseServer::new(&programs(), place.join(format!("server-{n}")))))
+                .collect();
+            prepare_many(&data, &servers).await;
+            let aborted = serve_many_until_aborted(&data, &at, &servers).await;
+            fired += u64::from(aborted);
+
+            let main_server = start(&data).await;
+            for (id, server) in &servers {
+                // Not main-server-behind, which whoever was told too early would hear; and not key-pair-in-use.
+                init(server, id, main_server.ready("trust_file").unwrap()).await;
+                assert_eq!(synchronize(server).await, synchronized(), "{at} {id}");
+                let bound = main_server.admin(["key-pair", "show", id]).await.unwrap().done().unwrap();
+                let status = done(server, ["status"]).await;
+                assert_eq!(status.text("key_thumbprint"), bound.text("key_thumbprint"), "{at} {id}");
+                assert_eq!(status.json["key_generation"], 1, "{at} {id}");
+            }
+            if !aborted {
+                break;
+            }
+        }
+        assert!((1..STEPS - 1).contains(&fired), "a commit, at least: {fired} {moment}");
+    }
+}
+
+/// A main server with these ids on disk, and License Servers that are set up for it; the main server ends again.
+async fn prepare_many(data: &std::path::Path, servers: &[(String, LicenseServer)]) {
+    let main_server = start(data).await;
+    for (id, server) in servers {
+        main_server.admin(["ids", "add", id]).await.unwrap().done().unwrap();
+        main_server.admin(["licenses", "add", id]).await.unwrap().done().unwrap();
+        init(server, id, main_server.ready("trust_file").unwrap()).await;
+    }
+    main_server.kill().await.unwrap();
+}
+
+/// Whether the main server aborted, at its start or while they synchronized.
+async fn serve_many_until_aborted(data: &std::path::Path, at: &str, servers: &[(String, LicenseServer)]) -> bool {
+    let mut command = MainServer::command(&programs(), data);
+    command.env("ABORT_AT", at);
+    let Ok(main_server) = MainServer::start_command(&programs(), command).await else { return true };
+    for (id, server) in servers {
+        init(server, id, main_server.ready("trust_file").unwrap()).await;
+    }
+    let mut running = JoinSet::new();
+    for (_, server) in servers {
+        let mut command = server.command(["synchronize"]);
+        running.spawn(async move { command.output().await });
+    }
+    let mut all_synchronized = true;
+    while let Some(ended) = running.join_next().await {
+        let answer = Answer::read(&ended.unwrap().unwrap()).unwrap();
+        let outcome = answer.text("outcome");
+        assert!(["synchronized", "failed"].contains(&outcome.as_str()), "{at}: a death is no refusal: {answer:?}");
+        all_synchronized &= outcome == "synchronized";
+    }
+    if all_synchronized {
+        main_server.kill().await.unwrap();
+        return false;
+    }
     assert!(main_server.wait().await.unwrap().signal().is_some(), "{at}");
     true
 }

@@ -1,7 +1,8 @@
-//! Any interleaving of export, direct synchronization, processing, import, crash and clear: no server is stuck, and
-//! exactly one key pair owns the id.
+//! Any interleaving of export, direct synchronization, processing, import, crash and clear, at several sites at once, which
+//! share the main server's transactions: no server is stuck, and exactly one key pair owns each id.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mock_solme::{MockSolme, NewLicense};
@@ -10,10 +11,13 @@ use proptest::test_runner::{Config, TestRunner};
 use solme_sync_harness::programs::{Answer, LicenseServer};
 use solme_sync_protocol::LicenseServerId;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use crate::stage::{done, init, programs};
 
 const SERVERS: usize = 2;
+/// At once.
+const SITES: usize = 3;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -54,8 +58,8 @@ const FILE_CODES: [&str; 3] = ["other-request", "other-key-pair", "response-olde
 const REFUSALS: [&str; 2] = ["key-pair-in-use", "key-pair-cleared"];
 
 /// One license server id, two servers that both claim it, and the files between them and the main server.
-struct Site<'a> {
-    main_server: &'a MockSolme,
+struct Site {
+    main_server: Arc<MockSolme>,
     place: TempDir,
     id: LicenseServerId,
     servers: Vec<LicenseServer>,
@@ -63,10 +67,10 @@ struct Site<'a> {
     responses: Vec<PathBuf>,
 }
 
-impl<'a> Site<'a> {
-    async fn new(main_server: &'a MockSolme) -> Self {
-        static SITES: AtomicUsize = AtomicUsize::new(0);
-        let id: LicenseServerId = format!("SITE-{}", SITES.fetch_add(1, Ordering::Relaxed)).parse().unwrap();
+impl Site {
+    async fn new(main_server: Arc<MockSolme>) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let id: LicenseServerId = format!("SITE-{}", NUMBER.fetch_add(1, Ordering::Relaxed)).parse().unwrap();
         main_server.add_id(&id, &[]).unwrap();
         main_server.add_license(&id, NewLicense::default()).unwrap();
         let place = tempfile::tempdir().unwrap();
@@ -185,15 +189,25 @@ fn expect_known(answer: &Answer, known: &[&str]) {
 #[test]
 fn no_interleaving_leaves_a_server_stuck_or_an_id_with_two_owners() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let main_server = MockSolme::start();
-    let config = Config { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
-    let result = TestRunner::new(config).run(&steps(), |steps| {
+    let data = tempfile::tempdir().unwrap();
+    let main_server = Arc::new(MockSolme::builder().data(data.path().join("data")).start());
+    let config = Config { cases: 16, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
+    let result = TestRunner::new(config).run(&prop::collection::vec(steps(), SITES), |courses| {
         runtime.block_on(async {
-            let mut site = Site::new(&main_server).await;
-            for step in &steps {
-                site.take(step).await;
+            let mut sites = JoinSet::new();
+            for steps in courses {
+                let main_server = Arc::clone(&main_server);
+                sites.spawn(async move {
+                    let mut site = Site::new(main_server).await;
+                    for step in &steps {
+                        site.take(step).await;
+                    }
+                    site.check_that_nobody_is_stuck().await;
+                });
             }
-            site.check_that_nobody_is_stuck().await;
+            while let Some(site) = sites.join_next().await {
+                site.unwrap();
+            }
         });
         Ok(())
     });
