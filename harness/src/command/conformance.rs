@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// How long a verb of the subject may take
     #[arg(long, value_name = "SECONDS", default_value = "20")]
     verb_limit: NonZeroU64,
+    /// Start a process for each verb, even if the subject has workers
+    #[arg(long)]
+    no_workers: bool,
     /// Run again with the next seed until a case fails
     #[arg(long)]
     repeat_until_failure: bool,
@@ -131,6 +134,7 @@ fn options(
         parallel: arguments.parallel.get(),
         time_limit: CASE_LIMIT,
         verb_limit: Duration::from_secs(arguments.verb_limit.get()),
+        workers: !arguments.no_workers,
         require_all: arguments.require_all,
         deviations: deviations.of(subject),
         stop: stop.clone(),

@@ -167,6 +167,7 @@ async fn judge(
         parallel: arguments.parallel.get(),
         time_limit: Duration::from_secs(60),
         verb_limit: Duration::from_secs(20),
+        workers: true,
         require_all: true,
         deviations: Deviations::default(),
         stop: stop.clone(),

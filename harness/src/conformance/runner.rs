@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) time_limit: Duration,
     /// Longer than this takes only a verb that hangs.
     pub(crate) verb_limit: Duration,
+    /// Verbs go to the subject's workers, if it has some.
+    pub(crate) workers: bool,
     /// Unimplemented fails too.
     pub(crate) require_all: bool,
     /// Expected deviations.
@@ -260,6 +262,7 @@ mod tests {
             parallel: 2,
             time_limit: Duration::from_millis(50),
             verb_limit: Duration::from_millis(50),
+            workers: true,
             require_all,
             deviations: Deviations::read(file.path()).unwrap(),
             stop: Stop::never(),

@@ -56,7 +56,7 @@ pub(crate) fn cases() -> &'static [Case<Stage>] {
 /// # Errors
 /// Where the subject is no command.
 pub(crate) async fn run(options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report, Failure> {
-    let subject = Subject::parse(&options.subject, LICENSE_SERVER_SUBJECT, options.verb_limit)?;
+    let subject = Subject::of(options, LICENSE_SERVER_SUBJECT)?;
     let play = |case: &'static Case<Stage>, seed| {
         let subject = subject.clone();
         async move {

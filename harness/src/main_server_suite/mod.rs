@@ -32,7 +32,7 @@ pub(crate) fn cases() -> &'static [Case<Stage>] {
 
 /// Runs the suite over the subject of `options`.
 pub(crate) async fn run(options: &Options, tell: impl FnMut(News<'_>)) -> Result<Report, Failure> {
-    let subject = Subject::parse(&options.subject, MOCK_SOLME_SUBJECT, options.verb_limit)?;
+    let subject = Subject::of(options, MOCK_SOLME_SUBJECT)?;
     // What it says while it starts belongs to no case; where it fails, the finding says all.
     let unseen = WireLog::default();
     let shared = tokio::select! {

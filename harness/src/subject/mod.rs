@@ -1,7 +1,9 @@
 //! What speaks the contract of harness/SUBJECT.md: the process of any subject, and our own programs as subjects.
 
+mod contract;
 pub(crate) mod our_license_server;
 pub(crate) mod our_main_server;
 mod process;
+mod worker;
 
 pub(crate) use process::{OURS, Subject, UNIMPLEMENTED, ended_so, this_executable};

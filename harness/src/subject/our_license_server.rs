@@ -9,13 +9,12 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
-use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use license_server::testing::{self, Seams};
 use serde_json::{Map, Value, json};
 use solme_sync_protocol::UtcTime;
 
-use super::UNIMPLEMENTED;
+use super::contract;
 use crate::license_server_mutants::{Mutant, named};
 
 /// Where the License Server keeps its state.
@@ -70,33 +69,9 @@ enum Verb {
     },
 }
 
-/// Runs one verb; `args` begin with the name of the program.
+/// Runs one verb, or as a worker many; `args` begin with the name of the program.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(args) {
-        Ok(arguments) => arguments,
-        Err(error) => return not_understood(&error),
-    };
-    match carry_out(arguments) {
-        Ok(answer) => {
-            anstream::println!("{answer}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            anstream::eprintln!("license-server-subject: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// A verb or flag that we do not know, as one of a later version of the contract is, is not implemented (SUBJECT.md).
-pub(crate) fn not_understood(error: &clap::Error) -> ExitCode {
-    match error.kind() {
-        ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument => {
-            let _ = error.print();
-            ExitCode::from(UNIMPLEMENTED)
-        }
-        _ => error.exit(),
-    }
+    contract::run(args, carry_out)
 }
 
 fn carry_out(Arguments { mutant, state, verb }: Arguments) -> Result<Value> {

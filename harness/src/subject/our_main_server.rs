@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId};
 
-use super::our_license_server::not_understood;
+use super::contract;
 use crate::main_server_mutants::{self, Mutant};
 use crate::programs::MOCK_SOLME_SUBJECT;
 
@@ -105,22 +105,19 @@ fn absolute(path: &str) -> std::io::Result<PathBuf> {
     std::path::absolute(path)
 }
 
-/// Runs one verb; `args` begin with the name of the program.
+/// Runs one verb, or as a worker many; `args` begin with the name of the program.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Arguments { mutant, data, verb } = match Arguments::try_parse_from(args) {
-        Ok(arguments) => arguments,
-        Err(error) => return not_understood(&error),
-    };
-    let carried_out = data.context("--data is missing").and_then(|data| match verb {
-        Verb::Serve => serve(&data, mutant.map_or_else(|| Arc::new(Protocol) as Arc<dyn Conduct>, Mutant::conduct)),
-        verb => hand_over(&data, &verb).map(|answer| anstream::println!("{answer}")),
-    });
-    match carried_out {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            anstream::eprintln!("mock-solme-subject: {error:#}");
-            ExitCode::FAILURE
+    contract::run(args, carry_out)
+}
+
+fn carry_out(Arguments { mutant, data, verb }: Arguments) -> Result<Value> {
+    let data = data.context("--data is missing")?;
+    match verb {
+        Verb::Serve => {
+            let conduct = mutant.map_or_else(|| Arc::new(Protocol) as Arc<dyn Conduct>, Mutant::conduct);
+            serve(&data, conduct).map(|()| Value::Null)
         }
+        verb => hand_over(&data, &verb),
     }
 }
 

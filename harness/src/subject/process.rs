@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::conformance::{Finding, WireLog};
+use super::worker::{Broken, Said, Worker, Workers};
+use crate::conformance::{Finding, Options, WireLog};
 use crate::failure::Failure;
 
 /// Our own subject, on the command line.
@@ -18,7 +20,7 @@ pub(crate) const OURS: &str = "ours";
 /// The exit code that says "not implemented".
 pub(crate) const UNIMPLEMENTED: u8 = 89;
 /// More than any answer has; a subject that prints without end must not fill the memory.
-const OUTPUT: u64 = 1 << 20;
+pub(super) const OUTPUT: u64 = 1 << 20;
 /// What people see of an output, in characters.
 const SHOWN: usize = 600;
 
@@ -28,6 +30,7 @@ pub(crate) struct Subject {
     program: String,
     arguments: Vec<String>,
     time_limit: Duration,
+    workers: Arc<Workers>,
 }
 
 impl Subject {
@@ -44,7 +47,16 @@ impl Subject {
             return Err(wrong("it is empty"));
         }
         let program = words.remove(0);
-        Ok(Self { program, arguments: words, time_limit })
+        Ok(Self { program, arguments: words, time_limit, workers: Arc::default() })
+    }
+
+    /// The subject of a run.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(crate) fn of(options: &Options, adapter: &str) -> Result<Self, Failure> {
+        let subject = Self::parse(&options.subject, adapter, options.verb_limit)?;
+        Ok(if options.workers { subject } else { Self { workers: Arc::new(Workers::none()), ..subject } })
     }
 
     /// How long a verb may take.
@@ -95,37 +107,62 @@ impl Subject {
     /// prints something else than one JSON object.
     pub(crate) async fn call<'a>(
         &self,
-        verb: &str,
+        verb: &'a str,
         flags: impl IntoIterator<Item = &'a str>,
         wire: &WireLog,
     ) -> Result<Value, Finding> {
-        let command = self.command(verb, flags);
-        let shown = shown_arguments(&command, self.arguments.len());
-        let called = self.carry_out(verb, command).await;
+        let words: Vec<&str> = [verb].into_iter().chain(flags).collect();
+        let called = self.carry_out(&words).await;
         let said = match &called {
             Ok(json) => json.to_string(),
             Err(Finding::Deviates { got, .. }) => got.clone(),
             Err(Finding::Unimplemented(what) | Finding::Skipped(what)) => what.clone(),
         };
-        wire.add("harness -> subject", format!("{shown}\n{said}"));
+        wire.add("harness -> subject", format!("{}\n{said}", words.join(" ")));
         called
     }
 
-    async fn carry_out(&self, verb: &str, mut command: Command) -> Result<Value, Finding> {
+    async fn carry_out(&self, words: &[&str]) -> Result<Value, Finding> {
+        // To start a worker has a limit of its own: a subject may hang at a verb that it does not know.
+        let worker = self.workers.take(self).await.map_err(|error| self.cannot_start(&error))?;
+        let called = async {
+            match worker {
+                Some(worker) => self.by_worker(worker, words).await,
+                None => self.by_process(words).await,
+            }
+        };
+        timeout(self.time_limit, called).await.unwrap_or_else(|_| Err(self.hangs(words[0])))
+    }
+
+    async fn by_worker(&self, mut worker: Worker, words: &[&str]) -> Result<Value, Finding> {
+        match worker.carry_out(words).await {
+            Ok(Said { exit_code, json, stderr }) => {
+                self.workers.give_back(worker);
+                let shown = || printed(json.to_string().as_bytes(), stderr.as_bytes());
+                ended(words[0], Some(exit_code), || format!("exit code {exit_code}\n{}", shown()))?;
+                if json.is_object() { Ok(json) } else { Err(no_json(words[0], shown())) }
+            }
+            Err(Broken::Rubbish(line)) => {
+                let expected = "a line of a worker, as in SUBJECT.md";
+                Err(Finding::deviates(expected, format!("{:?}", shown(&line))))
+            }
+            Err(Broken::Ended { status, stdout, stderr }) => {
+                Err(Finding::deviates("a worker that stays", ended_so(status, &stdout, &stderr)))
+            }
+        }
+    }
+
+    async fn by_process(&self, words: &[&str]) -> Result<Value, Finding> {
+        let mut command = self.command(words[0], words[1..].iter().copied());
         let mut process = command.spawn().map_err(|error| self.cannot_start(&error))?;
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         // The pipes are read side by side: a subject that fills one must not wait for us at the other.
-        let ended = async { (tokio::join!(read(stdout), read(stderr)), process.wait().await) };
-        let Ok(((stdout, stderr), status)) = timeout(self.time_limit, ended).await else {
-            return Err(self.hangs(verb));
-        };
+        let ((stdout, stderr), status) = (tokio::join!(read(stdout), read(stderr)), process.wait().await);
         let status = status.map_err(|error| Finding::deviates("a process that ends", error.to_string()))?;
-        match status.code() {
-            Some(0) => json_object(verb, &stdout, &stderr),
-            Some(code) if code == i32::from(UNIMPLEMENTED) => {
-                Err(Finding::Unimplemented(format!("the subject does not implement {verb}")))
-            }
-            _ => Err(Finding::deviates(format!("{verb} ends with exit code 0"), ended_so(status, &stdout, &stderr))),
+        ended(words[0], status.code(), || ended_so(status, &stdout, &stderr))?;
+        match serde_json::from_slice::<Value>(&stdout) {
+            Ok(json) if json.is_object() => Ok(json),
+            _ => Err(no_json(words[0], printed(&stdout, &stderr))),
         }
     }
 
@@ -141,12 +178,20 @@ impl Subject {
     }
 }
 
-/// One JSON object, and nothing else.
-fn json_object(verb: &str, stdout: &[u8], stderr: &[u8]) -> Result<Value, Finding> {
-    match serde_json::from_slice::<Value>(stdout) {
-        Ok(json) if json.is_object() => Ok(json),
-        _ => Err(Finding::deviates(format!("{verb} prints one JSON object"), printed(stdout, stderr))),
+/// What an exit code says about a verb; none is a signal.
+fn ended(verb: &str, code: Option<i32>, so: impl FnOnce() -> String) -> Result<(), Finding> {
+    match code {
+        Some(0) => Ok(()),
+        Some(code) if code == i32::from(UNIMPLEMENTED) => {
+            Err(Finding::Unimplemented(format!("the subject does not implement {verb}")))
+        }
+        _ => Err(Finding::deviates(format!("{verb} ends with exit code 0"), so())),
     }
+}
+
+/// One JSON object, and nothing else.
+fn no_json(verb: &str, got: String) -> Finding {
+    Finding::deviates(format!("{verb} prints one JSON object"), got)
 }
 
 /// Exit code or signal, and what was printed.
@@ -163,18 +208,13 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end().chars().take(SHOWN).collect()
 }
 
-async fn read(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+pub(super) async fn read(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
         // A pipe that breaks off is the end of it; exit code and JSON decide.
         let _ = pipe.take(OUTPUT).read_to_end(&mut bytes).await;
     }
     bytes
-}
-
-fn shown_arguments(command: &Command, skip: usize) -> String {
-    let arguments = command.as_std().get_args().skip(skip);
-    arguments.map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// The path of this executable, for commands that start it again.
@@ -274,6 +314,60 @@ mod tests {
         }
         assert_eq!(got(call("sh -c 'echo {}; sleep 60'").await), "it hangs");
         assert!(got(call("/no/such/program").await).contains("No such file"));
+    }
+
+    /// A subject whose workers do this with each verb, and which does nothing else.
+    fn with_workers(each: &str) -> Subject {
+        let worker = format!(r#"echo "{{\"worker\":1}}"; while read -r verb; do {each}; done"#);
+        let command = format!("sh -c '[ $1 = worker ] || exit 3; {worker}' sh");
+        Subject::parse(&command, "", Duration::from_millis(500)).unwrap()
+    }
+
+    async fn status(subject: &Subject) -> Result<Value, Finding> {
+        subject.call("status", ["--state", "d"], &WireLog::default()).await
+    }
+
+    #[tokio::test]
+    async fn a_verb_in_a_row_goes_to_another_worker_and_later_to_the_first() {
+        let subject = with_workers(r#"echo "{\"exit_code\":0,\"json\":{\"verb\":$verb,\"process\":$$}}""#);
+        let mut processes = Vec::new();
+        for _ in 0..4 {
+            let answer = status(&subject).await.unwrap();
+            assert_eq!(answer["verb"], serde_json::json!(["status", "--state", "d"]));
+            processes.push(answer["process"].clone());
+        }
+        assert_ne!(processes[0], processes[1]);
+        assert_eq!(processes[..2], processes[2..]);
+    }
+
+    #[tokio::test]
+    async fn what_a_worker_says_counts_as_what_a_process_does() {
+        let subject = with_workers(r#"echo "{\"exit_code\":89}""#);
+        assert!(matches!(status(&subject).await, Err(Finding::Unimplemented(_))));
+        let subject = with_workers(r#"echo "{\"exit_code\":1,\"stderr\":\"why\"}""#);
+        assert!(got(status(&subject).await).contains("why"));
+        for rubbish in ["echo rubbish", r#"echo "{\"exit_code\":0}""#, r#"echo "{\"json\":{}}""#] {
+            assert!(!got(status(&with_workers(rubbish)).await).is_empty(), "{rubbish}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_ends_or_hangs_fails_its_verb_and_is_replaced() {
+        let dies = with_workers("echo why >&2; exit 3");
+        for _ in 0..3 {
+            let got = got(status(&dies).await);
+            assert!(got.contains("exit status: 3") && got.contains("why"), "{got}");
+        }
+        let hangs = with_workers("exec sleep 60");
+        for _ in 0..2 {
+            assert_eq!(got(status(&hangs).await), "it hangs");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_subject_that_hangs_at_an_unknown_verb_has_no_workers() {
+        let subject = "sh -c '[ $1 = worker ] && exec sleep 60; echo {}' sh";
+        assert_eq!(call(subject).await, Ok(serde_json::json!({})));
     }
 
     #[tokio::test]

@@ -55,6 +55,7 @@ fn report(text: &str, interrupted: bool) -> Report {
         parallel: 1,
         time_limit: Duration::ZERO,
         verb_limit: Duration::ZERO,
+        workers: true,
         require_all: false,
         deviations: Deviations::default(),
         stop: Stop::never(),
