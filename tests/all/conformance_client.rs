@@ -109,6 +109,40 @@ async fn a_broken_subject_fails_each_case_and_passes_none() {
     }
 }
 
+/// Ours, but for one member of its answers.
+#[tokio::test]
+async fn an_answer_that_is_wrong_fails_with_the_member_that_is() {
+    let subject = |from: &str, to: &str| {
+        let ours = format!(r#""{HARNESS}" license-server-subject "$@""#);
+        format!(r#"sh -c '[ "$1" = worker ] && exit 89; {ours} | sed "s/{from}/{to}/"' sh"#)
+    };
+    for (from, to, case, wrong) in [
+        (
+            r#"\"days_left\":[0-9]*"#,
+            r#"\"days_left\":\"soon\""#,
+            "17.6",
+            r#"days_left: invalid type: string "soon", expected u64"#,
+        ),
+        (r#"\"state\":"#, r#"\"states\":"#, "17.6", "missing field `state`"),
+        (
+            r#"\"not-reached\""#,
+            r#"\"port-shut\""#,
+            "13.1",
+            "code: unknown variant `port-shut` of `failed`, expected one of not-reached,",
+        ),
+        (
+            r#"\"removed\":\[\]"#,
+            r#"\"removed\":null"#,
+            "7.1",
+            "changes.removed: invalid type: null, expected a sequence",
+        ),
+    ] {
+        let (_, report) = judge(&subject(from, to), &["--only", case]).await;
+        let named = cases(&report).filter_map(|case| case["got"].as_str()).any(|got| got.starts_with(wrong));
+        assert!(named, "{wrong}: {report:#}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_implemented_is_neither_passed_nor_failed() {
     let (_, report) = judge("sh -c 'exit 89'", &["--only", "1.*"]).await;

@@ -4,6 +4,7 @@ use solme_sync_protocol::RefusalCode;
 
 use crate::conformance::{ClosedList, Word};
 use crate::subject::OURS;
+use crate::subject::answers::{FAILURES, STATES};
 use crate::subject::our_license_server::{CAUSES, Cause};
 
 pub(super) const STATE: &str = "state";
@@ -11,21 +12,6 @@ pub(super) const REFUSAL: &str = "refusal";
 pub(super) const FAILURE: &str = "failure";
 pub(super) const RULE: &str = "rule of may-issue";
 pub(super) const CAUSE: &str = "cause of a failure";
-
-const STATES: [&str; 5] = ["unsynchronized", "synchronized", "overdue", "cleared", "tampered"];
-
-pub(super) const FAILURES: [&str; 10] = [
-    "not-reached",
-    "not-the-main-server",
-    "receipt-wrong",
-    "payload-wrong",
-    "payload-not-found",
-    "refusal-wrong",
-    "main-server-trouble",
-    "file-not-usable",
-    "response-older",
-    "local-state",
-];
 
 const RULES: [&str; 11] = [
     "may-issue",

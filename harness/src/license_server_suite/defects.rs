@@ -7,9 +7,9 @@ use solme_sync_fixtures::Object;
 use solme_sync_fixtures::defects::{Defect, Kind, Right, catalogue};
 
 use super::dishonest::{all_have_happened, arm, recovers, recovers_directly};
-use super::license_server::Said;
 use super::stage::{ID, Stage, id, operated};
 use crate::conformance::{Case, Finding, Outcome, case};
+use crate::subject::answers::Said;
 
 const RECEIPT: &[&str] = &["receipt-wrong", "not-the-main-server"];
 const REFUSAL: &[&str] = &["refusal-wrong", "main-server-trouble", "not-the-main-server"];

@@ -3,9 +3,10 @@
 
 use mock_solme::quirks::{Fault, Operation, Quirk};
 
-use super::license_server::{Server, Status};
+use super::license_server::Server;
 use super::stage::Stage;
 use crate::conformance::{Case, Finding, Outcome, case, cases};
+use crate::subject::answers::Status;
 
 /// Two cases of one quirk: over the network and by file.
 macro_rules! both_carriers {

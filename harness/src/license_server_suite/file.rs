@@ -7,9 +7,10 @@ use mock_solme::MockSolme;
 use serde_json::{Value, json};
 use solme_sync_protocol::{base64url, limits};
 
-use super::license_server::{Changes, Server};
+use super::license_server::Server;
 use super::stage::{ID, Stage, broken, id, operated, process_at, second_main_server};
 use crate::conformance::{Case, Finding, Outcome, cases};
+use crate::subject::answers::Changes;
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
     cases! {

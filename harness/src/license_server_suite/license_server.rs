@@ -4,52 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use serde_json::Value;
-use solme_sync_protocol::{LicenseNumber, RefusalCode};
+use serde::de::DeserializeOwned;
+use solme_sync_protocol::LicenseNumber;
 use tokio::process::Command;
 
-use super::closed_lists::{self, FAILURES};
+use super::closed_lists;
 use super::stage::Stage;
 use crate::conformance::{Finding, Outcome};
+use crate::subject::answers::{self, Changes, Done, MayIssue, Said, Status, Synchronized};
 
 /// A License Server with a state directory of its own.
 pub(super) struct Server<'a> {
     stage: &'a Stage,
     pub(super) state: PathBuf,
-}
-
-/// What a License Server shows of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Status {
-    pub(super) state: String,
-    pub(super) key_thumbprint: String,
-    pub(super) key_generation: Option<u64>,
-    pub(super) sequence: Option<u64>,
-    pub(super) synchronize_by: Option<u64>,
-    pub(super) days_left: Option<u64>,
-    pub(super) licenses: Vec<String>,
-}
-
-/// What it says to `init`, `synchronize` and the like.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Said {
-    outcome: String,
-    #[serde(default)]
-    code: Option<String>,
-    /// What it calls a failure itself.
-    #[serde(default)]
-    cause: Option<String>,
-    #[serde(default)]
-    changes: Option<Changes>,
-}
-
-/// License numbers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Changes {
-    pub(super) added: Vec<String>,
-    pub(super) removed: Vec<String>,
-    pub(super) changed: Vec<String>,
 }
 
 impl<'a> Server<'a> {
@@ -58,11 +25,11 @@ impl<'a> Server<'a> {
     }
 
     pub(super) async fn init(&self, id: &str, trust: &Path) -> Result<Said, Finding> {
-        self.said("init", &["--id", id, "--trust", &text(trust)]).await
+        self.done("init", &["--id", id, "--trust", &text(trust)]).await
     }
 
     pub(super) async fn synchronize(&self) -> Result<Said, Finding> {
-        self.said("synchronize", &[]).await
+        self.synchronized("synchronize", &[]).await
     }
 
     /// Exports a request into a file of this name.
@@ -73,24 +40,24 @@ impl<'a> Server<'a> {
     }
 
     pub(super) async fn export_to(&self, file: &Path) -> Result<Said, Finding> {
-        self.said("export-request", &["--out", &text(file)]).await
+        self.done("export-request", &["--out", &text(file)]).await
     }
 
     pub(super) async fn import(&self, response: &Path) -> Result<Said, Finding> {
-        self.said("import-response", &["--in", &text(response)]).await
+        self.synchronized("import-response", &["--in", &text(response)]).await
     }
 
     pub(super) async fn new_key_pair(&self) -> Result<Said, Finding> {
-        self.said("new-key-pair", &[]).await
+        self.done("new-key-pair", &[]).await
     }
 
     /// Sets its local clock so many seconds ahead of the computer's.
     pub(super) async fn set_clock(&self, seconds: i64) -> Outcome {
-        self.said("set-clock", &["--offset", &seconds.to_string()]).await?.is_done()
+        self.done("set-clock", &["--offset", &seconds.to_string()]).await?.is_done()
     }
 
     pub(super) async fn status(&self) -> Result<Status, Finding> {
-        let mut status: Status = parse("status", self.call("status", &[]).await?)?;
+        let mut status: Status = self.call("status", &[]).await?;
         status.licenses.sort();
         self.stage.log.hear(closed_lists::STATE, &status.state);
         Ok(status)
@@ -128,27 +95,26 @@ impl<'a> Server<'a> {
     }
 
     async fn asked(&self, flags: &[&str]) -> Result<bool, Finding> {
-        #[derive(Deserialize)]
-        struct Asked {
-            may_issue: bool,
-            /// The rule that decided.
-            #[serde(default)]
-            code: Option<String>,
-        }
-        let asked: Asked = parse("may-issue", self.call("may-issue", flags).await?)?;
+        let asked: MayIssue = self.call("may-issue", flags).await?;
         self.stage.log.hear(closed_lists::RULE, asked.code.unwrap_or_default());
         Ok(asked.may_issue)
     }
 
-    async fn said(&self, verb: &str, flags: &[&str]) -> Result<Said, Finding> {
-        let said: Said = parse(verb, self.call(verb, flags).await?)?;
+    /// Carries out a verb that synchronizes.
+    async fn synchronized(&self, verb: &str, flags: &[&str]) -> Result<Said, Finding> {
+        let Synchronized(said) = self.call(verb, flags).await?;
+        Ok(self.heard(said))
+    }
+
+    /// Carries out another verb.
+    async fn done(&self, verb: &str, flags: &[&str]) -> Result<Said, Finding> {
+        let Done(said) = self.call(verb, flags).await?;
+        Ok(self.heard(said))
+    }
+
+    /// Takes down the codes.
+    fn heard(&self, said: Said) -> Said {
         let code = said.code.as_deref().unwrap_or_default();
-        let known = match said.outcome.as_str() {
-            "done" | "synchronized" => true,
-            "refused" => RefusalCode::ALL.iter().any(|known| known.as_str() == code),
-            "failed" => FAILURES.contains(&code),
-            _ => false,
-        };
         match said.outcome.as_str() {
             "refused" => self.stage.log.hear(closed_lists::REFUSAL, code),
             "failed" => {
@@ -158,14 +124,7 @@ impl<'a> Server<'a> {
             }
             _ => {}
         }
-        if known {
-            return Ok(said);
-        }
-        let wanted = match said.outcome.as_str() {
-            "failed" => format!("{verb} reports a code of SUBJECT.md: one of {}", FAILURES.join(", ")),
-            _ => format!("{verb} reports an outcome and a code of SUBJECT.md"),
-        };
-        Err(Finding::deviates(wanted, said.in_words()))
+        said
     }
 
     /// Starts a verb and kills it, and whatever it has started, as soon as `happened`.
@@ -185,10 +144,10 @@ impl<'a> Server<'a> {
         if happened() { Ok(()) } else { Err(Finding::deviates("a request", "nothing was sent")) }
     }
 
-    async fn call(&self, verb: &str, flags: &[&str]) -> Result<Value, Finding> {
+    async fn call<T: DeserializeOwned>(&self, verb: &str, flags: &[&str]) -> Result<T, Finding> {
         let state = text(&self.state);
         let flags = ["--state", &state].into_iter().chain(flags.iter().copied());
-        self.stage.subject.call(verb, flags, &self.stage.log).await
+        answers::read(verb, &self.stage.subject.call(verb, flags, &self.stage.log).await?)
     }
 }
 
@@ -234,13 +193,6 @@ impl Said {
             None => self.outcome.clone(),
         }
     }
-}
-
-fn parse<T: serde::de::DeserializeOwned>(verb: &str, json: Value) -> Result<T, Finding> {
-    let shown = json.to_string();
-    serde_json::from_value(json).map_err(|error| {
-        Finding::deviates(format!("{verb} reports the members of SUBJECT.md"), format!("{error}: {shown}"))
-    })
 }
 
 /// Paths of a stage are made by the harness, and are Unicode.

@@ -8,6 +8,7 @@ use solme_sync_protocol::RefusalCode;
 use super::license_server::Server;
 use super::stage::{ID, Stage, broken, id, operated, second_main_server};
 use crate::conformance::{Case, Finding, Outcome, cases};
+use crate::subject::answers::Said;
 
 pub(super) fn cases() -> Vec<Case<Stage>> {
     cases! {
@@ -126,7 +127,7 @@ fn main_server_in(data: &std::path::Path) -> Result<MockSolme, Finding> {
 }
 
 /// It listens on other ports each time, so the trust file is given again.
-async fn synchronize_at(main: &MockSolme, server: &Server<'_>) -> Result<super::license_server::Said, Finding> {
+async fn synchronize_at(main: &MockSolme, server: &Server<'_>) -> Result<Said, Finding> {
     server.init(ID, main.trust_file()).await?.is_done()?;
     server.synchronize().await
 }

@@ -12,9 +12,10 @@ use solme_sync_protocol::{
 };
 use tempfile::TempDir;
 
-use super::license_server::{Changes, Server};
+use super::license_server::Server;
 use crate::conformance::{Finding, WireEntry, WireLog};
 use crate::subject::Subject;
+use crate::subject::answers::Changes;
 
 /// The license server id that has one license from the beginning.
 pub(super) const ID: &str = "SITE-1";

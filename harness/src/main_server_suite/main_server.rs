@@ -16,6 +16,7 @@ use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 
 use crate::conformance::{Finding, WireLog};
+use crate::subject::answers::{self, Cleared, Controlled, Serving};
 use crate::subject::{Subject, ended_so};
 
 /// Longer than a ready line is.
@@ -59,9 +60,12 @@ impl MainServer {
             Ok(line) => line,
             Err(finding) => return Err(with_errors(finding, &directory)),
         };
-        let trust = trust_file(&line).map_err(|error| {
-            Finding::deviates("a ready line with a readable trust_file (15.1)", format!("{error:#}: {line:?}"))
-        })?;
+        let wrong = |error| {
+            Finding::deviates("a ready line of serve with a readable trust_file (15.1)", format!("{error:#}: {line:?}"))
+        };
+        let ready: Value = serde_json::from_str(&line).context("not JSON").map_err(wrong)?;
+        let Serving { trust_file } = answers::read("serve", &ready)?;
+        let trust = read_trust_file(&trust_file).map_err(wrong)?;
         let client = client(&trust, tls::Version::TLS_1_3).map_err(|error| {
             Finding::deviates("a trust file with a CA certificate in PEM (15.1)", error.to_string())
         })?;
@@ -89,9 +93,11 @@ impl MainServer {
         if called.as_ref().is_err_and(|finding| *finding == self.subject.hangs(verb)) {
             let _ = self.hung.set(verb.to_owned());
         }
-        let json = called?;
-        let outcome = json["outcome"].as_str().map(str::to_owned);
-        outcome.ok_or_else(|| Finding::deviates(format!("{verb} reports its outcome"), json.to_string()))
+        let answer = called?;
+        match verb {
+            "clear" => answers::read(verb, &answer).map(|Cleared { outcome }| outcome),
+            _ => answers::read(verb, &answer).map(|Controlled { outcome }| outcome),
+        }
     }
 
     /// How long an answer may take.
@@ -162,9 +168,7 @@ async fn drain(mut stdout: BufReader<ChildStdout>) {
     let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
 }
 
-fn trust_file(line: &str) -> Result<TrustFile> {
-    let ready: Value = serde_json::from_str(line).context("not JSON")?;
-    let path = ready["trust_file"].as_str().context("trust_file is missing")?;
+fn read_trust_file(path: &str) -> Result<TrustFile> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
     TrustFile::parse(&bytes).context("its trust file")
 }
@@ -220,7 +224,7 @@ mod tests {
     async fn a_ready_line_has_a_trust_file() {
         for rubbish in ["echo hello", "echo {}", "echo '{\"trust_file\":\"/no/such/file\"}'", "true", "cat /dev/zero"] {
             let (expected, got) = start(rubbish).await;
-            assert!(expected.contains("ready line"), "{rubbish}: {expected}, {got}");
+            assert!(expected.contains("serve"), "{rubbish}: {expected}, {got}");
         }
     }
 

@@ -33,6 +33,7 @@ pub(crate) const READY: Ready = Ready { worker: 1 };
 
 /// What a worker says to a verb: what a process would have ended with, and printed.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Said {
     pub(crate) exit_code: i32,
     #[serde(default)]
