@@ -57,6 +57,15 @@ impl Stage {
         Ok((server, first))
     }
 
+    /// A License Server whose key pair was cleared, and the next one of the id, which has synchronized.
+    pub(super) async fn replaced(&self) -> Result<(LicenseServer, LicenseServer), Finding> {
+        let (old, _) = self.synchronized().await?;
+        old.site.clear().await?;
+        let mut next = old.with_new_key_pair();
+        next.synchronize().await?;
+        Ok((old, next))
+    }
+
     /// The main server of another vendor, as far as this one is concerned.
     pub(super) async fn site_of_another_main_server(&self) -> Result<Site, Finding> {
         self.site_of_its_own().await

@@ -126,12 +126,7 @@ async fn a_receipt_for_another_id_is_not_ours(stage: &Stage) -> Outcome {
 }
 
 async fn a_receipt_for_another_key_pair_is_not_ours(stage: &Stage) -> Outcome {
-    let site = stage.site().await?;
-    let mut old = site.license_server();
-    old.synchronize().await?;
-    site.clear().await?;
-    let mut next = site.license_server();
-    next.synchronize().await?;
+    let (old, mut next) = stage.replaced().await?;
     next.last_receipt = old.last_receipt;
     next.ask().await?.invalid(InvalidRequestReason::LastReceiptNotOurs)
 }

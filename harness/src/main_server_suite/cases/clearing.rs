@@ -47,14 +47,9 @@ async fn a_clear_that_names_the_key_pair_in_use_clears_it(stage: &Stage) -> Outc
 }
 
 async fn a_clear_that_names_another_key_pair_is_already_done(stage: &Stage) -> Outcome {
-    let site = stage.site().await?;
-    let mut old = site.license_server();
-    old.synchronize().await?;
-    site.clear().await?;
-    let mut next = site.license_server();
-    next.synchronize().await?;
+    let (old, mut next) = stage.replaced().await?;
     // the second of two mails about one reinstalled server: it must not hit the new key pair
-    Finding::unless_equal(&"already-done".to_owned(), &site.clear_that_of(&old).await?)?;
+    Finding::unless_equal(&"already-done".to_owned(), &old.site.clear_that_of(&old).await?)?;
     let receipt = next.synchronize().await?.receipt;
     Finding::unless_equal(&(2, 3), &(receipt.key_generation, receipt.sequence))
 }
@@ -92,13 +87,8 @@ async fn a_clear_leaves_allocation_and_sequence_as_they_are(stage: &Stage) -> Ou
 }
 
 async fn a_cleared_key_pair_is_dead_for_that_id_for_ever(stage: &Stage) -> Outcome {
-    let site = stage.site().await?;
-    let mut first = site.license_server();
-    first.synchronize().await?;
-    site.clear().await?;
-    let mut second = site.license_server();
-    second.synchronize().await?;
-    site.clear().await?;
+    let (mut first, mut second) = stage.replaced().await?;
+    second.site.clear().await?;
     // both are dead, also without their receipts, and while the id is free
     for dead in [&mut first, &mut second] {
         dead.ask().await?.refused(RefusalCode::KeyPairCleared)?;
