@@ -1,4 +1,4 @@
-//! What a simulator was told when it was started.
+//! The simulator as a whole: that it runs, what it was told when it was started, where it is reached.
 
 use std::path::PathBuf;
 
@@ -43,4 +43,30 @@ pub struct RunSettings {
     pub mail_server: bool,
     /// What was armed at the start.
     pub armed_at_start: Vec<Fault>,
+}
+
+/// Where License Servers reach the two roles, for a trust file with other addresses; what is missing stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleAddresses {
+    /// The 443 role: `https://HOST:PORT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub https: Option<String>,
+    /// The 8080 role: `http://HOST:PORT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
+}
+
+/// That the simulator runs. It needs no token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Always `ok`: what does not run cannot answer.
+    pub status: String,
+}
+
+/// That the simulator is as at its first start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reset {
+    /// Always `true`; an error is a problem document.
+    pub reset: bool,
 }
