@@ -22,26 +22,25 @@ pub(crate) fn add(main_server: &MainServer) -> Result<LicenseServerId, OperatorE
     if let Some(id) = id(main_server)? {
         return Ok(id);
     }
-    let id: LicenseServerId = ID.parse().expect("of the form of an id");
-    let by = By { operator: "mock-solme".to_owned(), reason: "demo".to_owned() };
-    // The id comes last: whoever finds it finds its licenses too.
-    let new = NewId {
-        name: Some("Demo customer".to_owned()),
-        contacts: vec![CONTACT.to_owned()],
-        licenses: licenses(),
-        reserved_for: None,
-    };
+    let (id, new, by) = demo();
     main_server.add_id(&id, new, &by)?;
     Ok(id)
 }
 
 /// As at the first start.
 pub(crate) fn reset(main_server: &MainServer) -> Result<(), OperatorError> {
-    main_server.reset()?;
-    if main_server.has_demo() {
-        add(main_server)?;
-    }
-    Ok(())
+    main_server.reset(main_server.has_demo().then(demo))
+}
+
+fn demo() -> (LicenseServerId, NewId, By) {
+    let id = ID.parse().expect("of the form of an id");
+    let new = NewId {
+        name: Some("Demo customer".to_owned()),
+        contacts: vec![CONTACT.to_owned()],
+        licenses: licenses(),
+        reserved_for: None,
+    };
+    (id, new, By { operator: "mock-solme".to_owned(), reason: "demo".to_owned() })
 }
 
 /// Between them all 19 components; one with a display string, one with a domain.

@@ -17,6 +17,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
+use rusqlite::Connection;
 use solme_sync_pages::Feed;
 use solme_sync_protocol::{MainServerId, PayloadName, PublicJwk, SignEs384 as _, TrustFile, UtcTime};
 
@@ -238,11 +239,36 @@ impl MainServer {
     }
 
     fn change_clock(&self, change: impl FnOnce(i64) -> i64) -> Result<(), OperatorError> {
+        self.change_clock_and("clock", change, |_, _| Ok(()))
+    }
+
+    /// Changes the clock, and whatever else is to change with it, at the main server time that it then is.
+    fn change_clock_and(
+        &self,
+        step: &'static str,
+        change: impl FnOnce(i64) -> i64,
+        and: impl FnOnce(&Connection, UtcTime) -> Result<(), OperatorError>,
+    ) -> Result<(), OperatorError> {
         self.clock.change(change, |offset| {
-            Clock::time_at(offset).filter(|time| *time <= LATEST_NOW).ok_or(OperatorError::Clock)?;
-            let keep = |store: &_| meta::set(store, CLOCK_OFFSET, &offset.to_string()).map_err(OperatorError::from);
-            self.store.write("clock", keep)
+            let now = Clock::time_at(offset).filter(|time| *time <= LATEST_NOW).ok_or(OperatorError::Clock)?;
+            self.store.write(step, |store| {
+                meta::set(store, CLOCK_OFFSET, &offset.to_string())?;
+                and(store, now)
+            })
         })
+    }
+
+    /// Does what puts `snapshot` in the place of all that is stored. The clock goes on, whatever it was then.
+    fn keep_clock_in(
+        &self,
+        snapshot: &Connection,
+        restore: impl FnOnce() -> Result<(), OperatorError>,
+    ) -> Result<(), OperatorError> {
+        let keep = |offset: i64| {
+            meta::set(snapshot, CLOCK_OFFSET, &offset.to_string())?;
+            restore()
+        };
+        self.clock.change(|offset| offset, keep)
     }
 
     /// What the 443 role speaks.

@@ -150,23 +150,24 @@ impl Note {
 impl MainServer {
     /// Adds an id with its licenses.
     pub(crate) fn add_id(&self, id: &LicenseServerId, new: NewId, by: &By) -> Result<Record, OperatorError> {
-        let NewId { name, contacts, licenses, reserved_for } = new;
-        check_contacts(&contacts)?;
-        let now = self.now();
-        let mut record = Record { name, contacts, reserved_for, ..Record::new(id.clone(), now) };
-        for license in licenses {
-            record = registry::add_license(&record, self.license(&record, license, now))?;
-        }
+        let record = self.new_record(id, new, self.now())?;
         self.store.write("add an id", |store| {
             if records::exists(store, id)? {
                 return Err(OperatorError::IdExists(id.clone()));
             }
-            records::save(store, None, &record)?;
-            let detail = if reserved_for.is_some() { "reserved" } else { "" };
-            let note = Note::of_key_pair(AuditAction::IdAdded, reserved_for, detail);
-            audit::append(store, &note.entry(id, by, now))?;
+            save_new(store, &record, by)?;
             Ok(record)
         })
+    }
+
+    fn new_record(&self, id: &LicenseServerId, new: NewId, now: UtcTime) -> Result<Record, OperatorError> {
+        let NewId { name, contacts, licenses, reserved_for } = new;
+        check_contacts(&contacts)?;
+        let mut record = Record { name, contacts, reserved_for, ..Record::new(id.clone(), now) };
+        for license in licenses {
+            record = registry::add_license(&record, self.license(&record, license, now))?;
+        }
+        Ok(record)
     }
 
     /// Changes name and contacts; what is `None` stays.
@@ -278,10 +279,18 @@ impl MainServer {
         })
     }
 
-    /// For tests: forgets everything but who this main server is. The clock is real time again.
-    pub(crate) fn reset(&self) -> Result<(), OperatorError> {
-        self.store.write("reset", records::delete_all)?;
-        self.change_clock(|_| 0)?;
+    /// For tests: forgets everything but who this main server is, and adds `first`, if there is one. The clock is real
+    /// time again.
+    pub(crate) fn reset(&self, first: Option<(LicenseServerId, NewId, By)>) -> Result<(), OperatorError> {
+        self.change_clock_and(
+            "reset",
+            |_| 0,
+            |store, now| {
+                records::delete_all(store)?;
+                let Some((id, new, by)) = first else { return Ok(()) };
+                save_new(store, &self.new_record(&id, new, now)?, &by)
+            },
+        )?;
         self.journal.clear();
         self.inbox.clear();
         self.reset_quirks();
@@ -295,8 +304,7 @@ impl MainServer {
 
     /// As a main server that was restored from a backup: what came after the snapshot is forgotten, and time goes on.
     pub(crate) fn restore(&self, snapshot: &Connection) -> Result<(), OperatorError> {
-        self.store.restore(snapshot)?;
-        self.change_clock(|offset| offset)
+        self.keep_clock_in(snapshot, || Ok(self.store.restore(snapshot)?))
     }
 
     /// The newest `limit` rows of the audit before `before`, oldest first; of one id, or of all.
@@ -332,6 +340,13 @@ impl MainServer {
 
 pub(super) fn load(store: &Connection, id: &LicenseServerId) -> Result<Record, OperatorError> {
     records::load(store, id)?.ok_or_else(|| OperatorError::UnknownId(id.clone()))
+}
+
+fn save_new(store: &Connection, record: &Record, by: &By) -> Result<(), OperatorError> {
+    records::save(store, None, record)?;
+    let detail = if record.reserved_for.is_some() { "reserved" } else { "" };
+    let note = Note::of_key_pair(AuditAction::IdAdded, record.reserved_for, detail);
+    Ok(audit::append(store, &note.entry(&record.license_server_id, by, record.added_at))?)
 }
 
 fn check_contacts(contacts: &[String]) -> Result<(), OperatorError> {
