@@ -1,6 +1,6 @@
 //! Who this main server is: its id, its signing key, and the throw-away CA for the 443 role.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use rustls::version::{TLS12, TLS13};
 use solme_sync_protocol::{MainServerId, base64url};
 
 use crate::crypto::{self, CryptoError, MainServerKey};
-use crate::data::{CA_CERTIFICATE, CA_KEY, DataDirectory, DataError, SIGNING_KEY};
+use crate::data::{CA_CERTIFICATE, CA_KEY, DataDirectory, DataError, SIGNING_KEY, sync_directory};
 use crate::seams::DurableSteps;
 
 /// What every certificate is for.
@@ -183,8 +183,5 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, path)?;
-    match path.parent() {
-        Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
-        _ => Ok(()),
-    }
+    path.parent().map_or(Ok(()), sync_directory)
 }

@@ -94,6 +94,8 @@ impl DataDirectory {
             return Err(DataError::Missing { path: path.to_owned(), missing: missing.join(", ") });
         }
         if new {
+            // Each time until it is set up: whoever made the directory may have been cut off before this.
+            sync_directory(path.parent().unwrap_or(path)).map_err(failed)?;
             let begun = private().write(true).create(true).truncate(true).open(path.join(SETTING_UP));
             begun.and_then(|begun| begun.sync_all()).map_err(failed)?;
             if missing.contains(&STATE) {
@@ -110,7 +112,8 @@ impl DataDirectory {
     pub(crate) fn finish(mut self) -> Result<File, DataError> {
         if self.new {
             let marker = self.path.join(SETTING_UP);
-            fs::remove_file(&marker).map_err(|error| DataError::File { path: marker, error })?;
+            let removed = fs::remove_file(&marker).and_then(|()| sync_directory(&self.path));
+            removed.map_err(|error| DataError::File { path: marker, error })?;
             self.new = false;
         }
         Ok(self.lock)
@@ -179,6 +182,13 @@ fn is_empty(path: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Makes the entries of a directory durable.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    let here = Path::new(".");
+    let directory = if directory.as_os_str().is_empty() { here } else { directory };
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(unix)]

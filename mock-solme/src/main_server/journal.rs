@@ -199,6 +199,8 @@ struct Kept {
     file: File,
     lines: usize,
     bytes: usize,
+    /// The last line may be there in part: a full disk takes what it can.
+    half: bool,
 }
 
 /// A line of the journal on disk.
@@ -346,22 +348,30 @@ impl Kept {
     fn written(path: &Path, entries: &VecDeque<(JournalEntry, Option<KeyThumbprint>)>) -> io::Result<Self> {
         let unfinished = path.with_extension("unfinished");
         let file = data::private().write(true).create(true).truncate(true).open(&unfinished)?;
-        let mut kept = Self { path: path.to_owned(), file, lines: 0, bytes: 0 };
+        let mut kept = Self { path: path.to_owned(), file, lines: 0, bytes: 0, half: false };
         let mut all = Vec::new();
         for (entry, sealing_thumbprint) in entries {
             all.extend(line(entry, *sealing_thumbprint)?);
         }
         kept.file.write_all(&all)?;
+        if !all.is_empty() {
+            kept.file.sync_data()?; // or a power failure now could leave neither file
+        }
         std::fs::rename(&unfinished, path)?;
         (kept.lines, kept.bytes) = (entries.len(), all.len());
         Ok(kept)
     }
 
     fn append(&mut self, entry: &JournalEntry, sealing_thumbprint: Option<KeyThumbprint>) -> io::Result<()> {
-        let line = line(entry, sealing_thumbprint)?;
+        let mut line = line(entry, sealing_thumbprint)?;
         self.lines += 1;
         self.bytes += line.len();
-        self.file.write_all(&line)
+        if std::mem::replace(&mut self.half, true) {
+            line.insert(0, b'\n');
+        }
+        self.file.write_all(&line)?;
+        self.half = false;
+        Ok(())
     }
 }
 
