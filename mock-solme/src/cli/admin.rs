@@ -1,6 +1,7 @@
 //! The admin verbs: each is one call of the admin API.
 
-use std::io::Read as _;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -114,7 +115,7 @@ async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
     if let Verb::ProcessRequest { file, out } = verb {
         let call = Call::new(Method::POST, ["process-request"], render::response_file).file(file);
         let (headers, response) = send(global, &call).await?;
-        std::fs::write(&out, &response).map_err(|error| file_failure(&out, &error))?;
+        write_whole(&out, &response).map_err(|error| file_failure(&out, &error))?;
         let outcome = headers.get("mock-solme-outcome").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let done = ResponseFile { outcome, out };
         return Ok(if global.json { pretty(&done) } else { render::response_file(done) });
@@ -129,6 +130,23 @@ async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
         (call.render)(&answer)
     };
     text.map_err(|error| not_the_api(&format!("its answer cannot be read: {error}")))
+}
+
+/// The file is there whole or not at all, and nothing is written through a symbolic link. A pipe or a device takes the
+/// bytes.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// URL of the admin API, of what needs no token.
@@ -217,12 +235,12 @@ async fn ask(call: &Call, url: &str, token: Option<&str>, client: ClientBuilder)
 
 /// A request file. A pipe would be waited for, and a device read without end; what is longer than any file is refused by
 /// the main server, with its limit.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("not a file"));
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a file"));
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(limits::FILE as u64 + 1).read_to_end(&mut bytes)?;
+    fs::File::open(path)?.take(limits::FILE as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -242,7 +260,7 @@ fn not_the_api(what: &str) -> Failure {
     Failure::new(NOT_REACHED, "not-the-admin-api", format!("this is not the admin API of mock-solme: {what}"), cure)
 }
 
-fn file_failure(path: &Path, error: &std::io::Error) -> Failure {
+fn file_failure(path: &Path, error: &io::Error) -> Failure {
     let cure = "Check that the request file is readable and the place for the response file is writable.";
     Failure::new(FAILED, "file-not-usable", format!("{}: {error}", path.display()), cure)
 }
