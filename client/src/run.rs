@@ -26,6 +26,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Runs `license-server` as [`crate::run()`] does, with other seams.
 pub fn run_with(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
+    keep_memory_off_the_disk();
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::read(&args) {
         Ok(cli) => cli,
@@ -39,6 +40,12 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitC
         None => report.print(as_json),
     }
     report.exit.into()
+}
+
+/// What crashes leaves no core dump: keys would be in it.
+fn keep_memory_off_the_disk() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 pub(crate) fn execute(cli: Cli, seams: Seams) -> Report {

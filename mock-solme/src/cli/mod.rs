@@ -34,6 +34,7 @@ const NOT_REACHED: u8 = 3;
 
 /// The program `mock-solme`: everything that its `main` does. `args` begin with the name of the program.
 pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
+    keep_memory_off_the_disk();
     let cli = match parse(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -52,6 +53,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
         Verb::ManPages { directory } => pages::man_pages(&directory),
         verb => admin::run(cli.global, verb),
     }
+}
+
+/// What crashes leaves no core dump: keys would be in it.
+fn keep_memory_off_the_disk() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 /// Verbs that use no running simulator.
