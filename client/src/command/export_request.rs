@@ -1,5 +1,6 @@
 //! `export-request`: synchronize via file, first half (P 14).
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -121,6 +122,9 @@ pub(super) fn write_out(
     let written = if is_stdout(file) {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush())
+    } else if fs::metadata(file).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        // A pipe or a device takes bytes; a file of that name would take its place.
+        fs::OpenOptions::new().write(true).open(file).and_then(|mut there| there.write_all(bytes))
     } else {
         write_atomically(file, bytes, Readers::Usual, steps, names)
     };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use solme_sync_protocol::UtcTime;
 
-use super::file::{others_may, owner_only, sync_directory_of};
+use super::file::{close_to_others, others_may, owner_only, sync_directory_of};
 use super::{DurableSteps, LocalStateFailure};
 use crate::conduct::Conduct;
 
@@ -106,9 +106,9 @@ fn lock(place: &Place, name: &str, verb: &str, patience: Duration) -> Result<Res
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }
-    // For the message of a second process only.
-    lock.set_len(0).and_then(|()| lock.rewind()).map_err(failed)?;
-    write!(lock, "process {}, `license-server {verb}`", std::process::id()).map_err(failed)?;
+    // For the message of a second process only: a full disk is no reason to stop here.
+    let _ = lock.set_len(0).and_then(|()| lock.rewind());
+    let _ = lock.write_all(format!("process {}, `license-server {verb}`", std::process::id()).as_bytes());
     Ok(Ok(lock))
 }
 
@@ -135,9 +135,11 @@ impl StateDirectory {
 
     /// Locks a state directory, and makes it if it does not exist.
     pub(super) fn create(place: &Place, verb: &'static str) -> Result<Self, LocalStateFailure> {
+        let failed = |error| LocalStateFailure::Directory { directory: place.path.clone(), error };
         if !place.path.is_dir() {
-            let failed = |error| LocalStateFailure::Directory { directory: place.path.clone(), error };
             place.steps.take("state directory made", || make(&place.path)).map_err(failed)?;
+        } else if others_may(&place.path, 0o077) && fs::read_dir(&place.path).map_err(failed)?.next().is_none() {
+            close_to_others(&place.path).map_err(failed)?;
         }
         Self::lock(place, verb)
     }
@@ -207,10 +209,11 @@ impl StateDirectory {
     }
 }
 
-/// Makes a directory that only its owner may enter.
+/// Makes a directory that only its owner may enter, and those above it that are not there.
 pub(super) fn make(path: &Path) -> std::io::Result<()> {
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
         fs::create_dir_all(parent)?;
+        parent.ancestors().filter(|made| !made.as_os_str().is_empty()).try_for_each(sync_directory_of)?;
     }
     let mut builder = DirBuilder::new();
     #[cfg(unix)]

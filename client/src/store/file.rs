@@ -71,11 +71,14 @@ fn create(path: &Path, readers: Readers) -> io::Result<File> {
     options.write(true).create_new(true).open(path)
 }
 
-/// A file that is made now has mode 0600.
+/// A file that is made now has mode 0600, and nothing is opened through a symbolic link.
 pub(super) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
     options
 }
 
@@ -91,6 +94,14 @@ pub(super) fn others_may(path: &Path, bits: u32) -> bool {
         let _ = (path, bits);
         false
     }
+}
+
+/// From now on only its owner may enter the directory.
+pub(super) fn close_to_others(directory: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    let _ = directory;
+    Ok(())
 }
 
 /// Reads a file, `-` for standard input, up to one byte more than `at_most`: its reader then sees that it is too large.

@@ -44,7 +44,9 @@ impl Store {
             write_times(db, times)?;
             record(db, event, None)
         })?;
-        let synced = sync_directory_of(&self.directory.database_file());
+        // Both entries once more: a run that was cut off may have made them, and not come to this.
+        let synced =
+            sync_directory_of(&self.directory.database_file()).and_then(|()| sync_directory_of(self.directory.path()));
         synced.map_err(|error| LocalStateFailure::Directory { directory: self.path().to_owned(), error })
     }
 

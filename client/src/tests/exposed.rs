@@ -47,6 +47,60 @@ fn a_pipe_or_a_device_in_the_place_of_a_file_is_named_and_never_waited_for() {
 }
 
 #[test]
+fn an_output_that_is_a_device_or_a_pipe_takes_the_bytes_and_stays_what_it_is() {
+    for words in ["export-request out.json", "request-clear --out out.json"] {
+        let local = Environment::synchronized();
+        replace(&local.path("out.json"), "/dev/null");
+        assert_eq!(local.run(words).exit, Exit::Done);
+        assert_eq!(std::fs::read_link(local.path("out.json")).unwrap(), Path::new("/dev/null"), "{words}");
+        replace(&local.path("out.json"), "/dev/full");
+        let full = local.run(words);
+        assert_eq!((full.exit, full.code()), (Exit::FileNotUsable, "file-not-written"), "{full:?}");
+    }
+}
+
+#[test]
+fn nothing_is_written_through_a_symbolic_link() {
+    let links = ["out.json", "out.json.tmp", "state/lock", "state/setup.json", "state/signing-key.next.pem.tmp"];
+    for (name, words) in links.into_iter().flat_map(|name| {
+        ["export-request out.json", "new-key-pair --yes", "synchronize", "doctor"].map(|words| (name, words))
+    }) {
+        let local = Environment::synchronized();
+        let victim = local.path("victim");
+        std::fs::write(&victim, "untouched").unwrap();
+        replace(&local.path(name), victim.to_str().unwrap());
+        let answer = local.run(words);
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched", "{name}, {words}: {answer:?}");
+        assert!(answer.exit == Exit::Done || answer.json["cure"].is_string(), "{name}, {words}: {answer:?}");
+        let _ = std::fs::remove_file(local.path(name));
+        assert_eq!(local.run("status").exit, Exit::Done, "{name}, {words}: nothing was harmed");
+    }
+}
+
+#[test]
+fn a_key_file_that_is_a_symbolic_link_is_read_and_a_new_key_pair_takes_the_place_of_the_link() {
+    let local = Environment::synchronized();
+    let (key, elsewhere) = (local.state().join("signing-key.pem"), local.path("elsewhere.pem"));
+    std::fs::rename(&key, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &key).unwrap();
+    let before = std::fs::read(&elsewhere).unwrap();
+    assert_eq!(local.run("may-issue").exit, Exit::Done);
+    assert_eq!(local.run("new-key-pair --yes").exit, Exit::Done);
+    assert_eq!(std::fs::read(&elsewhere).unwrap(), before);
+    assert!(key.symlink_metadata().unwrap().is_file());
+    assert_eq!(local.run("synchronize").exit, Exit::Done);
+}
+
+#[test]
+fn an_empty_directory_that_others_could_write_to_is_closed_before_a_key_is_in_it() {
+    let local = Environment::empty();
+    std::fs::create_dir(local.state()).unwrap();
+    mode(&local.state(), 0o777);
+    assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").exit, Exit::Done);
+    assert_eq!(std::fs::metadata(local.state()).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
 fn a_key_that_others_may_read_and_a_state_that_they_may_change_are_named_by_doctor_and_status() {
     for (file, bits, code) in [
         ("signing-key.pem", 0o640, "key-file-exposed"),
