@@ -1,6 +1,7 @@
 //! The programs as subjects of a test: as shipped, but the two may be told to abort at a durable step.
 //!
 //! `subject license-server ...` and `subject mock-solme ...`; anything else is the harness, which finds both in it.
+//! `subject restore DATA BACKUP` restores a snapshot, which only the library of the simulator does.
 //! `ABORT_AT=before:3` aborts before the third durable step, `ABORT_AT=after:3` after it; `TERMINATE_AT` sends SIGTERM there.
 
 use std::env;
@@ -28,8 +29,23 @@ fn main() -> ExitCode {
             let durable_step = Box::new(durable_step);
             mock_solme::run(args, mock_solme::testing::Seams { durable_step, ..mock_solme::testing::Seams::default() })
         }
+        Some("restore") => restore(&args[1], &args[2], abort_at),
         _ => solme_sync_harness::run(env::args_os()),
     }
+}
+
+/// Puts what is stored in another data directory in the place of what is stored in this one.
+fn restore(data: &OsString, backup: &OsString, abort_at: Option<String>) -> ExitCode {
+    use mock_solme::testing::{DurableStep, Moment, Seams};
+    let durable_step = move |step: DurableStep| {
+        abort_if(abort_at.as_deref(), step.moment == Moment::Before, step.number);
+    };
+    let seams = Seams { durable_step: Box::new(durable_step), ..Seams::default() };
+    let start = |builder: mock_solme::Builder, data| builder.data(data).quiet().try_start();
+    let restored = start(mock_solme::MockSolme::builder(), backup)
+        .and_then(|backup| Ok((backup, start(mock_solme::MockSolme::builder().seams(seams), data)?)))
+        .map(|(backup, mock)| backup.snapshot().and_then(|snapshot| mock.restore(&snapshot)));
+    if let Ok(Ok(())) = restored { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// As a power failure would: nothing is flushed, nothing is unwound.
