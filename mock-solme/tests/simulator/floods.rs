@@ -113,8 +113,11 @@ impl Site {
 async fn more_connections_than_descriptors_keep_nobody_out_of_any_port() {
     let mut site = Site::new().await;
     let requests = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n".repeat(64);
+    // Of a record of 512 bytes, the first ones: a hello that does not go on.
+    let half_a_hello = [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], &[7; 100]].concat();
     for (port, bytes, conduct) in [
         ("http", &requests[..], Conduct::Pipelines),
+        ("https", &half_a_hello[..], Conduct::Waits),
         ("http", b"", Conduct::Waits),
         ("https", b"", Conduct::Waits),
         ("admin", b"", Conduct::Waits),

@@ -11,6 +11,7 @@ mod files;
 #[cfg(target_os = "linux")]
 mod floods;
 mod hostile_bytes;
+mod hostile_tls;
 mod large_bodies;
 mod library;
 mod license_server;
