@@ -346,7 +346,9 @@ impl Operation for AtSite {
             Under::Disk(_) => running.stop(),
             _ => running.kill(),
         }
-        attached.map(Attached::end);
+        if let Some(attached) = attached {
+            attached.end();
+        }
         told
     }
 
