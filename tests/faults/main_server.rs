@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::disk::Disk;
-use crate::strace::Attached;
 use crate::sweep::{Operation, Seen, Told, Under};
 use crate::{copy, program};
 
