@@ -54,10 +54,18 @@ def distinct(members: list[tuple[str, object]]) -> dict:
 
 
 def parse(data: bytes) -> dict:
-    parsed = json.loads(data.decode(), object_pairs_hook=distinct, parse_constant=lambda name: require(False, name))
+    parsed = json.loads(
+        data.decode(), object_pairs_hook=distinct, parse_float=finite, parse_constant=lambda name: require(False, name)
+    )
     json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair has no UTF-8 (P 2.1)
     require(depth(parsed) <= 32, "nested too deep")  # P 18
     return parsed
+
+
+def finite(text: str) -> float:
+    """A number that is beyond every double is none: Python would take it for infinity."""
+    require(abs(float(text)) != float("inf"), f"{text} is too large")
+    return float(text)
 
 
 def depth(value: object) -> int:
