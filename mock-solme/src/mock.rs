@@ -1,6 +1,7 @@
 //! The simulator inside a test: one line starts it, dropping it tears it down, and many run side by side.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -155,6 +156,14 @@ impl Builder {
     #[must_use]
     pub fn rate_limit(mut self, per_minute: u32) -> Self {
         self.options.settings.rate_limit = Some(per_minute);
+        self
+    }
+
+    /// Answers at most so many requests at a time over 443; whoever comes beyond is refused as `temporarily-unavailable`
+    /// (P 9.14).
+    #[must_use]
+    pub fn at_once(mut self, requests: NonZeroUsize) -> Self {
+        self.options.settings.at_once = requests;
         self
     }
 

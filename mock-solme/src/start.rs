@@ -242,6 +242,7 @@ impl Opened {
             demo_license_server_id: ready.demo_license_server_id,
             auto_approve: settings.auto_approve,
             rate_limit: settings.rate_limit,
+            at_once: settings.at_once.get(),
             mail_server: self.mail_server.is_some(),
             armed_at_start: settings.faults.clone(),
         }

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -9,7 +10,7 @@ use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime
 use super::quirks::Quirks;
 use super::values::{address, carrier, component, duration, end, property, time, token};
 use crate::admin::api::{Carrier, ComponentTerms, Quirk};
-use crate::main_server::Filter;
+use crate::main_server::{AT_ONCE, Filter};
 use crate::public;
 
 const EXIT_CODES: &str =
@@ -223,6 +224,9 @@ pub(super) struct Serve {
     /// Answer at most N requests a minute for each id; the key pair in use is counted separately
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) rate_limit: Option<u32>,
+    /// Answer at most N requests at a time; whoever comes beyond gets temporarily-unavailable and a Retry-After
+    #[arg(long, value_name = "N", default_value_t = AT_ONCE)]
+    pub(super) at_once: NonZeroUsize,
     /// Mail server for `outbox hand-on`: smtp://USER:PASSWORD@HOST:587?tls=required
     #[arg(long, value_name = "URL", env = "MOCK_SOLME_MAIL_SERVER", hide_env_values = true)]
     pub(super) mail_server: Option<String>,

@@ -48,6 +48,7 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
         seed,
         faults,
         rate_limit: args.rate_limit,
+        at_once: args.at_once,
         conduct: Arc::clone(&seams.conduct),
     };
     let admin_token = args.admin_token.or(last.map(|last| last.admin_token));

@@ -43,7 +43,7 @@ const settings = () => fill($("#settings-facts"), async () => {
     ["Public names", run.public_names.join(", ")],
     ["Data", run.data ? el("code", {}, run.data) : "in memory: all is gone when it ends"], ["Trust file", el("code", {}, run.trust_file)],
     ["Seed", String(run.seed)], ["Demo id", run.demo_license_server_id ?? "none"],
-    ["Approves by itself", yes(run.auto_approve)], ["Rate limit", run.rate_limit ? `${run.rate_limit} requests a minute with one id` : "none"],
+    ["Approves by itself", yes(run.auto_approve)], ["Rate limit", run.rate_limit ? `${run.rate_limit} requests a minute with one id` : "none"], ["Answers at once", `${run.at_once} requests`],
     ["Hands mails on", run.mail_server ? "to a mail server" : "no: no mail server was named"],
     ["Armed at the start", run.armed_at_start.length ? el("span", { class: "chips" }, ...run.armed_at_start.map(({ quirk }) => badge("warn", quirk))) : "nothing"],
   ])];

@@ -14,7 +14,7 @@ use solme_sync_protocol::limits;
 use tokio::task::spawn_blocking;
 
 use super::{body, head_of, health, no_store, outgoing, problem};
-use crate::main_server::{Answer, Carrier, MainServer, Outgoing};
+use crate::main_server::{Answer, Carrier, MainServer, Outgoing, Turn};
 use crate::quirks::carrier::WireControl;
 
 pub(crate) fn router(main_server: Arc<MainServer>) -> Router {
@@ -38,13 +38,33 @@ async fn synchronize(
     let Ok(request) = body::read(body, limits::REQUEST).await else { return problem::broken_body().into_response() };
     let judgements = judge(&headers);
     let now = main_server.now();
+    let turn = turn(&main_server, &request).await;
     // On tasks of their own: they go on when the client is gone.
-    let answered = match main_server.quirks_are_armed() {
-        true => spawn_blocking(move || main_server.answer(&request, Carrier::Https, judgements)).await,
-        false => tokio::spawn(main_server.answer_beside(request, Carrier::Https, judgements)).await,
+    let answered = match (turn, main_server.quirks_are_armed()) {
+        (None, _) => spawn_blocking(move || main_server.turn_away(&request, Carrier::Https, judgements)).await,
+        (Some(turn), true) => {
+            spawn_blocking(move || turn.ends_with(main_server.answer(&request, Carrier::Https, judgements))).await
+        }
+        (Some(turn), false) => {
+            let answer = main_server.answer_beside(request, Carrier::Https, judgements);
+            tokio::spawn(async move { turn.ends_with(answer.await) }).await
+        }
     };
     let Ok(Outgoing { answer, quirk }) = answered else { return problem::failed().into_response() };
     outgoing(answer.map(Answer::into_response), quirk, &uri, now, &wire).await
+}
+
+/// The turn of this request, if it gets one (P 9.14).
+async fn turn(main_server: &Arc<MainServer>, request: &[u8]) -> Option<Turn> {
+    let turns = &main_server.turns;
+    if turns.are_contested() {
+        let (looking, text) = (Arc::clone(main_server), request.to_vec());
+        let stranger = spawn_blocking(move || looking.is_of_a_stranger(&text, Carrier::Https)).await;
+        if stranger.unwrap_or(true) {
+            return turns.in_line().await;
+        }
+    }
+    turns.at_once()
 }
 
 /// What the carrier can see of the client's mistakes. They go into the journal; the request is answered all the same.

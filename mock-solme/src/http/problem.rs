@@ -7,6 +7,10 @@ use solme_sync_protocol::{Problem, RefusalCode};
 
 use crate::main_server::Answer;
 
+/// Retry-After, in seconds: a bucket fills in a minute, and a rush passes in a moment.
+const A_MINUTE: HeaderValue = HeaderValue::from_static("60");
+const A_MOMENT: HeaderValue = HeaderValue::from_static("2");
+
 /// A problem document on its way out.
 pub(crate) struct ProblemResponse(Box<Problem>);
 
@@ -42,11 +46,15 @@ impl IntoResponse for Answer {
                 ([(CONTENT_TYPE, HeaderValue::from_static("application/jose"))], receipt).into_response()
             }
             Self::Refused { refused, refusal, .. } => {
-                let waits = matches!(refused.code, RefusalCode::RateLimited | RefusalCode::TemporarilyUnavailable);
+                let wait = match refused.code {
+                    RefusalCode::RateLimited => Some(A_MINUTE),
+                    RefusalCode::TemporarilyUnavailable => Some(A_MOMENT),
+                    _ => None,
+                };
                 let problem = Problem::carrying(refused.code, refused.text, refused.cure, refusal);
                 let mut response = ProblemResponse(Box::new(problem)).into_response();
-                if waits {
-                    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+                if let Some(wait) = wait {
+                    response.headers_mut().insert(RETRY_AFTER, wait);
                 }
                 response
             }

@@ -11,9 +11,11 @@ mod metrics;
 mod operator;
 mod rate_limit;
 mod synchronize;
+mod turns;
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -33,6 +35,7 @@ pub(crate) use journal::{Exchange, Filter};
 pub(crate) use licenses::base;
 pub(crate) use operator::{ClearOrder, NewId};
 pub(crate) use synchronize::{ACCEPTED, Answer, Outgoing};
+pub(crate) use turns::{AT_ONCE, Turn};
 
 use crate::clock::Clock;
 use crate::conduct::{Conduct, Protocol};
@@ -89,6 +92,8 @@ pub(crate) struct MainServer {
     pub(crate) metrics: metrics::Metrics,
     settings: Settings,
     rate_limits: Option<rate_limit::RateLimits>,
+    /// Who is answered now.
+    pub(crate) turns: turns::Turns,
     pub(crate) quirks: Quirks,
     pub(crate) forged_payloads: ForgedPayloads,
     answered: mails::Answered,
@@ -112,6 +117,8 @@ pub(crate) struct Settings {
     pub(crate) seed: u32,
     /// Requests a minute (P 9.4); `None` switches rate limits off.
     pub(crate) rate_limit: Option<u32>,
+    /// Requests over 443 that are in work at a time (P 9.14).
+    pub(crate) at_once: NonZeroUsize,
     /// What it does; that of the protocol, unless a test has it otherwise.
     pub(crate) conduct: Arc<dyn Conduct>,
     /// Quirks that are armed from the start.
@@ -121,7 +128,15 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let conduct = Arc::new(Protocol);
-        Self { auto_approve: false, demo: false, seed: 0, rate_limit: None, conduct, faults: Vec::new() }
+        Self {
+            auto_approve: false,
+            demo: false,
+            seed: 0,
+            rate_limit: None,
+            at_once: AT_ONCE,
+            conduct,
+            faults: Vec::new(),
+        }
     }
 }
 
@@ -180,6 +195,7 @@ impl MainServer {
             journal: journal::Journal::default(),
             metrics: metrics::Metrics::default(),
             rate_limits: settings.rate_limit.map(rate_limit::RateLimits::new),
+            turns: turns::Turns::new(settings.at_once),
             quirks: Quirks::new(settings.seed, settings.faults.clone())?,
             forged_payloads: ForgedPayloads::default(),
             answered: mails::Answered::default(),

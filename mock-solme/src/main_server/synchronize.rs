@@ -133,15 +133,48 @@ impl MainServer {
         Outgoing { answer: Some(answer), quirk: None }
     }
 
-    /// The request in this text (P 9.1, 9.2), or the answer to what is none.
-    fn asked(&self, text: &[u8], exchange: &mut Exchange) -> Result<Verified<Request>, Answer> {
-        let conduct = &self.settings.conduct;
-        let signed = conduct.read(text, exchange.entry.carrier).map_err(|ReadError { code, detail, cure }| {
+    /// Asks whoever sent it to come again: there are too many now (P 9.14).
+    pub(crate) fn turn_away(&self, text: &[u8], carrier: Carrier, judgements: Vec<String>) -> Outgoing<Answer> {
+        let mut exchange = Exchange::new(carrier, text, judgements);
+        let answer = match self.read(text, &mut exchange) {
+            Ok(signed) => {
+                let refused = Refused::too_many();
+                exchange.decided(refused.code.as_str(), refused.clause, &refused.text);
+                self.refuse(&signed, refused, &mut exchange)
+            }
+            Err(answer) => answer,
+        };
+        self.keep(exchange);
+        Outgoing { answer: Some(answer), quirk: None }
+    }
+
+    /// Whether another key pair has the id of this request, or nobody has it. Its signature is not looked at.
+    pub(crate) fn is_of_a_stranger(&self, text: &[u8], carrier: Carrier) -> bool {
+        let Ok(signed) = self.settings.conduct.read(text, carrier) else { return true };
+        match self.store.read(|store| records::load(store, &signed.unverified_frame().issuer)) {
+            Ok(Some(record)) => {
+                record.bound_thumbprint().is_some_and(|bound| bound != signed.header().jwk.thumbprint())
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// The message in this text (P 9.1), or the answer to what is none.
+    fn read(&self, text: &[u8], exchange: &mut Exchange) -> Result<Signed<Request>, Answer> {
+        let read = self.settings.conduct.read(text, exchange.entry.carrier);
+        let signed = read.map_err(|ReadError { code, detail, cure }| {
             exchange.decided(code.as_str(), "9.1", &detail);
             Answer::Problem { code, detail, cure }
         })?;
         exchange.asked_by(&signed);
-        let request = conduct.verify(signed.clone()).map_err(|why| {
+        Ok(signed)
+    }
+
+    /// The request in this text (P 9.1, 9.2), or the answer to what is none.
+    fn asked(&self, text: &[u8], exchange: &mut Exchange) -> Result<Verified<Request>, Answer> {
+        let signed = self.read(text, exchange)?;
+        let request = self.settings.conduct.verify(signed.clone()).map_err(|why| {
             let refused = Refused::invalid_signature();
             exchange.decided(refused.code.as_str(), refused.clause, &why.to_string());
             self.refuse(&signed, refused, exchange)
@@ -176,6 +209,7 @@ impl MainServer {
     }
 
     fn refuse(&self, request: &Signed<Request>, refused: Refused, exchange: &mut Exchange) -> Answer {
+        self.turns.refused(refused.code);
         let refusal = self.settings.conduct.refusal(refused.refusal(&self.id, request, self.now()));
         let refusal = self.leaving(&Signed::<Refusal>::sign(&refusal, &self.identity.key), Leaving::Refusal);
         exchange.entry.answer.clone_from(&refusal);

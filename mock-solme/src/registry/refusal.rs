@@ -35,6 +35,12 @@ impl Refused {
         Self::new("9.14", RefusalCode::TemporarilyUnavailable)
     }
 
+    /// 9.14: more ask than can be answered.
+    pub fn too_many() -> Self {
+        let text = "Too many License Servers are asking now; nothing was changed.";
+        Self { text: text.to_owned(), ..Self::temporarily_unavailable() }
+    }
+
     pub(super) fn new(clause: Clause, code: RefusalCode) -> Self {
         let (text, cure) = words(code);
         Self { clause, code, reason: None, text: text.to_owned(), cure: cure.to_owned() }

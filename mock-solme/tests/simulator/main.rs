@@ -16,6 +16,7 @@ mod large_bodies;
 mod library;
 mod license_server;
 mod mail;
+mod overload;
 mod program;
 mod quirks;
 mod refusals;

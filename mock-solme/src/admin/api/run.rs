@@ -39,6 +39,8 @@ pub struct RunSettings {
     pub auto_approve: bool,
     /// Requests a minute with one id (P 9.4); null: no limit.
     pub rate_limit: Option<u32>,
+    /// Requests that are answered at a time over 443 (P 9.14).
+    pub at_once: usize,
     /// Whether mails can be handed on to a mail server.
     pub mail_server: bool,
     /// What was armed at the start.
