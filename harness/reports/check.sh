@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The reports of a hostile subject, and of an honest one beside it, as their consumers read them: TAP by prove, JUnit by the
-# schema of Jenkins' xUnit plugin, the HTML page by the Nu Html Checker, and by a person in Chromium (page.mjs).
+# schema of Jenkins' xUnit plugin, the HTML page by the Nu Html Checker, and by a person in Chromium (page.mjs). The page of a
+# fleet as well (fleet.mjs).
 #
 #   harness/reports/check.sh [HARNESS ...]    without it: cargo run --bin harness
 set -euo pipefail
@@ -60,6 +61,8 @@ points=$(grep -cE '^(not )?ok ' "$work/two.tap")
 grep -q "Tests=$points" "$work/proved" || { cat "$work/proved"; fail "prove counts another number than $points"; }
 echo "TAP: prove reads $points points"
 
+"$@" fleet --servers 20 --rate 40 --duration 4s --faults restart-main-server@1s,storm@2s,thief=10%,clears=5% \
+    --html "$work/fleet.html" >/dev/null
 "$@" scenario fixtures/scenarios/leaked-id.toml --junit "$work/story.xml" >/dev/null
 xmllint --noout --nonet --schema harness/reports/junit.xsd "$work"/*.xml
 
@@ -68,6 +71,7 @@ npm install --silent --no-fund --no-audit --prefix "$work" playwright-core@1.65.
 java -jar "$work/node_modules/vnu-jar/build/dist/vnu.jar" --Werror \
     --filterpattern '.*violates Content Security Policy.*' "$work"/*.html
 echo "HTML: valid"
-cp harness/reports/page.mjs "$work"
+cp harness/reports/page.mjs harness/reports/fleet.mjs "$work"
 CHROMIUM=$(command -v chromium) node "$work/page.mjs" "$work/two.html"
 CHROMIUM=$(command -v chromium) node "$work/page.mjs" "$work/hostile.html" >/dev/null
+CHROMIUM=$(command -v chromium) node "$work/fleet.mjs" "$work/fleet.html"

@@ -12,7 +12,9 @@ use crate::adapters;
 use crate::both_suites::Suite;
 use crate::command::{clauses, conformance, diff, mutants, pages};
 use crate::failure::Failure;
-use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_SUBJECT};
+use crate::fleet;
+use crate::main_server_mutants;
+use crate::programs::{LICENSE_SERVER_SUBJECT, MOCK_SOLME_MUTANT, MOCK_SOLME_SUBJECT};
 use crate::scenario;
 use crate::subject::{our_license_server, our_main_server};
 
@@ -54,6 +56,8 @@ enum Verb {
         #[command(flatten)]
         arguments: mutants::Arguments,
     },
+    /// Run many License Servers against one main server with faults: nothing may be lost
+    Fleet(fleet::Arguments),
     /// Write shell completions to standard output
     Completions {
         /// The shell
@@ -85,6 +89,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match args.get(1).and_then(|arg| arg.to_str()) {
         Some(LICENSE_SERVER_SUBJECT) => return our_license_server::run(args.into_iter().skip(1)),
         Some(MOCK_SOLME_SUBJECT) => return our_main_server::run(args.into_iter().skip(1)),
+        Some(MOCK_SOLME_MUTANT) => return main_server_mutants::run(args.into_iter().skip(1)),
         _ => {}
     }
     let arguments = match Arguments::try_parse_from(&args) {
@@ -101,6 +106,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Conformance { suite, arguments } => runtime.block_on(conformance::run(*suite, arguments)),
         Verb::NewAdapter(arguments) => adapters::run(arguments).map(|()| ExitCode::SUCCESS),
         Verb::Mutants { suite, arguments } => runtime.block_on(mutants::run(*suite, arguments)),
+        Verb::Fleet(arguments) => runtime.block_on(fleet::run(arguments)),
         Verb::Completions { shell } => pages::completions(Arguments::command(), *shell).map(|()| ExitCode::SUCCESS),
         Verb::ManPages { directory } => pages::man_pages(Arguments::command(), directory).map(|()| ExitCode::SUCCESS),
         Verb::List { suite, only } => conformance::list(*suite, only).map(|()| ExitCode::SUCCESS),

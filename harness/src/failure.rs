@@ -49,6 +49,8 @@ pub(crate) enum Failure {
     NobodyReads,
     /// A story that could not be played to its end.
     BrokeOff(String),
+    /// A fleet that could not go on.
+    FleetEnded(String),
     /// The operating system refuses what every run needs.
     System { what: &'static str, error: String },
     /// SIGINT or SIGTERM, with its exit code.
@@ -99,6 +101,7 @@ impl Failure {
             | Self::NobodyReads
             | Self::NoBrowser(_)
             | Self::BrokeOff(_)
+            | Self::FleetEnded(_)
             | Self::System { .. } => 1,
             Self::Interrupted(code) => *code,
             _ => 2,
@@ -128,6 +131,7 @@ impl Failure {
             Self::NoBrowser(_) => "browser",
             Self::NotWritten { .. } | Self::NobodyReads => "not-written",
             Self::BrokeOff(_) => "broke-off",
+            Self::FleetEnded(_) => "fleet-ended",
             Self::System { .. } => "system",
             Self::Interrupted(_) => "interrupted",
         }
@@ -165,8 +169,9 @@ impl Failure {
             Self::NotWritten { path: None, error } => format!("cannot write to standard output: {error}"),
             Self::NobodyReads => "nobody reads standard output".to_owned(),
             Self::BrokeOff(why) => format!("the story broke off: {why}"),
+            Self::FleetEnded(why) => format!("the fleet could not go on: {why}"),
             Self::System { what, error } => format!("cannot {what}: {error}"),
-            Self::Interrupted(_) => "interrupted before the end of the story".to_owned(),
+            Self::Interrupted(_) => "interrupted before the end".to_owned(),
         }
     }
 
@@ -200,8 +205,12 @@ impl Failure {
                 "Check space and permissions there, or name another place; then run it again.".to_owned()
             }
             Self::BrokeOff(_) => "Play it again with --keep DIR, and look at what it leaves there.".to_owned(),
+            Self::FleetEnded(_) => {
+                "See what the main server said above. Check free space, memory and `ulimit -n`; then run it again."
+                    .to_owned()
+            }
             Self::System { .. } => "Check free space and permissions, TMPDIR included; then run it again.".to_owned(),
-            Self::Interrupted(_) => "Run it again to play it to the end.".to_owned(),
+            Self::Interrupted(_) => "Run it again to the end.".to_owned(),
         }
     }
 

@@ -7,6 +7,7 @@ mod cli;
 mod command;
 mod conformance;
 mod failure;
+mod fleet;
 mod license_server_mutants;
 mod license_server_suite;
 mod main_server_mutants;

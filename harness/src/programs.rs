@@ -21,6 +21,9 @@ pub const MOCK_SOLME: &str = "mock-solme";
 /// The word that makes it the main server under the subject contract.
 pub const MOCK_SOLME_SUBJECT: &str = "mock-solme-subject";
 
+/// The word that makes it the main-server simulator with a bug, whose name follows.
+pub const MOCK_SOLME_MUTANT: &str = "mock-solme-mutant";
+
 /// Longer than any command takes on a busy machine: what needs more hangs.
 const AT_MOST: Duration = Duration::from_secs(60);
 
@@ -155,6 +158,13 @@ impl MainServer {
     pub fn command(programs: &Programs, data: &Path) -> Command {
         let mut command = programs.command(MOCK_SOLME);
         command.arg("serve").arg("--data").arg(data);
+        command
+    }
+
+    /// The same for a main server with this bug.
+    pub(crate) fn mutant_command(programs: &Programs, mutant: &str, data: &Path) -> Command {
+        let mut command = programs.command(MOCK_SOLME_MUTANT);
+        command.args([mutant, "serve", "--data"]).arg(data);
         command
     }
 

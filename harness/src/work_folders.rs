@@ -1,7 +1,7 @@
-//! Where the suites keep what each case throws away.
+//! Where the suites and the fleet keep what is thrown away.
 
-use std::env;
 use std::path::Path;
+use std::{env, fs, io};
 
 /// A file system in memory, on Linux.
 const IN_MEMORY: &str = "/dev/shm";
@@ -17,4 +17,19 @@ pub(crate) fn in_memory() {
         // An error says that the folder is set already.
         let _ = tempfile::env::override_temp_dir(folder);
     }
+}
+
+/// Copies a folder that nobody uses meanwhile.
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

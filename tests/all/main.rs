@@ -11,6 +11,7 @@ mod crashes;
 mod elsewhere;
 mod failures;
 mod files;
+mod fleet;
 mod foreign_answers;
 mod foreign_main_server;
 mod interleavings;

@@ -114,7 +114,7 @@ async fn main_server_behind_is_heard(stage: &Stage) -> Outcome {
     main.add_id(&id(ID), &[]).map_err(operated)?;
     synchronize_at(&main, &server).await?.expect_synchronized()?;
     drop(main);
-    super::stage::copy(&data, &backup).map_err(broken)?;
+    crate::work_folders::copy_folder(&data, &backup).map_err(broken)?;
     synchronize_at(&main_server_in(&data)?, &server).await?.expect_synchronized()?;
     let before = server.status().await?;
     synchronize_at(&main_server_in(&backup)?, &server).await?.is_refused("main-server-behind")?;

@@ -16,6 +16,7 @@ use super::license_server::Server;
 use crate::conformance::{Finding, WireEntry, WireLog};
 use crate::subject::Subject;
 use crate::subject::answers::Changes;
+use crate::work_folders::copy_folder;
 
 /// The license server id that has one license from the beginning.
 pub(super) const ID: &str = "SITE-1";
@@ -88,7 +89,7 @@ impl Stage {
     pub(super) fn copy_of(&self, server: &Server<'_>, name: &str) -> Result<Server<'_>, Finding> {
         let state = self.path(name);
         let _ = fs::remove_dir_all(&state);
-        copy(&server.state, &state).map_err(broken)?;
+        copy_folder(&server.state, &state).map_err(broken)?;
         Ok(Server::new(self, state))
     }
 
@@ -279,19 +280,4 @@ fn in_clear(text: &str) -> String {
     let parts: Vec<&str> = text.split('.').collect();
     let [header, payload, _] = parts[..] else { return text.to_owned() };
     part(header).zip(part(payload)).map_or_else(|| text.to_owned(), |(header, payload)| format!("{header}\n{payload}"))
-}
-
-/// Copies a directory that nobody uses meanwhile.
-pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

@@ -8,9 +8,11 @@ mod lenient;
 mod memory;
 mod rules;
 
+use std::ffi::OsString;
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use mock_solme::testing::Conduct;
+use mock_solme::testing::{Conduct, Seams};
 
 /// A bug that our own main server can be given.
 pub(crate) struct Mutant {
@@ -51,6 +53,21 @@ pub(crate) fn named(name: &str) -> Result<&'static Mutant, &'static str> {
         .into_iter()
         .find(|mutant| mutant.name == name)
         .ok_or("no such mutant; `harness mutants server` names them all")
+}
+
+/// The program `mock-solme` with a bug. `args` begin with its word, and the name of the bug.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match args.get(1).and_then(|name| name.to_str()).map_or(Err("name a mutant"), named) {
+        Ok(mutant) => {
+            let conduct = mutant.conduct();
+            mock_solme::run(args.into_iter().skip(1), Seams { conduct, ..Seams::default() })
+        }
+        Err(why) => {
+            anstream::eprintln!("harness: {why}\nNext: `harness clauses` names them all.");
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// Clauses of a main server that no mutant violates, each with its reason.

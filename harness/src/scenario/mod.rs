@@ -115,7 +115,8 @@ impl Telling {
     }
 }
 
-fn span(text: &str) -> Result<Duration, String> {
+/// A time on the command line.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let wrong = |_| format!("{text:?} needs a unit: 500ms, 2s, 1m");
     let span: jiff::SignedDuration = text.parse().map_err(wrong)?;
     Duration::try_from(span).map_err(|_| format!("{text:?} is negative; use a time like 2s"))

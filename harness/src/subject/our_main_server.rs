@@ -22,6 +22,7 @@ use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId};
 use super::contract;
 use crate::main_server_mutants::{self, Mutant};
 use crate::programs::MOCK_SOLME_SUBJECT;
+use crate::work_folders::copy_folder;
 
 /// What the simulator keeps.
 const STATE: &str = "state";
@@ -243,7 +244,7 @@ impl Running {
         if to.exists() {
             fs::remove_dir_all(&to)?;
         }
-        copy_directory(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+        copy_folder(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
         self.listen()
     }
 }
@@ -258,14 +259,4 @@ fn process_request(mock: &MockSolme, request: &Path, response: &Path) -> Result<
         Err(OperatorError::File(_) | OperatorError::ResponseFile | OperatorError::UnreadableRequest(_)) => Ok("failed"),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The simulator keeps plain files in one directory.
-fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        fs::copy(entry.path(), to.join(entry.file_name()))?;
-    }
-    Ok(())
 }
