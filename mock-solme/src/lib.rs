@@ -42,6 +42,7 @@ mod console;
 mod crypto;
 mod data;
 mod demo;
+mod form;
 mod http;
 mod identity;
 mod mail;

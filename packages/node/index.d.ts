@@ -55,6 +55,8 @@ export interface JournalEntry {
   clause: string;
   detail: string;
   judgements: string[];
+  /** Microseconds from the whole request to the answer. */
+  took_us: number | null;
   quirk: string | null;
   request: string;
   answer: string;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::stage::{Stage, done, refused, synchronize, synchronized};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -170,6 +171,62 @@ async fn a_scenario_that_does_not_come_as_expected_fails() {
     let output = play(&file).await;
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stdout).contains("is not a scenario"), "{output:?}");
+}
+
+#[tokio::test]
+async fn what_a_simulator_has_seen_is_a_scenario_that_plays_again() {
+    let stage = Stage::begin().await;
+    stage.admin(["ids", "add", "SITE-1", "--contact", "it@customer.example"]).await;
+    stage.admin(["licenses", "add", "SITE-1", "--component", "Base=7"]).await;
+    let (a, b) = (stage.set_up("a", "SITE-1").await, stage.set_up("b", "SITE-1").await);
+    assert_eq!(synchronize(&a).await, synchronized());
+    assert_eq!(synchronize(&b).await, refused("key-pair-in-use"));
+    stage.admin(["quirks", "arm", "drop-reply", "--next", "1"]).await;
+    assert_eq!(synchronize(&a).await.0, "failed");
+    stage.admin(["clock", "advance", "30d"]).await;
+    assert_eq!(synchronize(&a).await, synchronized());
+    let smtp = stage.main_server.ready("smtp").unwrap();
+    done(&b, ["request-clear", "--smtp", smtp, "--from", "it@customer.example"]).await;
+    stage.admin(["clear-requests", "approve", "1", "--even-so", "--reason", "the customer was called back"]).await;
+    assert_eq!(synchronize(&b).await, synchronized());
+    assert_eq!(synchronize(&a).await, refused("key-pair-cleared"));
+    let [request, response] = ["b.request", "b.response"].map(|name| stage.path(name).display().to_string());
+    done(&b, ["export-request", &request]).await;
+    stage.admin(["process-request", &request, "--out", &response]).await;
+    done(&b, ["import-response", &response]).await;
+    stage.admin(["ids", "disable", "SITE-1"]).await;
+    assert_eq!(synchronize(&b).await, refused("license-server-id-disabled"));
+    stage.admin(["ids", "enable", "SITE-1"]).await;
+
+    let file = stage.path("seen.toml");
+    stage.admin(["journal", "--scenario", file.to_str().unwrap()]).await;
+    let written = std::fs::read_to_string(&file).unwrap();
+    let output = play(&file).await;
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{written}\n{told}{}", String::from_utf8_lossy(&output.stderr));
+    let steps = told.lines().map(|line| {
+        let step: serde_json::Value = serde_json::from_str(line).unwrap();
+        ["actor", "got"].map(|member| step[member].as_str().unwrap().to_owned()).join(": ")
+    });
+    let expected = [
+        "server-1: outcome synchronized",
+        "server-2: outcome refused, code key-pair-in-use",
+        "server-1: outcome failed",
+        "server-1: outcome synchronized",
+        "server-2: done",
+        "licensing desk: state approved",
+        "server-2: outcome synchronized",
+        "server-1: outcome refused, code key-pair-cleared",
+        "server-2: done",
+        "server-2: outcome accepted",
+        "server-2: outcome synchronized",
+        "main server: done",
+        "server-2: outcome refused, code license-server-id-disabled",
+        "main server: done",
+    ];
+    assert_eq!(steps.collect::<Vec<_>>(), expected, "{written}");
+    assert!(written.contains("users = 7") && written.contains("days = 30"), "{written}");
+    assert!(written.contains("the customer was called back") && !written.contains("is not told"), "{written}");
 }
 
 async fn play(file: &Path) -> std::process::Output {

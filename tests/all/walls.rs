@@ -21,13 +21,13 @@ const CLIENT: &[Wall] = &[
 ];
 
 const MOCK_SOLME: &[Wall] = &[
-    ("registry", &["rfc3339"]),
+    ("registry", &["form", "rfc3339"]),
     ("clock", &[]),
     ("connections", &[]),
     ("crypto", &[]),
-    ("mail", &["connections", "rfc3339"]),
+    ("mail", &["connections", "form", "rfc3339"]),
     ("seams", &["conduct"]),
-    ("store", &["mail", "registry", "rfc3339", "seams"]),
+    ("store", &["form", "mail", "registry", "rfc3339", "seams"]),
     ("conduct", &["crypto", "main_server", "registry", "store"]),
     ("http", &["main_server", "quirks"]),
     ("identity", &["crypto", "data", "seams"]),

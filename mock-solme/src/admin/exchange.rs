@@ -89,11 +89,16 @@ fn clause_text(clause: &str) -> String {
     std::iter::once(&first[head.len()..]).chain(rest).collect::<Vec<_>>().join(" ")
 }
 
-/// A compact JWS.
-fn message(jws: &str, key: &PublicJwk) -> Option<Message> {
+/// Header and payload of a compact JWS, whoever signed it.
+pub(super) fn parts(jws: &str) -> Option<(Value, Value)> {
     let mut parts = jws.split('.').map(|part| base64url::decode(part).ok());
     let mut object = || serde_json::from_slice::<Value>(&parts.next()??).ok().filter(Value::is_object);
-    let (header, payload) = (object()?, object()?);
+    Some((object()?, object()?))
+}
+
+/// A compact JWS.
+fn message(jws: &str, key: &PublicJwk) -> Option<Message> {
+    let (header, payload) = parts(jws)?;
     let signed = jws.rsplit_once('.').map_or(jws, |(signed, _)| signed);
     let typ = header["typ"].as_str().unwrap_or("message");
     Some(Message {

@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod clear_requests;
 mod clock;
+mod description;
 mod exchange;
 mod extract;
 mod ids;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 pub(crate) use auth::Access;
+pub(crate) use description::openapi;
 pub(crate) use router::router;
 
 use crate::http::problem::ProblemResponse;

@@ -1,60 +1,65 @@
 //! What concerns the simulator as a whole.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Json as Out;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use serde_json::Value;
 use solme_sync_protocol::limits;
 
 use super::Admin;
 use super::api::{Health, Reset, RoleAddresses, RunSettings};
+use super::description::{self, OpenMetrics, Raw};
 use super::extract::Json;
+use crate::form;
 use crate::http::body;
 use crate::http::problem::{self, ProblemResponse};
 
 /// Says `accepted`, or the code of the refusal, beside a response file.
 pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("mock-solme-outcome");
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
 /// Needs no token: says nothing but that the simulator lives.
 pub(super) async fn health() -> Out<Health> {
     Out(Health { status: "ok".to_owned() })
 }
 
-pub(super) async fn metrics(State(admin): State<Admin>) -> Result<impl IntoResponse, ProblemResponse> {
-    let text = admin.main_server.metrics.encode().map_err(|_| problem::failed())?;
-    let open_metrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    Ok(([(CONTENT_TYPE, open_metrics)], text))
+/// Needs no token: says what everybody can read in the sources.
+pub(super) async fn openapi() -> Raw<Value> {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| description::openapi().to_string().into());
+    Raw::new(DOCUMENT.clone())
 }
 
-pub(super) async fn trust_file(State(admin): State<Admin>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, JSON)], admin.front.trust_file().to_json())
+pub(super) async fn metrics(State(admin): State<Admin>) -> Result<Raw<OpenMetrics>, ProblemResponse> {
+    admin.main_server.metrics.encode().map(Raw::new).map_err(|_| problem::failed())
+}
+
+pub(super) async fn trust_file(State(admin): State<Admin>) -> Raw<form::TrustFile> {
+    Raw::new(admin.front.trust_file().to_json())
 }
 
 /// The trust file for other addresses. The certificate is good for them from then on, until the simulator ends.
 pub(super) async fn trust_file_for(
     State(admin): State<Admin>,
     Json(at): Json<RoleAddresses>,
-) -> Result<impl IntoResponse, ProblemResponse> {
+) -> Result<Raw<form::TrustFile>, ProblemResponse> {
     let front = Arc::clone(&admin.front);
     let trust = admin.act(move |_| front.trust_file_for(at.https.as_deref(), at.http.as_deref())).await?;
-    Ok(([(CONTENT_TYPE, JSON)], trust.to_json()))
+    Ok(Raw::new(trust.to_json()))
 }
 
 /// A request file comes in, its response file goes out (P 14).
 pub(super) async fn process_request(
     State(admin): State<Admin>,
     body: Body,
-) -> Result<impl IntoResponse, ProblemResponse> {
+) -> Result<([(HeaderName, HeaderValue); 1], Raw<form::ResponseFile>), ProblemResponse> {
     let file = body::read(body, limits::FILE).await.map_err(|_| problem::broken_body())?;
     let response = admin.act(move |main_server| main_server.process_request_file(&file)).await?;
     let outcome = HeaderValue::from_str(&response.outcome).map_err(|_| problem::failed())?;
-    Ok(([(CONTENT_TYPE, JSON), (OUTCOME, outcome)], response.bytes))
+    Ok(([(OUTCOME, outcome)], Raw::new(response.bytes)))
 }
 
 /// What this run was told at its start.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, ClientBuilder, Method, Response, Url};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use solme_sync_protocol::{Problem, limits, printable_json, printable_lines};
 
 use super::args::{
-    ClearRequests, Clock, Global, Ids, Inbox, Journal, KeyPair, Licenses, Listener, Listing, Outbox, Terms, Verb,
+    ClearRequests, Clock, Global, Ids, Inbox, Journal, KeyPair, Licenses, Listener, Listing, Newest, Outbox, Terms,
+    Verb,
 };
 use super::events::{Event, Events};
 use super::failure::{Failure, pretty, print};
@@ -30,9 +31,10 @@ const AT_MOST: Duration = Duration::from_secs(60);
 /// Whoever is followed says every 10 seconds that it is still there.
 const SILENT_AT_MOST: Duration = Duration::from_secs(30);
 
-/// What became of a request file.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ResponseFile {
+/// A file that was written.
+#[derive(Debug, Serialize)]
+pub(super) struct Written {
+    /// What became of a request file.
     pub(super) outcome: Option<String>,
     pub(super) out: PathBuf,
 }
@@ -112,13 +114,12 @@ async fn carry_out(global: &Global, verb: Verb) -> Result<String, Failure> {
     if let Verb::Address { listener } = verb {
         return address(global, listener);
     }
-    if let Verb::ProcessRequest { file, out } = verb {
-        let call = Call::new(Method::POST, ["process-request"], render::response_file).file(file);
-        let (headers, response) = send(global, &call).await?;
-        write_whole(&out, &response).map_err(|error| file_failure(&out, &error))?;
+    if let Some((out, next)) = output(&verb) {
+        let (headers, answer) = send(global, &call(verb, &global.operator)).await?;
+        write_whole(&out, &answer).map_err(|error| file_failure(&out, &error))?;
         let outcome = headers.get("mock-solme-outcome").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let done = ResponseFile { outcome, out };
-        return Ok(if global.json { pretty(&done) } else { render::response_file(done) });
+        let done = Written { outcome, out };
+        return Ok(if global.json { pretty(&done) } else { render::written(done, next) });
     }
     let needs_token = !matches!(verb, Verb::Health);
     let call = call(verb, &global.operator);
@@ -147,6 +148,19 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Where the answer is to go if it is a file, and what to do with that.
+fn output(verb: &Verb) -> Option<(PathBuf, &'static str)> {
+    let (out, next) = match verb {
+        Verb::ProcessRequest { out, .. } => (out, "give it to the customer"),
+        Verb::Journal(Journal { har: Some(out), .. }) => {
+            (out, "import it in the network tab of a browser's developer tools")
+        }
+        Verb::Journal(Journal { scenario: Some(out), .. }) => (out, "play it with harness scenario"),
+        _ => return None,
+    };
+    Some((out.clone(), next))
 }
 
 /// URL of the admin API, of what needs no token.
@@ -261,7 +275,7 @@ fn not_the_api(what: &str) -> Failure {
 }
 
 fn file_failure(path: &Path, error: &io::Error) -> Failure {
-    let cure = "Check that the request file is readable and the place for the response file is writable.";
+    let cure = "Check that the file can be read or written there.";
     Failure::new(FAILED, "file-not-usable", format!("{}: {error}", path.display()), cure)
 }
 
@@ -282,12 +296,13 @@ impl Call {
         Self { body: Body::Json(body), ..self }
     }
 
-    fn file(self, path: PathBuf) -> Self {
-        Self { body: Body::File(path), ..self }
+    /// A call whose answer is a file, and is written as it is.
+    fn file<const N: usize>(method: Method, path: [&str; N]) -> Self {
+        Self::new(method, path, render::object::<Value>)
     }
 
     fn listing(self, listing: Listing) -> Self {
-        let Listing { id, before, limit } = listing;
+        let Listing { id, newest: Newest { before, limit } } = listing;
         self.query(&api::Listing { id: id.map(|id| id.to_string()), before, limit: Some(limit) })
     }
 
@@ -309,21 +324,19 @@ impl Call {
     }
 }
 
-/// The call of a verb. `serve` and `process-request` are none of these.
+/// The call of a verb. `serve` is none of these.
 fn call(verb: Verb, by: &str) -> Call {
     match verb {
         Verb::Ids(verb) => ids(verb, by),
         Verb::Licenses(verb) => licenses(verb, by),
         Verb::KeyPair(verb) => key_pair(verb, by),
         Verb::ClearRequests(verb) => clear_requests(verb, by),
-        Verb::Inbox(Inbox::List { before, limit }) => {
-            let listing = api::Listing { id: None, before, limit: Some(limit) };
-            Call::new(Method::GET, ["inbox"], render::inbox).query(&listing)
+        Verb::Inbox(Inbox::List(newest)) => {
+            Call::new(Method::GET, ["inbox"], render::inbox).listing(Listing { id: None, newest })
         }
         Verb::Inbox(Inbox::Show { number }) => Call::new(Method::GET, ["inbox", &number.to_string()], render::received),
-        Verb::Outbox(Outbox::List { before, limit }) => {
-            let listing = api::Listing { id: None, before, limit: Some(limit) };
-            Call::new(Method::GET, ["outbox"], render::mails).query(&listing)
+        Verb::Outbox(Outbox::List(newest)) => {
+            Call::new(Method::GET, ["outbox"], render::mails).listing(Listing { id: None, newest })
         }
         Verb::Outbox(Outbox::Show { number }) => Call::new(Method::GET, ["outbox", &number.to_string()], render::mail),
         Verb::Outbox(Outbox::HandOn { number }) => {
@@ -335,6 +348,9 @@ fn call(verb: Verb, by: &str) -> Call {
         }
         Verb::Clock(Clock::Advance { by }) => {
             Call::new(Method::POST, ["clock", "advance"], render::clock).json(&api::AdvanceClock { seconds: by })
+        }
+        Verb::ProcessRequest { file, .. } => {
+            Call { body: Body::File(file), ..Call::file(Method::POST, ["process-request"]) }
         }
         Verb::Health => Call::new(Method::GET, ["health"], render::object::<api::Health>),
         Verb::Quirks(verb) => super::quirks::call(verb),
@@ -350,7 +366,7 @@ fn call(verb: Verb, by: &str) -> Call {
         | Verb::Serve(_)
         | Verb::Completions { .. }
         | Verb::ManPages { .. }
-        | Verb::ProcessRequest { .. }
+        | Verb::Openapi
         | Verb::Address { .. } => Call::new(Method::GET, ["trust-file"], render::trust_file),
         Verb::TrustFile { https, http } => {
             Call::new(Method::POST, ["trust-file"], render::trust_file).json(&api::RoleAddresses { https, http })
@@ -363,13 +379,30 @@ fn on_behalf(by: &str, reason: Option<String>) -> api::By {
 }
 
 fn journal(verb: Journal) -> Call {
-    let Journal { number, listing: Listing { id, before, limit }, verdict, clause, quirk, carrier, follow: _ } = verb;
+    let Journal {
+        number,
+        listing: Listing { id, newest: Newest { before, limit } },
+        verdict,
+        clause,
+        quirk,
+        carrier,
+        har,
+        scenario,
+        ..
+    } = verb;
     if let Some(number) = number {
         return Call::new(Method::GET, ["journal", &number.to_string()], render::exchange);
     }
     let id = id.map(|id| id.to_string());
+    if scenario.is_some() {
+        return Call::file(Method::GET, ["journal", "scenario"]).query(&api::IdFilter { id });
+    }
     let listing = api::JournalListing { id, verdict, clause, quirk, carrier, before, limit: Some(limit), brief: false };
-    Call::new(Method::GET, ["journal"], render::journal).query(&listing)
+    let call = match har {
+        Some(_) => Call::file(Method::GET, ["journal", "har"]),
+        None => Call::new(Method::GET, ["journal"], render::journal),
+    };
+    call.query(&listing)
 }
 
 fn ids(verb: Ids, by: &str) -> Call {

@@ -65,6 +65,8 @@ pub(super) enum Verb {
         /// The directory; it must exist
         directory: PathBuf,
     },
+    /// Print the description of the admin API: OpenAPI 3.1; a running simulator has it at /openapi.json
+    Openapi,
     /// License server ids
     #[command(subcommand)]
     Ids(Ids),
@@ -104,7 +106,7 @@ Example: mock-solme process-request site.request --out site.response"
     Quirks(Quirks),
     /// Exchanges with License Servers, each with the clause that decided it
     #[command(
-        after_help = "Examples:\n  mock-solme journal --id SITE-1 --verdict refused\n  mock-solme journal --follow\n  mock-solme journal 17"
+        after_help = "Examples:\n  mock-solme journal --id SITE-1 --verdict refused\n  mock-solme journal --follow --json\n  mock-solme journal 17\n  mock-solme journal --har site.har"
     )]
     Journal(Journal),
     /// Changes: what, by whom and why
@@ -443,14 +445,7 @@ pub(super) enum ClearRequests {
 #[derive(Debug, Subcommand)]
 pub(super) enum Inbox {
     /// List the mails
-    List {
-        /// Only entries with a lower number
-        #[arg(long, value_name = "N")]
-        before: Option<u64>,
-        /// At most N, the newest
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: u32,
-    },
+    List(Newest),
     /// Show a mail as it came in
     Show {
         /// Its number, from `list`
@@ -461,14 +456,7 @@ pub(super) enum Inbox {
 #[derive(Debug, Subcommand)]
 pub(super) enum Outbox {
     /// List the mails
-    List {
-        /// Only entries with a lower number
-        #[arg(long, value_name = "N")]
-        before: Option<u64>,
-        /// At most N, the newest
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: u32,
-    },
+    List(Newest),
     /// Show a mail
     Show {
         /// Its number, from `list`
@@ -501,6 +489,7 @@ pub(super) enum Clock {
 #[derive(Debug, Args)]
 pub(super) struct Journal {
     /// Show this one, decoded
+    #[arg(conflicts_with_all = ["id", "verdict", "clause", "quirk", "carrier", "before", "limit"])]
     pub(super) number: Option<u64>,
     #[command(flatten)]
     pub(super) listing: Listing,
@@ -516,9 +505,15 @@ pub(super) struct Journal {
     /// Only over https (443), http (8080) or file
     #[arg(long, value_parser = carrier)]
     pub(super) carrier: Option<Carrier>,
-    /// Show each exchange as it happens, until stopped
+    /// Show each exchange as it happens, until stopped; with --json one JSON object a line
     #[arg(long, conflicts_with_all = ["number", "before", "limit"])]
     pub(super) follow: bool,
+    /// Write the exchanges over HTTP to a HAR file, for browsers' developer tools
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["number", "follow"])]
+    pub(super) har: Option<PathBuf>,
+    /// Write what happened to a scenario that plays again with `harness scenario`; of one id with --id
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["number", "follow", "har", "verdict", "clause", "quirk", "carrier", "before", "limit"])]
+    pub(super) scenario: Option<PathBuf>,
 }
 
 impl Journal {
@@ -534,6 +529,12 @@ pub(super) struct Listing {
     /// Only of this license server id
     #[arg(long, value_name = "ID")]
     pub(super) id: Option<LicenseServerId>,
+    #[command(flatten)]
+    pub(super) newest: Newest,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Newest {
     /// Only entries with a lower number
     #[arg(long, value_name = "N")]
     pub(super) before: Option<u64>,

@@ -50,6 +50,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, seams: Seams) -> ExitCode {
     match cli.verb {
         Verb::Serve(args) => serve::run(args, seams),
         Verb::Completions { shell } => pages::completions(shell),
+        Verb::Openapi => pages::openapi(),
         Verb::ManPages { directory } => pages::man_pages(&directory),
         verb => admin::run(cli.global, verb),
     }
@@ -62,7 +63,7 @@ fn keep_memory_off_the_disk() {
 }
 
 /// Verbs that use no running simulator.
-const ALONE: [&str; 3] = ["serve", "completions", "man-pages"];
+const ALONE: [&str; 4] = ["serve", "completions", "man-pages", "openapi"];
 
 /// Flags of the verbs that do, by id and by name.
 const GLOBAL: [(&str, &str); 5] =

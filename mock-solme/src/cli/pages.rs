@@ -1,4 +1,4 @@
-//! `completions` and `man-pages`: what packages ship beside the program.
+//! `completions`, `man-pages` and `openapi`: what packages ship beside the program.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -7,12 +7,18 @@ use std::process::ExitCode;
 use clap_complete::Shell;
 
 use super::FAILED;
+use super::failure::{pretty, print};
 
 pub(super) fn completions(shell: Shell) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut super::command(), "mock-solme", &mut script);
     // A reader that has gone away is no reason to fail.
     let _ = std::io::stdout().write_all(&script);
+    ExitCode::SUCCESS
+}
+
+pub(super) fn openapi() -> ExitCode {
+    let _ = print(&pretty(&crate::admin::openapi()));
     ExitCode::SUCCESS
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use solme_sync_protocol::{LicenseServerId, printable, printable_json, printable_lines};
 use textwrap::core::display_width;
 
-use super::admin::ResponseFile;
+use super::admin::Written;
 use super::failure::pretty;
 use crate::admin::api::{
     AuditEntry, CataloguedQuirk, CataloguedVariant, ClearRequest, Cleared, ClockReading, Exchange, FaultReport,
@@ -218,13 +218,13 @@ pub(super) fn audit(answer: Vec<AuditEntry>) -> String {
     table(rows(&answer), &columns, "No changes yet.")
 }
 
-/// What became of a request file.
-pub(super) fn response_file(ResponseFile { outcome, out }: ResponseFile) -> String {
+/// A file that was written, and what to do with it.
+pub(super) fn written(Written { outcome, out }: Written, next: &str) -> String {
     let out = out.display();
     match outcome.as_deref() {
-        Some("accepted") => format!("Accepted. Wrote the response file {out}. Next: give it to the customer"),
-        Some(code) => format!("Refused: {code}. Wrote the response file {out}. Next: give it to the customer"),
-        None => format!("Wrote the response file {out}."),
+        Some("accepted") => format!("Accepted. Wrote the response file {out}. Next: {next}"),
+        Some(code) => format!("Refused: {code}. Wrote the response file {out}. Next: {next}"),
+        None => format!("Wrote {out}. Next: {next}"),
     }
 }
 

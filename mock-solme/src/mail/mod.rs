@@ -15,6 +15,7 @@ pub(crate) mod smtp;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::UtcTime;
 
@@ -36,7 +37,7 @@ pub struct ReceivedMail {
 }
 
 /// A mail of ours. It lies in the outbox until someone reads it or hands it on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxMail {
     /// Addresses of the recipients; at least one.
     pub to: Vec<String>,
@@ -50,6 +51,7 @@ pub struct OutboxMail {
     pub raw: String,
     /// When it was handed on to a mail server, if it was.
     #[serde(default, with = "crate::rfc3339::option")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub handed_on_at: Option<UtcTime>,
 }
 

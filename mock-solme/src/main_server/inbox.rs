@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::UtcTime;
 
@@ -16,12 +17,13 @@ const KEPT: usize = 200;
 const BYTES: usize = 16 << 10;
 
 /// A mail that came in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InboxMail {
     /// Its number, from 1 in each run.
     pub id: u64,
     /// When it came in.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub at: UtcTime,
     /// Who wrote it, as it says: a hint, never a proof.
     pub from: Vec<String>,

@@ -8,7 +8,9 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{Digest, KeyThumbprint, LicenseServerId, UtcTime};
 
@@ -21,7 +23,7 @@ const ENTRIES: usize = 10_000;
 const BYTES: usize = 64 << 20;
 
 /// What carried an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Carrier {
     /// The 443 role: HTTPS (P 13.2).
@@ -61,20 +63,24 @@ impl Carrier {
 }
 
 /// One exchange with a License Server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JournalEntry {
     /// Raised by one with each exchange since the start.
     pub number: u64,
     /// Main server time, UTC in seconds.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub at: UtcTime,
     /// Port or file that carried it.
     pub carrier: Carrier,
     /// Who asked, as the request says, when it could be read.
+    #[schemars(with = "Option<crate::form::LicenseServerId>")]
     pub license_server_id: Option<LicenseServerId>,
     /// The key in the request.
+    #[schemars(with = "Option<crate::form::KeyThumbprint>")]
     pub thumbprint: Option<KeyThumbprint>,
     /// The request digest (P 4.6), if the request could be parsed.
+    #[schemars(with = "Option<crate::form::Digest>")]
     pub request_digest: Option<Digest>,
     /// `accepted`, `answered-again`, `payload`, or the code of a refusal or problem: what the main server has decided.
     /// Where a quirk kept the request from it: `not-looked-at`, or `no-exchange` of a connection.
@@ -88,6 +94,9 @@ pub struct JournalEntry {
     /// What the main server did wrong on purpose. Its `answer` is the wrong one then, where the quirk changes a message.
     #[serde(default)]
     pub quirk: Option<Quirk>,
+    /// Microseconds from the whole request to the answer; null if an earlier version kept it.
+    #[serde(default)]
+    pub took_us: Option<u64>,
     /// The request as it came.
     pub request: String,
     /// The answer; of a payload, its size and digest.
@@ -151,11 +160,12 @@ impl Filter {
 
 /// What came of one exchange, without what is random by nature: keys, signatures, ciphertext, ports. The same seed and
 /// the same exchanges give the same trace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TraceEntry {
     /// What the License Server did.
     pub operation: Operation,
     /// Which one, as far as it is known.
+    #[schemars(with = "Option<crate::form::LicenseServerId>")]
     pub license_server_id: Option<LicenseServerId>,
     /// What the main server did wrong on purpose.
     pub quirk: Option<Quirk>,
@@ -180,6 +190,8 @@ pub(crate) struct Exchange {
     pub(crate) operation: Operation,
     /// Of the one-time key in a verified request.
     pub(crate) sealing_thumbprint: Option<KeyThumbprint>,
+    /// When the request was whole.
+    pub(crate) began: Instant,
 }
 
 #[derive(Default)]
@@ -290,6 +302,7 @@ impl Inner {
     fn record(&mut self, at: UtcTime, mut exchange: Exchange) -> JournalEntry {
         self.last_number += 1;
         (exchange.entry.number, exchange.entry.at) = (self.last_number, at);
+        exchange.entry.took_us = u64::try_from(exchange.began.elapsed().as_micros()).ok();
         let judgement = self.judge_sealing_key(&exchange);
         exchange.entry.judgements.extend(judgement);
         self.keep(&exchange.entry, exchange.sealing_thumbprint);

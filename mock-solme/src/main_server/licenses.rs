@@ -42,7 +42,7 @@ impl MainServer {
         self.change(id, "add a license", by, |record| {
             let license = self.license(record, new, now);
             let changed = registry::add_license(record, license.clone())?;
-            let note = Note::new(AuditAction::LicenseAdded, format!("license {}", license.number));
+            let note = Note::new(AuditAction::LicenseAdded, in_short(&license));
             added = Some(license);
             Ok((changed, note))
         })?;
@@ -73,7 +73,8 @@ impl MainServer {
     ) -> Result<License, OperatorError> {
         let record = self.change(id, "change a license", by, |record| {
             let changed = registry::change_license(record, number, change)?;
-            Ok((changed, Note::new(AuditAction::LicenseChanged, format!("license {number}"))))
+            let detail = in_short(registry::license(&changed, number)?);
+            Ok((changed, Note::new(AuditAction::LicenseChanged, detail)))
         })?;
         Ok(registry::license(&record, number)?.clone())
     }
@@ -98,6 +99,12 @@ impl MainServer {
         let taken = |number: &LicenseNumber| record.allocation.licenses.iter().any(|l| l.number == *number);
         numbers.into_iter().find(|number| !taken(number)).expect("there are 36^32 numbers")
     }
+}
+
+/// A license for the audit.
+fn in_short(License { number, components, .. }: &License) -> String {
+    let base = components.iter().find(|component| component.id.as_str() == BASE).map_or(0, |base| base.max_users);
+    format!("license {number}, {base} users of Base")
 }
 
 /// The component Base for `users` users.

@@ -2,6 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::{Arc, PoisonError, Weak};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use solme_sync_protocol::{
@@ -365,6 +366,13 @@ impl MainServer {
         self.store.read(|store| answers::is_large(store, name, LARGE))
     }
 
+    /// What the 8080 role has by this name.
+    pub(crate) fn payload_named(&self, name: &str) -> Option<Arc<[u8]>> {
+        let name = name.parse().ok()?;
+        let found = self.stored_payload(&name).ok().flatten().or_else(|| self.forged_payloads.get(&name));
+        found.map(|(_, payload)| payload)
+    }
+
     /// The payload of this name, for the 8080 role (P 13.4).
     pub(crate) fn payload(
         &self,
@@ -483,10 +491,11 @@ impl Exchange {
             detail: String::new(),
             judgements,
             quirk: None,
+            took_us: None,
             request: String::from_utf8_lossy(&request[..request.len().min(limits::REQUEST)]).into_owned(),
             answer: String::new(),
         };
-        Self { entry, operation: carrier.operation(), sealing_thumbprint: None }
+        Self { entry, operation: carrier.operation(), sealing_thumbprint: None, began: Instant::now() }
     }
 
     fn asked_by(&mut self, request: &Signed<Request>) {

@@ -1,12 +1,14 @@
 //! The quirks that there are: name, where each can happen, and the clause that a License Server is tested on.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// What a License Server does with the main server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// Sends a request to the 443 role (P 13.2).
@@ -212,6 +214,16 @@ quirks! {
     ProblemOfAnotherCode = "problem-of-another-code", Message(N::Message), SYNCHRONIZE, "13.6", "A refusal temporarily-unavailable in a problem document with the code key-pair-cleared. The refusal counts.";
     RefusalByAnotherKey = "refusal-by-another-key", Message(N::Message), MESSAGE, "11.10", "A refusal key-pair-cleared, signed by another key.";
     UnknownRefusalCode = "unknown-refusal-code", Message(N::Message), MESSAGE, "10.1", "A correctly signed refusal with the code try-the-other-door.";
+}
+
+impl JsonSchema for Quirk {
+    fn schema_name() -> Cow<'static, str> {
+        "Quirk".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "A misbehaviour of the main server.", "enum": Self::ALL })
+    }
 }
 
 impl fmt::Display for Quirk {

@@ -1,5 +1,6 @@
 //! A fault: a quirk, where it happens and when. The same words in the API, on the command line, in a file and here.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{LicenseServerId, UtcTime};
 
@@ -7,7 +8,7 @@ use super::catalogue::{Operation, Quirk, Stage};
 use super::variant::Variant;
 
 /// A quirk that is armed, or to be armed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// What the main server does.
@@ -24,7 +25,7 @@ pub struct Fault {
 }
 
 /// Which exchanges a fault can happen to. The default: all that its quirk can happen to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// Only exchanges of this operation.
@@ -32,11 +33,12 @@ pub struct Place {
     pub operation: Option<Operation>,
     /// Only exchanges of this license server id. Not with quirks of the connection: nobody knows yet whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::LicenseServerId>")]
     pub id: Option<LicenseServerId>,
 }
 
 /// Which of the matching exchanges a fault happens to. The default: each, for ever.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct When {
     /// Not to the first so many.
@@ -53,14 +55,16 @@ pub struct When {
     pub at_most_in_a_row: Option<u64>,
     /// From this main server time on.
     #[serde(default, with = "crate::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub from: Option<UtcTime>,
     /// Before this main server time.
     #[serde(default, with = "crate::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub until: Option<UtcTime>,
 }
 
 /// What a quirk is told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
     /// Of `delay` and `slow-drip`.
@@ -77,6 +81,7 @@ pub struct Parameters {
     pub status: Option<u16>,
     /// Of the quirks whose names end in `-variant`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::Variant>")]
     pub variant: Option<Variant>,
 }
 
@@ -281,6 +286,13 @@ impl Fault {
             && (self.place.id.is_none() || self.place.id.as_ref() == id)
             && self.when.from.is_none_or(|from| now >= from)
             && self.when.until.is_none_or(|until| now < until)
+    }
+}
+
+impl Quirk {
+    /// Whether it has to be told what to do.
+    pub(crate) fn needs_parameters(self) -> bool {
+        self.changes().is_some() || self == Self::AnotherStatus
     }
 }
 

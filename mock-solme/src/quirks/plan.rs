@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{Digest, LicenseServerId, UtcTime};
 
@@ -56,7 +57,7 @@ struct Course {
 }
 
 /// A fault, and how often it has fired.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultReport {
     /// Names it for `disarm`. Numbers are not given twice.
     pub number: u64,

@@ -1,5 +1,6 @@
 //! Requests to clear a key pair that arrived by e-mail (P 16.1, 16.2), and what an operator decides on them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime, printable};
 
@@ -32,7 +33,7 @@ pub struct ClearRequest {
 }
 
 /// What a mail that asks for a clear says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestMail {
     /// Who sent it, as it says: a hint, never a proof. Several authors are separated by [`AND`].
     pub sender: String,
@@ -42,9 +43,11 @@ pub struct RequestMail {
     /// Subject of the mail, its first 200 characters.
     pub subject: String,
     /// The new key pair that it names, if it names one.
+    #[schemars(with = "Option<crate::form::KeyThumbprint>")]
     pub new_thumbprint: Option<KeyThumbprint>,
     /// When it arrived, main server time.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub received_at: UtcTime,
 }
 
@@ -131,7 +134,7 @@ impl ClearRequestState {
 }
 
 /// A reason to look twice before approving.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "caution")]
 pub enum Caution {
     /// The sender, or one of several, is not among the contacts registered for the id.
@@ -145,6 +148,7 @@ pub enum Caution {
     SynchronizedRecently {
         /// When it synchronized, main server time.
         #[serde(with = "crate::rfc3339")]
+        #[schemars(with = "crate::form::Time")]
         last_synchronized_at: UtcTime,
     },
 }

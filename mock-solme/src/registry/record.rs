@@ -1,5 +1,6 @@
 //! What the main server knows of one license server id.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{Allocation, Digest, KeyThumbprint, LicenseServerId, UtcTime};
 
@@ -56,20 +57,24 @@ pub struct NewestAnswer {
 }
 
 /// A key pair that was cleared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClearedKeyPair {
     /// Thumbprint of the key pair (P 3.2).
+    #[schemars(with = "crate::form::KeyThumbprint")]
     pub thumbprint: KeyThumbprint,
     /// Its key generation, from 1 (P 16.3).
     pub key_generation: u64,
     /// Main server time of its first synchronization.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub bound_at: UtcTime,
     /// Main server time of its last synchronization.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub last_synchronized_at: UtcTime,
     /// When it was cleared.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub cleared_at: UtcTime,
     /// The operator who cleared it.
     pub cleared_by: String,
@@ -78,10 +83,11 @@ pub struct ClearedKeyPair {
 }
 
 /// That the vendor has disabled an id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disabled {
     /// Since when, main server time.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub at: UtcTime,
     /// Name of the operator who disabled it.
     pub by: String,

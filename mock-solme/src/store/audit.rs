@@ -1,6 +1,7 @@
 //! The audit: what was changed, by whom and why. Rows are written in the transaction of the change, and never changed.
 
 use rusqlite::{Connection, params};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime};
 
@@ -68,14 +69,16 @@ impl AuditAction {
 }
 
 /// One row of the audit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditEntry {
     /// Raised by one with each row.
     pub number: u64,
     /// Main server time, UTC in seconds.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub at: UtcTime,
     /// Whose record was changed.
+    #[schemars(with = "Option<crate::form::LicenseServerId>")]
     pub license_server_id: Option<LicenseServerId>,
     /// What was done, for example `key-pair-cleared`.
     pub action: String,
@@ -84,6 +87,7 @@ pub struct AuditEntry {
     /// The operator's reason, if one was given.
     pub reason: Option<String>,
     /// The key pair concerned.
+    #[schemars(with = "Option<crate::form::KeyThumbprint>")]
     pub thumbprint: Option<KeyThumbprint>,
     /// More about it, for people.
     pub detail: String,

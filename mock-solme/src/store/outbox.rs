@@ -1,6 +1,7 @@
 //! Mails that the vendor has answered with. They lie here until someone reads them.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::UtcTime;
 
@@ -8,12 +9,13 @@ use super::{StoreError, from_json, to_json};
 use crate::mail::OutboxMail;
 
 /// A mail in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NumberedMail {
     /// Number of the mail, from 1.
     pub id: u64,
     /// When it was written.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub at: UtcTime,
     /// The mail as it was composed.
     #[serde(flatten)]

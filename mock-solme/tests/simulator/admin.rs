@@ -2,52 +2,11 @@
 
 use mock_solme::{MockSolme, api};
 use reqwest::header::{HOST, ORIGIN};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::description::{Operation, client, operations};
 use crate::license_server::LicenseServer;
-
-/// Every route, with a method that it knows.
-const ROUTES: [(Method, &str); 34] = [
-    (Method::GET, "/ids"),
-    (Method::POST, "/ids"),
-    (Method::GET, "/ids/DEMO-4711"),
-    (Method::PATCH, "/ids/DEMO-4711"),
-    (Method::POST, "/ids/DEMO-4711/disable"),
-    (Method::POST, "/ids/DEMO-4711/enable"),
-    (Method::POST, "/ids/DEMO-4711/reset"),
-    (Method::GET, "/ids/DEMO-4711/licenses"),
-    (Method::POST, "/ids/DEMO-4711/licenses"),
-    (Method::PATCH, "/ids/DEMO-4711/licenses/AVIX1-00000-00000-00000-00000-DEMO001"),
-    (Method::DELETE, "/ids/DEMO-4711/licenses/AVIX1-00000-00000-00000-00000-DEMO001"),
-    (Method::GET, "/ids/DEMO-4711/key-pair"),
-    (Method::POST, "/ids/DEMO-4711/key-pair/clear"),
-    (Method::POST, "/ids/DEMO-4711/key-pair/reserve"),
-    (Method::GET, "/clear-requests"),
-    (Method::POST, "/clear-requests/1/approve"),
-    (Method::POST, "/clear-requests/1/reject"),
-    (Method::GET, "/inbox"),
-    (Method::GET, "/inbox/1"),
-    (Method::GET, "/outbox"),
-    (Method::POST, "/outbox/1/hand-on"),
-    (Method::POST, "/process-request"),
-    (Method::GET, "/clock"),
-    (Method::PUT, "/clock"),
-    (Method::POST, "/clock/advance"),
-    (Method::GET, "/journal"),
-    (Method::GET, "/journal/1"),
-    (Method::GET, "/live"),
-    (Method::GET, "/audit"),
-    (Method::GET, "/trust-file"),
-    (Method::POST, "/trust-file"),
-    (Method::POST, "/reset"),
-    (Method::GET, "/metrics"),
-    (Method::GET, "/settings"),
-];
-
-fn client() -> Client {
-    Client::builder().no_proxy().tls_certs_only([]).build().unwrap()
-}
 
 /// One call with the token; its status and JSON.
 pub(crate) async fn call(mock: &MockSolme, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
@@ -66,7 +25,8 @@ async fn done(mock: &MockSolme, method: Method, path: &str, body: Value) -> Valu
 async fn nothing_is_done_without_the_token() {
     let mock = MockSolme::start();
     let before = (mock.record(mock.demo_id()).unwrap(), mock.audit().unwrap());
-    for (method, path) in ROUTES {
+    for Operation { method, path, .. } in operations(&mock).await.into_iter().filter(|operation| operation.needs_token)
+    {
         let request = || client().request(method.clone(), format!("{}{path}", mock.admin()));
         let longer = format!("{}x", mock.admin_token());
         let basic = format!("Basic {}", mock.admin_token());

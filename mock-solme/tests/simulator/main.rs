@@ -6,7 +6,9 @@ mod bad_input;
 mod console;
 mod damaged;
 mod data_directory;
+mod description;
 mod durable;
+mod exports;
 mod files;
 #[cfg(target_os = "linux")]
 mod floods;

@@ -1,5 +1,6 @@
 //! Requests to clear a key pair.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime};
 
@@ -8,7 +9,7 @@ use crate::main_server::NumberedClearRequest;
 use crate::registry::{Caution, ClearRequestState, ClosedAs, RequestMail};
 
 /// An approval of a clear request.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approve {
     /// Despite the cautions; `reason` is required then.
@@ -26,13 +27,15 @@ pub struct Approve {
 }
 
 /// A request to clear a key pair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClearRequest {
     /// Number of the request, from 1.
     pub id: u64,
     /// License server id whose key pair is to be cleared.
+    #[schemars(with = "crate::form::LicenseServerId")]
     pub license_server_id: LicenseServerId,
     /// The key pair that was in use when the mail arrived; approval clears only that one.
+    #[schemars(with = "Option<crate::form::KeyThumbprint>")]
     pub thumbprint: Option<KeyThumbprint>,
     /// The mail, or the first one of a contact if there were several.
     #[serde(flatten)]
@@ -51,15 +54,18 @@ pub struct ClearRequest {
     pub overridden: Vec<Caution>,
     /// When the key pair in use last synchronized.
     #[serde(with = "crate::rfc3339::option")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub last_synchronized_at: Option<UtcTime>,
     /// When the key pair that it is about was bound; null where that was forgotten.
     #[serde(default, with = "crate::rfc3339::option")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub bound_at: Option<UtcTime>,
     /// Whether everyone who wrote the mail, as it says, is a registered contact.
     #[serde(default)]
     pub sender_is_contact: bool,
     /// When it was decided.
     #[serde(with = "crate::rfc3339::option")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub decided_at: Option<UtcTime>,
     /// The operator who decided.
     pub decided_by: Option<String>,
@@ -100,7 +106,7 @@ impl From<NumberedClearRequest> for ClearRequest {
 }
 
 /// What became of a clear request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClearRequestStatus {
     /// Nobody has decided yet.
@@ -111,6 +117,18 @@ pub enum ClearRequestStatus {
     Rejected,
     /// The key pair was not in use any more (P 16.2).
     AlreadyDone,
+}
+
+impl ClearRequestStatus {
+    /// The status as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::AlreadyDone => "already-done",
+        }
+    }
 }
 
 impl From<&ClearRequestState> for ClearRequestStatus {

@@ -1,5 +1,6 @@
 //! One exchange of the journal for people: what went over the wire, why it ended as it did, and how to repeat it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use solme_sync_protocol::{Digest, KeyThumbprint};
@@ -9,7 +10,7 @@ use crate::main_server::Carrier;
 use crate::quirks::Quirk;
 
 /// Which part of the journal: a query. All that is named has to fit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JournalListing {
     /// Only of this license server id.
@@ -38,8 +39,17 @@ pub struct JournalListing {
     pub brief: bool,
 }
 
+/// What a scenario is about: a query.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdFilter {
+    /// Only this license server id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
 /// An exchange, decoded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
     /// What the journal has of it.
     #[serde(flatten)]
@@ -59,7 +69,7 @@ pub struct Exchange {
 }
 
 /// A signed message, its parts decoded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
     /// `request`, `receipt` or `refusal`; of a strange one what it says.
     pub kind: String,
@@ -70,15 +80,17 @@ pub struct Message {
     /// Its size.
     pub bytes: usize,
     /// Digest of what is signed (P 4.8).
+    #[schemars(with = "crate::form::Digest")]
     pub digest: Digest,
     /// Whose signature it has.
     pub signature: Signed,
 }
 
 /// Whose signature a message has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Signed {
     /// The key that should have made it, as the message says.
+    #[schemars(with = "Option<crate::form::KeyThumbprint>")]
     pub key_thumbprint: Option<KeyThumbprint>,
     /// Whose key that is.
     pub whose: String,
@@ -87,7 +99,7 @@ pub struct Signed {
 }
 
 /// How to repeat an exchange; null where that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Repeat {
     /// The same bytes.
     pub curl: Option<String>,

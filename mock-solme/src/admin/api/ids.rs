@@ -1,5 +1,6 @@
 //! License server ids.
 
+use schemars::JsonSchema;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, UtcTime};
@@ -9,11 +10,12 @@ use crate::registry::{Disabled, Record};
 use crate::store::records::DamagedRecord;
 
 /// A license server id to be added.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewId {
     /// The id; made up without it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::LicenseServerId>")]
     pub license_server_id: Option<LicenseServerId>,
     /// Whose License Server it is, for people.
     #[serde(default, deserialize_with = "name", skip_serializing_if = "Option::is_none")]
@@ -23,6 +25,7 @@ pub struct NewId {
     pub contacts: Vec<String>,
     /// The only key pair that may bind it (P 16.6).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::KeyThumbprint>")]
     pub reserve_for: Option<KeyThumbprint>,
     /// The operator, for the audit.
     #[serde(default, deserialize_with = "name", skip_serializing_if = "Option::is_none")]
@@ -33,7 +36,7 @@ pub struct NewId {
 }
 
 /// What to change of an id; what is missing stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdChange {
     /// The new name; null removes it.
@@ -51,7 +54,7 @@ pub struct IdChange {
 }
 
 /// Which part of the list of ids: a query.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pages {
     /// Only ids that begin with this.
@@ -66,9 +69,10 @@ pub struct Pages {
 }
 
 /// A license server id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Id {
     /// The license server id (P 2.7).
+    #[schemars(with = "crate::form::LicenseServerId")]
     pub license_server_id: LicenseServerId,
     /// Whose License Server it is, for people.
     pub name: Option<String>,
@@ -76,6 +80,7 @@ pub struct Id {
     pub contacts: Vec<String>,
     /// When it was added.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub added_at: UtcTime,
     /// Set while the vendor has disabled it (P 9.5).
     pub disabled: Option<Disabled>,
@@ -84,6 +89,7 @@ pub struct Id {
     /// How many licenses it has.
     pub licenses: usize,
     /// The key pair in use.
+    #[schemars(with = "Option<crate::form::KeyThumbprint>")]
     pub key_thumbprint: Option<KeyThumbprint>,
     /// Generation of the key pair in use, or of the next one (P 16.3).
     pub key_generation: u64,
@@ -91,8 +97,10 @@ pub struct Id {
     pub sequence: u64,
     /// When the key pair in use last synchronized.
     #[serde(with = "crate::rfc3339::option")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub last_synchronized_at: Option<UtcTime>,
     /// The only key pair that may bind it next (P 16.6).
+    #[schemars(with = "Option<crate::form::KeyThumbprint>")]
     pub reserved_for: Option<KeyThumbprint>,
 }
 
@@ -116,7 +124,7 @@ impl From<Record> for Id {
 }
 
 /// An id in the list of all: of a damaged one there is what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ListedId {
     /// Its record can be read.

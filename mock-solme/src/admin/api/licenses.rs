@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{self as protocol, Component, ComponentId, LicenseNumber, LicenseServerId, UtcTime, limits};
@@ -10,11 +11,12 @@ use super::{given, name, reason};
 use crate::registry::Record;
 
 /// A license to be added, or what to change in one. When it is added, what is missing is made up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LicenseTerms {
     /// Its number; one that exists keeps its own.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::LicenseNumber>")]
     pub number: Option<LicenseNumber>,
     /// Shown instead of the number; null removes it.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -27,9 +29,11 @@ pub struct LicenseTerms {
     pub components: Option<Vec<ComponentTerms>>,
     /// Start of the validity.
     #[serde(default, with = "crate::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub valid_from: Option<UtcTime>,
     /// End of the validity; null: none.
     #[serde(default, with = "crate::rfc3339::nullable", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub expires_at: Option<Option<UtcTime>>,
     /// Free notes for people, by name; they mean nothing to the protocol (P 7.2).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,11 +47,12 @@ pub struct LicenseTerms {
 }
 
 /// A component of a license, by its id, by its name, or by both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentTerms {
     /// Id of the component, 16 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::form::ComponentId>")]
     pub id: Option<ComponentId>,
     /// Its name; enough for the published components.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,9 +63,10 @@ pub struct ComponentTerms {
 }
 
 /// The licenses of an id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Licenses {
     /// The license server id (P 2.7).
+    #[schemars(with = "crate::form::LicenseServerId")]
     pub license_server_id: LicenseServerId,
     /// Raised by each change (P 7.1).
     pub revision: u64,
@@ -79,21 +85,25 @@ impl From<Record> for Licenses {
 }
 
 /// A license that is allocated to an id (P 7.2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct License {
     /// License number, XXXXX-XXXXX-XXXXX-XXXXX-XXXXX-XXXXXXX.
+    #[schemars(with = "crate::form::LicenseNumber")]
     pub number: LicenseNumber,
     /// Shown instead of the number.
     pub display: Option<String>,
     /// License domain (P 7.2); none: open to all.
     pub domain: Option<String>,
     /// The components and their users.
+    #[schemars(with = "Vec<crate::form::Component>")]
     pub components: Vec<Component>,
     /// Start of the validity.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub valid_from: UtcTime,
     /// End of the validity; null: none.
     #[serde(with = "crate::rfc3339::option")]
+    #[schemars(with = "Option<crate::form::Time>")]
     pub expires_at: Option<UtcTime>,
     /// Free notes for people, by name; they mean nothing to the protocol (P 7.2).
     pub properties: BTreeMap<String, String>,

@@ -14,6 +14,7 @@ mod licenses;
 mod quirks;
 mod run;
 
+use schemars::JsonSchema;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::limits;
@@ -23,7 +24,7 @@ pub use crate::quirks::{Fault, FaultReport, Operation, Quirk, Variant};
 pub use crate::store::audit::AuditEntry;
 pub use clear_requests::{Approve, ClearRequest, ClearRequestStatus};
 pub use clock::{AdvanceClock, ClockReading, SetClock};
-pub use exchange::{Exchange, JournalListing, Message, Repeat, Signed};
+pub use exchange::{Exchange, IdFilter, JournalListing, Message, Repeat, Signed};
 pub use ids::{Id, IdChange, ListedId, NewId, Pages};
 pub use key_pair::{Clear, Cleared, KeyPair, Reserve};
 pub use licenses::{ComponentTerms, License, LicenseTerms, Licenses};
@@ -32,7 +33,7 @@ pub use run::{Health, Reset, RoleAddresses, RunSettings};
 pub use solme_sync_protocol::Problem;
 
 /// Who does it, and why: the body of the calls that say nothing else.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct By {
     /// The operator, for the audit; `operator` without it.
@@ -44,7 +45,7 @@ pub struct By {
 }
 
 /// Which part of another listing: a query.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listing {
     /// Only of this license server id.

@@ -1,11 +1,12 @@
 //! What quirks there are.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::quirks::{Operation, Quirk, Variant};
 
 /// A quirk of the catalogue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CataloguedQuirk {
     /// Name of the quirk, kebab-case.
     pub quirk: Quirk,
@@ -25,9 +26,10 @@ impl From<Quirk> for CataloguedQuirk {
 }
 
 /// A defect for the quirks that take one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CataloguedVariant {
     /// Name of the defect, `<area>_<defect>`.
+    #[schemars(with = "crate::form::Variant")]
     pub variant: Variant,
     /// What it is a defect of.
     pub of: String,

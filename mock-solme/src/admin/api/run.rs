@@ -2,20 +2,23 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use solme_sync_protocol::{LicenseServerId, MainServerId, UtcTime};
 
 use super::Fault;
 
 /// The settings of this run. Tokens and passwords are not among them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunSettings {
     /// Version of `mock-solme`.
     pub version: String,
     /// Its id.
+    #[schemars(with = "crate::form::MainServerId")]
     pub main_server_id: MainServerId,
     /// Main server time of its start.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::form::Time")]
     pub started_at: UtcTime,
     /// The 443 role.
     pub https: String,
@@ -34,6 +37,7 @@ pub struct RunSettings {
     /// Seed of what is made up, and of the quirks.
     pub seed: u32,
     /// The demo license server id, unless it was started without.
+    #[schemars(with = "Option<crate::form::LicenseServerId>")]
     pub demo_license_server_id: Option<LicenseServerId>,
     /// Whether clear requests are approved as their mails arrive.
     pub auto_approve: bool,
@@ -48,7 +52,7 @@ pub struct RunSettings {
 }
 
 /// Where License Servers reach the two roles, for a trust file with other addresses; what is missing stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleAddresses {
     /// The 443 role: `https://HOST:PORT`.
@@ -60,14 +64,14 @@ pub struct RoleAddresses {
 }
 
 /// That the simulator runs. It needs no token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// Always `ok`: what does not run cannot answer.
     pub status: String,
 }
 
 /// That the simulator is as at its first start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reset {
     /// Always `true`; an error is a problem document.
     pub reset: bool,
