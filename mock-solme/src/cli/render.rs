@@ -4,26 +4,85 @@ use std::io::IsTerminal as _;
 
 use serde::Serialize;
 use serde_json::Value;
-use solme_sync_protocol::{LicenseServerId, printable, printable_json, printable_lines};
+use solme_sync_protocol::{
+    KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime, printable, printable_json, printable_lines,
+};
 use textwrap::core::display_width;
 
 use super::admin::Written;
 use super::failure::pretty;
 use crate::admin::api::{
-    AuditEntry, CataloguedQuirk, CataloguedVariant, ClearRequest, Cleared, ClockReading, Exchange, FaultReport,
-    InboxMail, JournalEntry, KeyPair, License, Licenses, ListedId, Message, NumberedMail, TraceEntry,
+    AuditEntry, Carrier, CataloguedQuirk, CataloguedVariant, ClearRequest, ClearRequestStatus, Cleared, ClockReading,
+    Exchange, FaultReport, Id, InboxMail, JournalEntry, KeyPair, License, Licenses, ListedId, Message, NumberedMail,
+    Operation, Quirk, TraceEntry, Variant,
 };
 
 /// Components in a line of a table; `--json` shows all.
 const COMPONENTS_SHOWN: usize = 3;
 
+/// A table of these rows, or `none`. A column is a member of the row, or has what it shows after `=`.
+macro_rules! table {
+    (@ $row:ident, $column:tt = $cell:expr) => { $cell };
+    (@ $row:ident, $column:tt) => { $row.$column.cell() };
+    ($rows:expr, $none:expr, |$row:ident| { $($column:tt $(= $cell:expr)?),* $(,)? }) => {
+        table(
+            &[$(stringify!($column)),*],
+            $rows.iter().map(|$row| vec![$(table!(@ $row, $column $(= $cell)?)),*]).collect(),
+            $none,
+        )
+    };
+}
+
+/// What people see of a value: nothing as a dash, a text on one line and harmless whoever wrote it.
+trait Cell {
+    fn cell(&self) -> String;
+}
+
+macro_rules! cells {
+    ($($type:ty),*) => { $(impl Cell for $type {
+        fn cell(&self) -> String {
+            printable(&self.to_string()).to_string()
+        }
+    })* };
+}
+
+cells!(String, u64, usize, UtcTime, LicenseServerId, LicenseNumber, KeyThumbprint, Quirk, Operation, Variant);
+
+impl Cell for Carrier {
+    fn cell(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+impl Cell for ClearRequestStatus {
+    fn cell(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+impl<T: Cell> Cell for Option<T> {
+    fn cell(&self) -> String {
+        self.as_ref().map_or_else(|| "-".to_owned(), Cell::cell)
+    }
+}
+
+impl<T: Cell> Cell for Vec<T> {
+    fn cell(&self) -> String {
+        if self.is_empty() { "-".to_owned() } else { self.iter().map(Cell::cell).collect::<Vec<_>>().join(", ") }
+    }
+}
+
 /// An object, a member a line.
 pub(super) fn object<T: Serialize>(answer: T) -> String {
     let answer = json(&answer);
-    let members = || answer.as_object().into_iter().flatten();
-    let width = members().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines =
-        members().map(|(name, value)| format!("{:width$}  {}", words(name), shown(value)).trim_end().to_owned());
+    let members: Vec<_> =
+        answer.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), shown(value))).collect();
+    aligned(&members)
+}
+
+fn aligned(members: &[(&str, String)]) -> String {
+    let width = members.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = members.iter().map(|(name, value)| format!("{:width$}  {value}", words(name)).trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -33,25 +92,32 @@ pub(super) fn trust_file(answer: Value) -> String {
 }
 
 pub(super) fn ids(answer: Vec<ListedId>) -> String {
-    let columns = ["license_server_id", "name", "licenses", "key_generation", "key_thumbprint", "last_synchronized_at"];
-    let rows = answer.iter().map(|id| {
-        let mut row = json(id);
-        if let ListedId::Damaged { damage, .. } = id {
-            row["name"] = Value::from(format!("DAMAGED: {damage}. Next: mock-solme reset ID"));
-        }
-        row
-    });
-    table(rows, &columns, "There are no license server ids. Next: mock-solme ids add ID")
+    let none = "There are no license server ids. Next: mock-solme ids add ID";
+    table!(answer, none, |id| {
+        license_server_id = match id {
+            ListedId::Sound(id) => id.license_server_id.cell(),
+            ListedId::Damaged { license_server_id, .. } => license_server_id.cell(),
+        },
+        name = match id {
+            ListedId::Sound(id) => id.name.cell(),
+            ListedId::Damaged { damage, .. } => format!("DAMAGED: {damage}. Next: mock-solme reset ID").cell(),
+        },
+        licenses = sound(id).map(|id| id.licenses).cell(),
+        key_generation = sound(id).map(|id| id.key_generation).cell(),
+        key_thumbprint = sound(id).and_then(|id| id.key_thumbprint).cell(),
+        last_synchronized_at = sound(id).and_then(|id| id.last_synchronized_at).cell(),
+    })
+}
+
+fn sound(id: &ListedId) -> Option<&Id> {
+    if let ListedId::Sound(id) = id { Some(id) } else { None }
 }
 
 pub(super) fn licenses(Licenses { revision, licenses, .. }: Licenses) -> String {
-    let columns = ["number", "display", "domain", "components", "valid_from", "expires_at"];
-    let rows = licenses.iter().map(|license| {
-        let mut row = json(license);
-        row["components"] = Value::from(components(license));
-        row
+    let none = "There are no licenses. Next: mock-solme licenses add ID";
+    let table = table!(licenses, none, |license| {
+        number, display, domain, components = components(license).cell(), valid_from, expires_at
     });
-    let table = table(rows, &columns, "There are no licenses. Next: mock-solme licenses add ID");
     format!("revision {revision}\n{table}")
 }
 
@@ -64,12 +130,14 @@ fn components(License { components, .. }: &License) -> String {
     shown.join(", ")
 }
 
-pub(super) fn key_pair(answer: KeyPair) -> String {
+pub(super) fn key_pair(mut answer: KeyPair) -> String {
+    let cleared = std::mem::take(&mut answer.cleared);
+    let cleared = table!(cleared, "none", |key_pair| {
+        key_generation, thumbprint, bound_at, last_synchronized_at, cleared_at, cleared_by, reason
+    });
     let mut head = json(&answer);
     head.as_object_mut().map(|members| members.remove("cleared"));
-    let columns =
-        ["key_generation", "thumbprint", "bound_at", "last_synchronized_at", "cleared_at", "cleared_by", "reason"];
-    format!("{}\n\nCleared key pairs:\n{}", object(head), table(rows(&answer.cleared), &columns, "none"))
+    format!("{}\n\nCleared key pairs:\n{cleared}", object(head))
 }
 
 pub(super) fn cleared(answer: Cleared) -> String {
@@ -89,12 +157,16 @@ pub(super) fn cleared(answer: Cleared) -> String {
 }
 
 pub(super) fn clear_requests(answer: Vec<ClearRequest>) -> String {
-    let columns = ["id", "license_server_id", "thumbprint", "sender", "received_at", "further_mails", "state"];
-    table(rows(&answer), &columns, "There are no clear requests.")
+    table!(answer, "There are no clear requests.", |request| {
+        id, license_server_id, thumbprint, sender = request.mail.sender.cell(),
+        received_at = request.mail.received_at.cell(), further_mails, state
+    })
 }
 
 pub(super) fn mails(answer: Vec<NumberedMail>) -> String {
-    table(rows(&answer), &["id", "at", "to", "subject", "handed_on_at"], "There are no mails.")
+    table!(answer, "There are no mails.", |mail| {
+        id, at, to = mail.mail.to.cell(), subject = mail.mail.subject.cell(), handed_on_at = mail.mail.handed_on_at.cell()
+    })
 }
 
 /// A mail as a mail program shows it.
@@ -113,7 +185,7 @@ pub(super) fn clock(ClockReading { now, offset }: ClockReading) -> String {
 }
 
 pub(super) fn inbox(answer: Vec<InboxMail>) -> String {
-    table(rows(&answer), &["id", "at", "from", "subject", "clear_requests"], "There are no mails.")
+    table!(answer, "There are no mails.", |mail| { id, at, from, subject, clear_requests })
 }
 
 /// A mail as it came in.
@@ -122,11 +194,11 @@ pub(super) fn received(answer: InboxMail) -> String {
 }
 
 pub(super) fn variants(answer: Vec<CataloguedVariant>) -> String {
-    table(rows(&answer), &["variant", "of", "clause", "about"], "There are no variants.")
+    table!(answer, "There are no variants.", |variant| { variant, of, clause, about })
 }
 
 pub(super) fn quirks(answer: Vec<CataloguedQuirk>) -> String {
-    table(rows(&answer), &["quirk", "operations", "clause", "about"], "There are no quirks.")
+    table!(answer, "There are no quirks.", |quirk| { quirk, operations, clause, about })
 }
 
 pub(super) fn armed(FaultReport { number, fault, .. }: FaultReport) -> String {
@@ -135,31 +207,32 @@ pub(super) fn armed(FaultReport { number, fault, .. }: FaultReport) -> String {
 
 /// Places, times and parameters as on the command line.
 pub(super) fn faults(answer: Vec<FaultReport>) -> String {
-    let rows = answer.iter().map(|report| {
-        let mut row = json(report);
-        for part in ["where", "when", "with"] {
-            let members = row[part].as_object().into_iter().flatten();
-            let flags = members.map(|(name, value)| format!("{}={}", name.replace('_', "-"), plain(value)));
-            row[part] = Value::from(flags.collect::<Vec<_>>().join(" "));
-        }
-        if report.left.is_none() {
-            row["left"] = Value::from("unlimited");
-        }
-        row
-    });
-    let columns = ["number", "quirk", "where", "when", "with", "matched", "fired", "left"];
-    table(rows, &columns, "No quirk is armed. Next: mock-solme quirks arm QUIRK")
+    table!(answer, "No quirk is armed. Next: mock-solme quirks arm QUIRK", |report| {
+        number,
+        quirk = report.fault.quirk.cell(),
+        where = flags(&report.fault.place).cell(),
+        when = flags(&report.fault.when).cell(),
+        with = flags(&report.fault.parameters).cell(),
+        matched,
+        fired,
+        left = report.left.map_or_else(|| "unlimited".to_owned(), |left| left.to_string()),
+    })
+}
+
+fn flags(members: &impl Serialize) -> String {
+    let members = json(members);
+    let flags = members.as_object().into_iter().flatten();
+    flags.map(|(name, value)| format!("{}={}", name.replace('_', "-"), plain(value))).collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn trace(answer: Vec<TraceEntry>) -> String {
-    let columns = ["operation", "license_server_id", "quirk", "verdict", "clause"];
-    table(rows(&answer), &columns, "No exchanges yet.")
+    table!(answer, "No exchanges yet.", |entry| { operation, license_server_id, quirk, verdict, clause })
 }
 
 pub(super) fn journal(answer: Vec<JournalEntry>) -> String {
-    let columns =
-        ["number", "at", "carrier", "license_server_id", "verdict", "clause", "quirk", "detail", "judgements"];
-    table(rows(&answer), &columns, "No exchanges yet.")
+    table!(answer, "No exchanges yet.", |entry| {
+        number, at, carrier, license_server_id, verdict, clause, quirk, detail, judgements
+    })
 }
 
 /// One exchange of those that are followed, on one line.
@@ -182,12 +255,17 @@ pub(super) fn followed(entry: &JournalEntry, as_json: bool) -> String {
 /// One exchange, as people read it: why, then what went over the wire, then how to repeat it.
 pub(super) fn exchange(answer: Exchange) -> String {
     let Exchange { entry, why, key_pair, request_message, answer_message, repeat, .. } = answer;
-    let members = ["at", "carrier", "license_server_id", "thumbprint", "verdict", "clause", "quirk"];
-    let whole = json(&entry);
-    let mut head: serde_json::Map<_, _> =
-        members.iter().map(|name| ((*name).to_owned(), whole[*name].clone())).collect();
-    head.insert("key_pair".to_owned(), key_pair.into());
-    let mut text = vec![printable(&why).to_string(), object(head)];
+    let head = [
+        ("at", entry.at.cell()),
+        ("carrier", entry.carrier.cell()),
+        ("clause", entry.clause.cell()),
+        ("key_pair", key_pair.cell()),
+        ("license_server_id", entry.license_server_id.cell()),
+        ("quirk", entry.quirk.cell()),
+        ("thumbprint", entry.thumbprint.cell()),
+        ("verdict", entry.verdict.cell()),
+    ];
+    let mut text = vec![printable(&why).to_string(), aligned(&head)];
     for (title, bytes, message) in
         [("Request", &entry.request, request_message), ("Answer", &entry.answer, answer_message)]
     {
@@ -214,8 +292,9 @@ pub(super) fn exchange(answer: Exchange) -> String {
 }
 
 pub(super) fn audit(answer: Vec<AuditEntry>) -> String {
-    let columns = ["number", "at", "license_server_id", "action", "operator", "reason", "thumbprint", "detail"];
-    table(rows(&answer), &columns, "No changes yet.")
+    table!(answer, "No changes yet.", |change| {
+        number, at, license_server_id, action, operator, reason, thumbprint, detail
+    })
 }
 
 /// A file that was written, and what to do with it.
@@ -232,14 +311,9 @@ fn json(answer: &impl Serialize) -> Value {
     serde_json::to_value(answer).expect("it has string keys and no failing serializers")
 }
 
-fn rows<T: Serialize>(answer: &[T]) -> impl Iterator<Item = Value> {
-    answer.iter().map(json)
-}
-
-fn table(rows: impl Iterator<Item = Value>, columns: &[&str], none: &str) -> String {
+fn table(columns: &[&str], rows: Vec<Vec<String>>, none: &str) -> String {
     let head: Vec<String> = columns.iter().map(|column| words(column)).collect();
-    let cells = rows.map(|row| columns.iter().map(|column| shown(&row[*column])).collect());
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     if lines.len() == 1 { none.to_owned() } else { fit(&lines, screen()) }
 }
 
