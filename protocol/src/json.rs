@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
 /// A `T` written as a JSON object. serde's derived structs also accept an array of their fields: on the wire that would
 /// be a second spelling of the same message.
-struct Object<T>(T);
+pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

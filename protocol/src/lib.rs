@@ -34,7 +34,7 @@ pub use digest::Digest;
 pub use file::{FileError, SyncFile};
 pub use health::Health;
 pub use id::{IdError, LicenseServerId, MainServerId, PayloadName, RequestId, Salt, SyncId};
-pub use json::{JsonError, parse as parse_json};
+pub use json::{JsonError, Object as JsonObject, parse as parse_json};
 pub use jwk::{JwkError, KeyThumbprint, PublicJwk};
 pub use jws::{
     Frame, MainServerHeader, Message, NotVerified, PayloadError, RequestHeader, SignEs384, Signature, Signed,

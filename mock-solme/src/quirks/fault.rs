@@ -1,8 +1,8 @@
 //! A fault: a quirk, where it happens and when. The same words in the API, on the command line, in a file and here.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use solme_sync_protocol::{LicenseServerId, UtcTime};
+use serde::{Deserialize, Deserializer, Serialize};
+use solme_sync_protocol::{JsonObject, LicenseServerId, UtcTime};
 
 use super::catalogue::{Operation, Quirk, Stage};
 use super::variant::Variant;
@@ -14,13 +14,13 @@ pub struct Fault {
     /// What the main server does.
     pub quirk: Quirk,
     /// Which exchanges it can happen to.
-    #[serde(rename = "where", default)]
+    #[serde(rename = "where", default, deserialize_with = "object")]
     pub place: Place,
     /// Which of those it happens to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub when: When,
     /// What the quirk is told.
-    #[serde(rename = "with", default)]
+    #[serde(rename = "with", default, deserialize_with = "object")]
     pub parameters: Parameters,
 }
 
@@ -330,6 +330,10 @@ impl Parameters {
             _ => Ok(()),
         }
     }
+}
+
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<T, D::Error> {
+    JsonObject::deserialize(d).map(|object| object.0)
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -2,7 +2,9 @@
 
 use mock_solme::MockSolme;
 use reqwest::{Client, Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::admin::call;
 
 /// An operation of the description, with a path that names something.
 pub(crate) struct Operation {
@@ -28,7 +30,7 @@ pub(crate) async fn operations(mock: &MockSolme) -> Vec<Operation> {
         let path = path.replace("{id}", "DEMO-4711").replace("{number}", number);
         for (method, operation) in methods.as_object().unwrap() {
             let method = method.to_ascii_uppercase().parse().unwrap();
-            let needs_token = operation["security"] != serde_json::json!([]);
+            let needs_token = operation["security"] != json!([]);
             operations.push(Operation { method, path: path.clone(), needs_token });
         }
     }
@@ -64,7 +66,7 @@ async fn requests_refuse_what_they_do_not_know_and_answers_have_all_their_member
     let request =
         |path: &str| &description["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(request("/ids")["additionalProperties"], false);
-    assert_eq!(request("/ids/{id}/licenses")["properties"]["display"]["type"], serde_json::json!(["string", "null"]));
+    assert_eq!(request("/ids/{id}/licenses")["properties"]["display"]["type"], json!(["string", "null"]));
     let schemas = &description["components"]["schemas"];
     let required = |name: &str| schemas[name]["required"].as_array().unwrap().len();
     for name in ["Id", "JournalEntry", "ClearRequest", "FaultReport", "RunSettings"] {
@@ -72,4 +74,19 @@ async fn requests_refuse_what_they_do_not_know_and_answers_have_all_their_member
     }
     assert_eq!(schemas["Fault"]["properties"]["quirk"]["$ref"], "#/components/schemas/Quirk");
     assert!(schemas["Quirk"]["enum"].as_array().unwrap().contains(&"drop-reply".into()));
+}
+
+#[tokio::test]
+async fn an_array_of_its_members_is_no_object() {
+    let mock = MockSolme::start();
+    let license = json!({ "components": [["AQDreDAZcXJjzgAE", "Base", 5]] });
+    for (path, body) in [
+        ("/quirks/faults", json!({ "quirk": "delay", "where": [null, null] })),
+        ("/quirks/faults", json!({ "quirk": "delay", "with": [100] })),
+        ("/ids/DEMO-4711/licenses", license),
+    ] {
+        let (status, problem) = call(&mock, Method::POST, path, body).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &"malformed-call".into()), "{problem}");
+    }
+    assert!(mock.quirks_report().is_empty());
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
-use solme_sync_protocol::{self as protocol, Component, ComponentId, LicenseNumber, LicenseServerId, UtcTime, limits};
+use solme_sync_protocol::{
+    self as protocol, Component, ComponentId, JsonObject, LicenseNumber, LicenseServerId, UtcTime, limits,
+};
 
 use super::{given, name, reason};
 use crate::registry::Record;
@@ -25,7 +27,7 @@ pub struct LicenseTerms {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub domain: Option<Option<String>>,
     /// All components; Base is among them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "objects", skip_serializing_if = "Option::is_none")]
     pub components: Option<Vec<ComponentTerms>>,
     /// Start of the validity.
     #[serde(default, with = "crate::rfc3339::option", skip_serializing_if = "Option::is_none")]
@@ -114,6 +116,11 @@ impl From<protocol::License> for License {
         let protocol::License { number, display, domain, components, valid_from, expires_at, properties } = license;
         Self { number, display, domain, components, valid_from, expires_at, properties }
     }
+}
+
+fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Option<Vec<T>>, D::Error> {
+    let objects: Option<Vec<JsonObject<T>>> = Option::deserialize(d)?;
+    Ok(objects.map(|objects| objects.into_iter().map(|object| object.0).collect()))
 }
 
 fn users<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
