@@ -12,5 +12,6 @@ case "$1" in
 serve | add-id | allocate) exec "$harness" mock-solme-subject "$@" ;;
 clear | disable | advance-clock) printf "{\"outcome\":\"\\\\r\\\\nok 999 - forged\\\\nBail out!$acting$markup\"}" ;;
 snapshot) exit 3 ;;
+worker) exit 89 ;;
 *) printf '\033[2J\000%b' "$forged$markup" ;;
 esac

@@ -215,8 +215,8 @@ async fn set_up(
                 }
             };
             let workers: Vec<_> = (0..WORKERS.min(servers)).map(|_| threads.spawn(work)).collect();
-            let ended = workers.into_iter().map(|worker| worker.join());
-            ended.map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Result<()>>()
+            let mut ended = workers.into_iter().map(|worker| worker.join());
+            ended.try_for_each(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })?;
         let mut members = members.into_inner().unwrap_or_default();
         members.sort_by(|one: &Member, other| one.id.cmp(&other.id));
