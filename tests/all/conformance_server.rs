@@ -80,8 +80,9 @@ fn only_serves(verb: &str) -> String {
 
 #[tokio::test]
 async fn what_a_main_server_does_not_implement_fails_only_where_all_is_required() {
-    let subject =
-        format!(r#"sh -c 'case "$1" in snapshot|worker) exit 89;; *) exec "{HARNESS}" mock-solme-subject "$@";; esac' sh"#);
+    let subject = format!(
+        r#"sh -c 'case "$1" in snapshot|worker) exit 89;; *) exec "{HARNESS}" mock-solme-subject "$@";; esac' sh"#
+    );
     let only = ["--only", "9.12"];
     assert_eq!(judge(&subject, &only).await.status.code(), Some(0));
     assert_eq!(judge(&subject, &[&only[..], &["--require-all"]].concat()).await.status.code(), Some(1));

@@ -23,7 +23,7 @@ const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", 
 /// A route, as its path and methods.
 type Routes = BTreeMap<String, Vec<&'static str>>;
 
-/// The routes of a router: `.route("/path", get(..).post(..))`.
+/// The routes of a router: `.route("/path", get(..).post(..))`, or the lines of a table: `GET "/path" ..`.
 fn routes(source: &str) -> Routes {
     let code = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let routes = code.split(".route(\"").skip(1).map(|rest| {
@@ -35,9 +35,22 @@ fn routes(source: &str) -> Routes {
             // Of a file, and of what is built before it.
             methods.push(if path.starts_with("/api/") { "POST" } else { "GET" });
         }
-        (path.replace("{id}", "DEMO-4711").replace("{number}", "1"), methods)
+        (filled(path), methods)
     });
-    routes.collect()
+    let mut routes: Routes = routes.collect();
+    for method in METHODS {
+        let paths =
+            code.lines().filter_map(|line| line.trim().strip_prefix(method)?.strip_prefix(" \"/")?.split_once('"'));
+        for (path, _) in paths {
+            routes.entry(format!("/{}", filled(path))).or_default().push(method);
+        }
+    }
+    routes
+}
+
+/// A path with something in each of its places.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "DEMO-4711").replace("{number}", "1")
 }
 
 /// A program that serves pages, until it is dropped.
@@ -143,7 +156,7 @@ fn every_route_wants_its_name_its_own_page_and_its_token() {
         Some((text("admin"), text("admin_token")))
     });
     let pages = both(console, &house);
-    let is_page = |path: &str| path == "/health" || pages.contains_key(path);
+    let is_page = |path: &str| ["/health", "/openapi.json"].contains(&path) || pages.contains_key(path);
     walk(&main_server, &both(admin, &pages), is_page);
 
     let (trust, server) = (std::fs::read_to_string(state.join("trust")).unwrap(), state.join("server"));

@@ -7,7 +7,7 @@ mod schema;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use solme_sync_protocol::RefusalCode;
+use solme_sync_protocol::{RefusalCode, printable};
 
 use crate::conformance::Finding;
 
@@ -43,7 +43,8 @@ pub(crate) fn read<T: DeserializeOwned>(verb: &str, answer: &Value) -> Result<T,
             path => format!("{path}: "),
         };
         let expected = format!("{verb} answers as in harness/schema/{verb}.json");
-        Finding::deviates(expected, format!("{member}{}\n{answer}", error.inner()))
+        let wrong = error.inner().to_string(); // quotes the subject, lines and all
+        Finding::deviates(expected, format!("{member}{}\n{answer}", printable(&wrong)))
     })
 }
 

@@ -65,7 +65,17 @@ pub(crate) struct DataDirectory {
     path: PathBuf,
     /// Whether it is being set up: what is missing is made.
     pub(crate) new: bool,
-    lock: File,
+    lock: Lock,
+}
+
+/// Keeps other processes out of a data directory until it is dropped. To close the file would not do: a program that this
+/// process is starting just now has a copy of it.
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl DataDirectory {
@@ -103,13 +113,13 @@ impl DataDirectory {
                 private().write(true).create(true).truncate(false).open(path.join(STATE)).map_err(failed)?;
             }
         }
-        let directory = Self { path: path.to_owned(), new, lock };
+        let directory = Self { path: path.to_owned(), new, lock: Lock(lock) };
         directory.check_permissions()?;
         Ok(directory)
     }
 
     /// Everything is there: from now on nothing of it may be missing.
-    pub(crate) fn finish(mut self) -> Result<File, DataError> {
+    pub(crate) fn finish(mut self) -> Result<Lock, DataError> {
         if self.new {
             let marker = self.path.join(SETTING_UP);
             let removed = fs::remove_file(&marker).and_then(|()| sync_directory(&self.path));

@@ -14,7 +14,6 @@ mod synchronize;
 mod turns;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
@@ -40,7 +39,7 @@ pub(crate) use turns::{AT_ONCE, Turn};
 use crate::clock::Clock;
 use crate::conduct::{Conduct, Protocol};
 use crate::crypto::CryptoError;
-use crate::data::{DataDirectory, DataError, STATE};
+use crate::data::{self, DataDirectory, DataError, STATE};
 use crate::identity::{Ca, Identity, IdentityError, Tls, new_main_server_id};
 use crate::quirks::{Fault, FaultError, ForgedPayloads, Quirk, Quirks};
 use crate::seams::DurableSteps;
@@ -103,7 +102,7 @@ pub(crate) struct MainServer {
     /// Payloads that somebody is getting: however many do, there is one copy.
     payloads_on_the_way: Mutex<HashMap<PayloadName, Weak<[u8]>>>,
     /// Holds the lock of the data directory.
-    lock: Option<File>,
+    lock: Option<data::Lock>,
 }
 
 /// What a main server is told when it starts.
