@@ -92,8 +92,7 @@ pub(crate) struct Arguments {
 const EXAMPLE: &str = "The exit code is the verdict: 0 if nothing was lost, bound twice or wrongly refused, and
 everybody synchronized at the end.
 
-Example: harness fleet --servers 2000 --rate 100 --duration 60s --html fleet.html \\
-  --faults restart-main-server@20s,storm@30s,flood@45s+5s,drop-replies=5%,thief=3%,clears=1%";
+Example: harness fleet --servers 500 --html fleet.html --faults restart-main-server@20s,thief=3%";
 
 fn servers(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().map_err(|_| "expected a number from 1".to_owned())?;
