@@ -28,6 +28,10 @@ class Service:
         shutil.copytree(image / "root", self.root)
         (self.root / "etc").mkdir()
         (self.root / "etc/hosts").write_text("127.0.0.1 main-server\n")
+        (self.root / "dev").mkdir(exist_ok=True)  # every container has one
+        for device in ("random", "urandom"):
+            (self.root / "dev" / device).touch()
+            subprocess.run(["mount", "--bind", f"/dev/{device}", str(self.root / "dev" / device)], check=True)
         for volume in spec.get("volumes", []):
             self.mount(volume, folder, image / "root")
         user, self.health = config["User"], config.get("Healthcheck", {}).get("Test", [])[1:]
