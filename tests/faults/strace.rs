@@ -20,7 +20,7 @@ pub(crate) struct Call {
     at: u64,
     pub(crate) name: String,
     /// From 1, among the calls of this name by this thread, as strace counts them; a `write`, of which there are many to
-    /// sockets and the like, among those to its file.
+    /// sockets and the like, among those to its file, if that has the same name the next time.
     pub(crate) number: usize,
     /// The files that it is about; the last one is that which changes.
     pub(crate) paths: Vec<PathBuf>,
@@ -40,6 +40,12 @@ impl Call {
     /// The file that it changes.
     pub(crate) fn file(&self) -> &Path {
         self.paths.last().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Whether strace is to look at one file alone. One in the archive has the time in its name, and another one the next
+    /// time; what writes it has no connection that it would write to.
+    fn counts_for_its_file(&self) -> bool {
+        self.name == "write" && !self.file().iter().any(|part| part == "archive")
     }
 
     /// Whether a file is opened to be changed.
@@ -87,7 +93,7 @@ impl Fault {
             Wrong::Killed | Wrong::Torn => format!("inject={name}:signal=KILL:when={number}"),
         };
         let mut options = vec!["-e".to_owned(), injection];
-        if name == "write" {
+        if self.call.counts_for_its_file() {
             options.extend(["-P".to_owned(), self.call.file().display().to_string()]);
         }
         options
@@ -145,10 +151,12 @@ impl Strace {
             let text = fs::read_to_string(log.unwrap().path()).unwrap();
             let mut counts = BTreeMap::<_, usize>::new();
             for mut call in text.lines().filter_map(parse).take_while(|call| !says_it_is_done(call)) {
-                let of = if call.name == "write" { call.file().to_owned() } else { PathBuf::new() };
-                let count = counts.entry((call.name.clone(), of)).or_default();
-                *count += 1;
-                call.number = *count;
+                for of in [PathBuf::new(), call.file().to_owned()] {
+                    let counts_here = call.counts_for_its_file() != of.as_os_str().is_empty();
+                    let count = counts.entry((call.name.clone(), of)).or_default();
+                    *count += 1;
+                    call.number = if counts_here { *count } else { call.number };
+                }
                 if call.name == CONNECT || call.file().starts_with(folder) && call.opens_to_write() {
                     calls.push(call);
                 }
