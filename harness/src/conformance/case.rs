@@ -44,6 +44,11 @@ impl<S> Case<S> {
     pub(crate) fn id(&self) -> String {
         format!("{}/{}", self.clause, self.name.trim_start_matches('_').replace('_', "-"))
     }
+
+    /// Whether it may wait for seconds and do nothing: for a connection that nobody takes.
+    pub(crate) fn waits(&self) -> bool {
+        self.clause == "13.1"
+    }
 }
 
 /// A case from a table: clause, level, name, and how to look. `look(arguments)` is `look(stage, arguments)`.

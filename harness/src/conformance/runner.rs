@@ -81,8 +81,11 @@ where
     let started = SystemTime::now();
     let places = Arc::new(Semaphore::new(options.parallel.max(1)));
     let mut running = JoinSet::new();
-    let mut order = Vec::new();
-    for case in cases.iter().filter(|case| options.selects(&case.id())) {
+    let mut places_of = Vec::new();
+    let mut selected: Vec<_> = cases.iter().enumerate().filter(|(_, case)| options.selects(&case.id())).collect();
+    // Whoever waits does so beside those that compute, and not alone at the end.
+    selected.sort_by_key(|(_, case)| !case.waits());
+    for (place, case) in selected {
         let played = play(case, seed_of(options.seed, &case.id()));
         let (places, time_limit) = (Arc::clone(&places), options.time_limit);
         let task = running.spawn(async move {
@@ -91,7 +94,7 @@ where
             let ended = timeout(time_limit, played).await.unwrap_or_else(|_| hangs(time_limit));
             (ended, start.elapsed())
         });
-        order.push((task.id(), case));
+        places_of.push((task.id(), place));
     }
     let (mut reports, mut heard) = (Vec::<(usize, CaseReport)>::new(), Heard::new());
     let all: Vec<String> = cases.iter().map(Case::id).collect();
@@ -120,9 +123,9 @@ where
             Ok((id, (ended, took))) => (id, ended, took),
             Err(error) => (error.id(), broken(&error.to_string()), Duration::ZERO),
         };
-        let Some(place) = order.iter().position(|(task, _)| *task == id) else { continue };
+        let Some(&(_, place)) = places_of.iter().find(|(task, _)| *task == id) else { continue };
         heard.append(&mut ended.heard);
-        let case = judge(order[place].1, ended, took, options);
+        let case = judge(&cases[place], ended, took, options);
         tell(News::Ended(&case));
         reports.push((place, case));
     }
