@@ -155,15 +155,20 @@ await from_menu("Synchronize Server");
 await page.locator("#synchronize .note.good").waitFor();
 await close("synchronize");
 await page.waitForFunction(() => document.querySelector("#license-count")?.textContent === "1000");
-const started = Date.now();
+// The page asks its program for the license, and that reads the same 8 MB as a command does.
+let started = performance.now();
+execFileSync(process.env.LICENSE_SERVER, ["--state", state, "status"]);
+const command = performance.now() - started;
+started = performance.now();
 await page.fill("#find", "999 <script>");
 await page.locator("#rows .row:visible").click();
 await page.locator("#license h3", { hasText: "999 <script>" }).waitFor();
-const took = Date.now() - started;
-assert.ok(took < 2_000, `${took} ms from a search to a license`);
+const took = performance.now() - started;
+const commands = (took / command).toFixed(1);
+assert.ok(took < 10 * command, `from a search to a license as long as ${commands} commands`);
 assert.equal(await page.locator("main img, main script").count(), 0);
 assert.ok(!(await page.title()).startsWith("owned") && !/[\u202e\u0007]/.test(await page.locator("main").textContent()));
-console.log(`manager: 1,000 licenses of hostile text stay text, and are found in ${took} ms`);
+console.log(`manager: 1,000 licenses of hostile text stay text, and one is found in the time of ${commands} commands`);
 
 const { origin, hash } = new URL(address);
 const asked = async (headers) => (await fetch(`${origin}/api/view`, { headers })).status;
