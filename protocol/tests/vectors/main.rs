@@ -4,11 +4,15 @@
 
 mod arbitrary;
 mod bad;
+#[path = "../../../fuzz/damage.rs"]
+mod damage;
 mod damaged;
 mod golden;
 mod limits;
 mod peer;
 mod properties;
+#[path = "../../../fuzz/targets.rs"]
+mod targets;
 
 use std::path::{Path, PathBuf};
 
