@@ -210,7 +210,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     member("id", "id", "The license server id; by default the first one of the scenario"),
     member("license", "name", "A license, by its name in `add-license`"),
     member("users", "integer", "Users of the component Base"),
-    member("days", "integer", "Number of days; may be negative for `set-clock`"),
+    member("days", "integer", "Number of days, at most 36525; may be negative for `set-clock`"),
     member("quirk", "name", "A quirk of the main server"),
     member("operation", "name", "What the quirk affects: `synchronize`, `payload` or `file`; by default all of them"),
     member("next", "integer", "How many times the quirk fires; by default until `disarm`"),

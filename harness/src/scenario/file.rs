@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{Action, COMMON};
 
+/// Days of one step: a century. More would be beyond what clocks can show.
+const DAYS_AT_MOST: u64 = 36_525;
+
 /// A story: who it is about, and what happens step by step.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,6 +209,10 @@ fn check(step: &Step, written: Option<&toml::Table>) -> Result<()> {
         bail!("`expect` of `{name}` may name {known}, but not `{unknown}`");
     }
     ensure!(!step.even_so || step.reason.is_some(), "`even_so` needs `reason`, for the audit");
+    ensure!(
+        step.days.is_none_or(|days| days.unsigned_abs() <= DAYS_AT_MOST),
+        "`days` is more than a century; use at most {DAYS_AT_MOST}"
+    );
     for server in [&step.server, &step.to].into_iter().flatten() {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         ensure!(
@@ -237,6 +244,8 @@ mod tests {
             ("tell = \"x\"\ndo = \"enable\"\nserver = \"a\"", "`server` does not apply to `enable`"),
             ("tell = \"x\"\ndo = \"status\"\nserver = \"a\"\nexpect = { sate = 1 }", "but not `sate`"),
             ("tell = \"x\"\ndo = \"approve\"\neven_so = true", "`even_so` needs `reason`"),
+            ("tell = \"x\"\ndo = \"days-pass\"\ndays = 36526", "more than a century; use at most 36525"),
+            ("tell = \"x\"\ndo = \"set-clock\"\nserver = \"a\"\ndays = -9223372036854775808", "more than a century"),
             ("tell = \"x\"\ndo = \"status\"\nserver = \"../x\"", "is not a name for a License Server"),
         ] {
             let found = error(&scenario(step));
