@@ -144,8 +144,23 @@ impl Settings {
     /// # Errors
     /// The value that is wrong, and where it is.
     pub(crate) fn resolve(flags: Flags, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
-        let mut sources = Sources::read(flags.config, environment)?;
-        let usual = sources.base("XDG_STATE_HOME", ".local/state").map(|base| base.join("license-server"));
+        let file = configuration_file(flags.config.clone(), environment)?;
+        Self::of(Sources { file, environment, shown: Vec::new() }, flags)
+    }
+
+    /// Those of a configuration file with these bytes in the working directory, and otherwise the usual ones.
+    ///
+    /// # Errors
+    /// The value that is wrong, and where it is.
+    pub(crate) fn of_file(bytes: Vec<u8>) -> Result<Self, Error> {
+        let path = PathBuf::from("config.toml");
+        let file = Some((path.clone(), table(&path, bytes)?));
+        let home = |name: &str| (name == "HOME").then(|| OsString::from("/home/me"));
+        Self::of(Sources { file, environment: &home, shown: Vec::new() }, Flags::default())
+    }
+
+    fn of(mut sources: Sources<'_>, flags: Flags) -> Result<Self, Error> {
+        let usual = base(sources.environment, "XDG_STATE_HOME", ".local/state").map(|base| base.join("license-server"));
         let state = sources.path("state", flags.state, usual)?.ok_or_else(|| Error {
             exit: Exit::Usage,
             code: "usage",
@@ -201,27 +216,7 @@ struct Sources<'a> {
     shown: Vec<Shown>,
 }
 
-impl<'a> Sources<'a> {
-    fn read(named: Option<PathBuf>, environment: &'a dyn Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
-        let mut sources = Self { file: None, environment, shown: Vec::new() };
-        let named = named.or_else(|| environment(&in_environment("config")).filter(|v| !v.is_empty()).map(Into::into));
-        let usual = || sources.base("XDG_CONFIG_HOME", ".config").map(|base| base.join("license-server/config.toml"));
-        let Some(path) = named.or_else(|| usual().filter(|path| path.exists())) else { return Ok(sources) };
-        let wrong = |message: String| configuration(format!("the configuration file {}: {message}", path.display()));
-        let bytes = read_bounded(&path, LONGEST_FILE).map_err(|error| wrong(format!("cannot read it: {error}")))?;
-        if bytes.len() > LONGEST_FILE {
-            return Err(wrong(format!("it is longer than {LONGEST_FILE} bytes")));
-        }
-        let text = String::from_utf8(bytes).map_err(|_| wrong("not UTF-8".to_owned()))?;
-        let table: toml::Table = text.parse().map_err(|error| wrong(not_toml(&text, &error)))?;
-        if let Some(unknown) = table.keys().find(|key| form_of(key).is_none()) {
-            let known = KNOWN.map(|(name, _)| name).join(", ");
-            return Err(wrong(format!("unknown setting {unknown:?}; expected one of {known}")));
-        }
-        sources.file = Some((path, table));
-        Ok(sources)
-    }
-
+impl Sources<'_> {
     /// A setting that may be absent.
     fn optional<T: FromStr<Err: Display> + Display>(
         &mut self,
@@ -324,12 +319,45 @@ impl<'a> Sources<'a> {
             None => Err(wrong_setting(name, &source, format!("write it as {form}"))),
         }
     }
+}
 
-    /// A base directory of the XDG specification, in which a relative path is ignored.
-    fn base(&self, variable: &str, in_home: &str) -> Option<PathBuf> {
-        let set = |name| (self.environment)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        set(variable).filter(|path| path.is_absolute()).or_else(|| set("HOME").map(|home| home.join(in_home)))
+/// A base directory of the XDG specification, in which a relative path is ignored.
+fn base(environment: &dyn Fn(&str) -> Option<OsString>, variable: &str, in_home: &str) -> Option<PathBuf> {
+    let set = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set(variable).filter(|path| path.is_absolute()).or_else(|| set("HOME").map(|home| home.join(in_home)))
+}
+
+/// The configuration file, if there is one: that which is named, or the usual one.
+fn configuration_file(
+    named: Option<PathBuf>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<(PathBuf, toml::Table)>, Error> {
+    let named = named.or_else(|| environment(&in_environment("config")).filter(|v| !v.is_empty()).map(Into::into));
+    let usual = || base(environment, "XDG_CONFIG_HOME", ".config").map(|base| base.join("license-server/config.toml"));
+    let Some(path) = named.or_else(|| usual().filter(|path| path.exists())) else { return Ok(None) };
+    let bytes =
+        read_bounded(&path, LONGEST_FILE).map_err(|error| wrong_file(&path, &format!("cannot read it: {error}")))?;
+    let table = table(&path, bytes)?;
+    Ok(Some((path, table)))
+}
+
+/// What a configuration file says.
+fn table(path: &Path, bytes: Vec<u8>) -> Result<toml::Table, Error> {
+    let wrong = |message: &str| wrong_file(path, message);
+    if bytes.len() > LONGEST_FILE {
+        return Err(wrong(&format!("it is longer than {LONGEST_FILE} bytes")));
     }
+    let text = String::from_utf8(bytes).map_err(|_| wrong("not UTF-8"))?;
+    let table: toml::Table = text.parse().map_err(|error| wrong(&not_toml(&text, &error)))?;
+    if let Some(unknown) = table.keys().find(|key| form_of(key).is_none()) {
+        let known = KNOWN.map(|(name, _)| name).join(", ");
+        return Err(wrong(&format!("unknown setting {unknown:?}; expected one of {known}")));
+    }
+    Ok(table)
+}
+
+fn wrong_file(path: &Path, message: &str) -> Error {
+    configuration(format!("the configuration file {}: {message}", path.display()))
 }
 
 /// What is wrong, and in which line: what the library shows beside it takes several.

@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use solme_sync_protocol::UtcTime;
 
 use crate::LicenseServer;
@@ -20,7 +21,16 @@ pub use crate::core::{
 pub use crate::on_paper::{Around, Ended, OnPaper, Sight};
 pub use crate::run::run_with as run;
 pub use crate::seams::{DurableStep, Moment, Seams};
+use crate::settings::Settings;
 pub use rustls;
+
+/// What `config --json` says of a configuration file with these bytes: for a fuzzer.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn settings(file: &[u8]) -> Result<Value, String> {
+    Settings::of_file(file.to_vec()).map(|settings| settings.to_json()).map_err(|error| error.message)
+}
 
 /// The License Server with `clock` for its local clock. TLS certificates still use the real time.
 pub fn with_clock(server: LicenseServer, clock: impl Fn() -> UtcTime + Send + Sync + 'static) -> LicenseServer {

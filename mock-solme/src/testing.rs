@@ -23,6 +23,8 @@
 //! # drop(mock);
 //! ```
 
+pub mod foreign;
+
 pub use crate::conduct::{Conduct, Leaving, Protocol, ReadError};
 pub use crate::crypto::AwsLc;
 pub use crate::seams::{DurableStep, Moment, Seams};

@@ -28,18 +28,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let detail = format!("A JSON body has at most {JSON_AT_MOST} bytes.");
             return Err(ProblemResponse::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail, "Send less."));
         }
-        parse(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self)
+        parse(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self).map_err(|wrong| malformed(&wrong))
     }
 }
 
-/// What is wrong is said with the member that it is wrong with.
-fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ProblemResponse> {
+/// One JSON object.
+///
+/// # Errors
+/// What is wrong, with the member that it is wrong with.
+pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
     if json.trim_ascii_start().first() != Some(&b'{') {
-        return Err(malformed(&"The body is not a JSON object."));
+        return Err("The body is not a JSON object.".to_owned());
     }
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| malformed(&error))?;
-    deserializer.end().map_err(|error| malformed(&error))?;
+    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
+    deserializer.end().map_err(|error| error.to_string())?;
     Ok(parsed)
 }
 

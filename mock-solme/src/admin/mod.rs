@@ -7,7 +7,7 @@ mod clear_requests;
 mod clock;
 mod description;
 mod exchange;
-mod extract;
+pub(crate) mod extract;
 mod ids;
 mod inbox;
 mod journal;

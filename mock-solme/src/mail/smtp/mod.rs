@@ -15,6 +15,7 @@
 mod connection;
 mod dialogue;
 mod lines;
+mod talk;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use self::connection::Connection;
+pub use self::talk::{Talk, talk};
 use super::ReceivedMail;
 use crate::connections::Listener;
 
