@@ -19,6 +19,7 @@ mod scenario;
 mod stage;
 mod stop;
 mod subject;
+pub mod testing;
 mod voice;
 mod work_folders;
 

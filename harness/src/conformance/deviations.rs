@@ -37,7 +37,7 @@ impl Deviations {
         Self::parse(&text).map_err(|detail| Failure::NotDeviations { path: path.to_owned(), detail })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let File { deviation: entries } = toml::from_str(text).map_err(|error| error.to_string())?;
         for (index, Entry { case, subject, reason }) in entries.iter().enumerate() {
             if reason.trim().is_empty() {

@@ -7,4 +7,5 @@ pub(crate) mod our_main_server;
 mod process;
 mod worker;
 
-pub(crate) use process::{OURS, Subject, UNIMPLEMENTED, ended_so, this_executable};
+pub(crate) use process::{OURS, Subject, UNIMPLEMENTED, ended_so, one_object, this_executable};
+pub(crate) use worker::said;

@@ -160,10 +160,7 @@ impl Subject {
         let ((stdout, stderr), status) = (tokio::join!(read(stdout), read(stderr)), process.wait().await);
         let status = status.map_err(|error| Finding::deviates("a process that ends", error.to_string()))?;
         ended(words[0], status.code(), || ended_so(status, &stdout, &stderr))?;
-        match serde_json::from_slice::<Value>(&stdout) {
-            Ok(json) if json.is_object() => Ok(json),
-            _ => Err(no_json(words[0], printed(&stdout, &stderr))),
-        }
+        one_object(&stdout).ok_or_else(|| no_json(words[0], printed(&stdout, &stderr)))
     }
 
     /// The finding for a program that the operating system does not start.
@@ -190,6 +187,10 @@ fn ended(verb: &str, code: Option<i32>, so: impl FnOnce() -> String) -> Result<(
 }
 
 /// One JSON object, and nothing else.
+pub(crate) fn one_object(stdout: &[u8]) -> Option<Value> {
+    serde_json::from_slice(stdout).ok().filter(Value::is_object)
+}
+
 fn no_json(verb: &str, got: String) -> Finding {
     Finding::deviates(format!("{verb} prints one JSON object"), got)
 }

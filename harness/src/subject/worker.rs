@@ -5,6 +5,7 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -40,6 +41,17 @@ pub(crate) struct Said {
     pub(crate) json: Value,
     #[serde(default)]
     pub(crate) stderr: String,
+}
+
+/// What a line says, if it is one of a worker.
+pub(crate) fn said(line: &[u8]) -> Option<Said> {
+    object(line)
+}
+
+/// An object: serde would take a list of its members as well.
+fn object<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+    let begins = line.trim_ascii_start().first() == Some(&b'{');
+    begins.then(|| serde_json::from_slice(line).ok()).flatten()
 }
 
 /// The workers of one subject that have nothing to do, the one that worked last at the end.
@@ -112,8 +124,8 @@ impl Worker {
         let stderr = tokio::spawn(read(stderr));
         let mut worker = Self { process, stdin, stdout: BufReader::new(stdout), stderr };
         let line = timeout(subject.time_limit(), worker.line()).await??;
-        match serde_json::from_slice::<Ready>(&line) {
-            Ok(ready) if ready.worker == READY.worker => Ok(worker),
+        match object::<Ready>(&line) {
+            Some(ready) if ready.worker == READY.worker => Ok(worker),
             _ => Err(io::Error::other("its worker does not say that it is ready")),
         }
     }
@@ -128,7 +140,7 @@ impl Worker {
         let _ = self.stdin.write_all(question.as_bytes()).await;
         let line = self.line().await.unwrap_or_default();
         if line.last() == Some(&b'\n') || line.len() as u64 == OUTPUT {
-            return serde_json::from_slice(&line).map_err(|_| Broken::Rubbish(line));
+            return said(&line).ok_or(Broken::Rubbish(line));
         }
         match self.process.wait().await {
             Ok(status) => {
