@@ -8,6 +8,9 @@ mod conformance_modes;
 mod conformance_server;
 mod cores;
 mod crashes;
+#[path = "../../fuzz/damage.rs"]
+mod damage;
+mod damaged;
 mod elsewhere;
 mod failures;
 mod files;
@@ -21,6 +24,8 @@ mod mails;
 mod manual;
 mod nobody_in;
 mod pages;
+#[path = "../../fuzz/programs.rs"]
+mod programs;
 mod proxies;
 mod proxy_stage;
 mod readme;

@@ -21,7 +21,7 @@ fn sources(folder: &Path, into: &mut String) {
 #[test]
 fn every_test_and_model_that_a_promise_rests_on_is_there() {
     let mut code = String::new();
-    for folder in ["client/src", "mock-solme", "tests", "harness/src", "protocol/src", "pages/src"] {
+    for folder in ["client/src", "mock-solme", "tests", "harness/src", "protocol", "pages/src"] {
         sources(&root().join(folder), &mut code);
     }
     let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
