@@ -17,6 +17,8 @@ python="$work/venv/bin/python"
 "$python" tests/peer/interop.py open fixtures/golden
 cargo run --locked --quiet -p tests --example wycheproof >"$work/wycheproof.json"
 "$python" tests/peer/known_answers.py <"$work/wycheproof.json"
+cargo run --locked --quiet -p tests --example json_readers >"$work/readers"
+"$python" tests/peer/readers.py <"$work/readers"
 "$python" tests/peer/interop.py make "$work/messages"
 PEER_MESSAGES="$work/messages" cargo test --locked -p solme-sync-protocol --test vectors -- \
     --ignored --exact peer::messages_of_foreign_libraries_are_opened | tee "$work/opened"
