@@ -108,6 +108,17 @@ fn a_license_that_is_added_between_plan_and_commit_is_in_the_answer() {
 }
 
 #[test]
+fn what_an_operator_changes_between_plan_and_commit_stays_where_no_rule_asks_for_it() {
+    let (main_server, id) = main_server();
+    let first = request(&main_server, &id, &SigningKey::generate(), None);
+    let plan = planned(&main_server, &first);
+    main_server.change_id(&id, Some(Some("Hamburg".to_owned())), None, &By::default()).unwrap();
+    assert!(!committed(&main_server, &first, &plan));
+    assert!(committed(&main_server, &first, &planned(&main_server, &first)));
+    assert_eq!(main_server.record(&id).unwrap().name.as_deref(), Some("Hamburg"));
+}
+
+#[test]
 fn a_store_that_fails_answers_temporarily_unavailable_and_has_changed_nothing() {
     let (main_server, id) = main_server();
     let request = request(&main_server, &id, &SigningKey::generate(), None);

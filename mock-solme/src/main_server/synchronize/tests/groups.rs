@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -179,34 +180,48 @@ fn in_one_group_copies_get_one_answer_an_id_one_owner_and_neighbours_what_they_a
     assert_eq!(["SITE-1", "SITE-2"].map(|id| sequence(&stage.main_server, id)), [1, 1]);
 }
 
-/// The protocol's, but the store of one id fails within the transaction.
-#[derive(Debug, Default)]
-struct FailsWithin {
-    asked: Mutex<usize>,
+/// The protocol's, but of one id something else is said within its first transaction.
+#[derive(Debug)]
+struct OtherwiseWithin {
+    asked: AtomicUsize,
+    said: fn() -> Result<Decision, StoreError>,
 }
 
-impl Conduct for FailsWithin {
+impl OtherwiseWithin {
+    fn new(said: fn() -> Result<Decision, StoreError>) -> Arc<Self> {
+        Arc::new(Self { asked: AtomicUsize::new(0), said })
+    }
+}
+
+impl Conduct for OtherwiseWithin {
     fn decide(
         &self,
         record: Option<&Record>,
         request: &Verified<Request>,
         facts: &dyn Facts<Error = StoreError>,
     ) -> Result<Decision, StoreError> {
-        if request.frame().issuer.as_str() == "UNLUCKY" {
-            let mut asked = self.asked.lock().unwrap();
-            *asked += 1;
-            if *asked == 2 {
-                return Err(StoreError::Damaged("on purpose".to_owned()));
-            }
+        if request.frame().issuer.as_str() == "UNLUCKY" && self.asked.fetch_add(1, Ordering::SeqCst) == 1 {
+            return (self.said)();
         }
         Protocol.decide(record, request, facts)
     }
 }
 
 #[test]
+fn a_member_that_the_rules_refuse_within_the_transaction_is_not_in_it_and_is_decided_on_anew() {
+    let ids = ["SITE-1", "UNLUCKY", "SITE-2"];
+    let stage = Stage::new(&ids, OtherwiseWithin::new(|| Ok(Decision::Refuse(Refused::too_many()))));
+    let requests = ids.map(|id| stage.request(id, &SigningKey::generate()));
+    let after = |data: &Path| assert_eq!(ids.map(|id| sequence(&again(data), id)), [1, 0, 1]);
+    let answers = stage.together(&requests, |_| (), after);
+    assert!(answers.iter().all(|answer| told(answer).is_ok()), "{answers:?}");
+    assert_eq!(ids.map(|id| sequence(&stage.main_server, id)), [1, 1, 1]);
+}
+
+#[test]
 fn a_member_whose_store_fails_is_told_so_and_takes_nobody_of_its_group_along() {
     let ids = ["SITE-1", "UNLUCKY", "SITE-2"];
-    let stage = Stage::new(&ids, Arc::new(FailsWithin::default()));
+    let stage = Stage::new(&ids, OtherwiseWithin::new(|| Err(StoreError::Damaged("on purpose".to_owned()))));
     let requests = ids.map(|id| stage.request(id, &SigningKey::generate()));
     let after = |data: &Path| assert_eq!(ids.map(|id| sequence(&again(data), id)), [1, 0, 1]);
     let answers = stage.together(&requests, |_| (), after);
