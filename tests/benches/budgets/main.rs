@@ -2,14 +2,17 @@
 //! It ends with 1 if a budget is exceeded. Linux only: the CPU time of a process is read from /proc.
 //!
 //! ```text
-//! cargo bench -p tests -- [--json FILE] [--against PROGRAM] [--only simulator|license-server|suites]
+//! cargo bench -p tests -- [--json FILE] [--against PROGRAM] [--only simulator|license-server|suites|soak] [--rounds N] [--soak N]
 //! ```
 //!
-//! `--json` writes the rows of the table. `--against` measures a `subject` that was built from another commit beside ours.
+//! `--json` writes what was measured. `--against` measures a `subject` that was built from another commit beside ours.
+//! `--rounds 1` is a try: the simulator is measured five times otherwise. `--soak N` has one simulator synchronize so often, in
+//! the end, and looks whether its memory grows.
 
 mod cryptography;
 mod license_server;
 mod load;
+mod measured;
 mod simulator;
 
 use std::collections::BTreeMap;
@@ -17,9 +20,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use solme_sync_harness::programs::Programs;
 use tokio::process::Command;
+
+use crate::measured::{Budget, Measured};
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
 /// Repetitions of what takes milliseconds.
@@ -41,9 +45,10 @@ async fn main() -> Result<ExitCode, Failure> {
     let wanted = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
     let programs = Programs::at(SUBJECT);
     let directory = tempfile::tempdir()?;
-    let mut table = Table::default();
+    let mut table = Table::new()?;
     if wanted("simulator") {
-        simulator::measure(&programs, options.against.as_deref(), directory.path(), &mut table).await?;
+        let against = options.against.as_deref();
+        simulator::measure(&programs, against, options.rounds, directory.path(), &mut table).await?;
     }
     if wanted("license-server") {
         license_server::measure(&programs, directory.path(), &mut table).await?;
@@ -52,51 +57,84 @@ async fn main() -> Result<ExitCode, Failure> {
         let suites = suite("client").await? + suite("server").await?;
         table.row("both conformance suites over ours", suites.as_secs_f64(), 6.0, "s");
     }
-    if let Some(file) = options.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&table.rows)?)?;
+    if let Some(synchronizations) = options.soak {
+        simulator::soak(&programs, directory.path(), synchronizations, &mut table).await?;
     }
-    Ok(if table.exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if let Some(file) = options.json {
+        std::fs::write(file, serde_json::to_string_pretty(&table.measured)? + "\n")?;
+    }
+    let exceeded = table.measured.budgets.iter().any(Budget::exceeded);
+    Ok(if exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// What the command line asks for.
-#[derive(Default)]
 struct Options {
     json: Option<PathBuf>,
     against: Option<PathBuf>,
     only: Option<String>,
+    rounds: usize,
+    soak: Option<usize>,
 }
 
 impl Options {
     fn read(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut options = Self::default();
+        let mut options = Self { json: None, against: None, only: None, rounds: simulator::ROUNDS, soak: None };
         while let Some(flag) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{flag} needs a value"));
             match flag.as_str() {
                 "--json" => options.json = Some(value()?.into()),
                 "--against" => options.against = Some(value()?.into()),
-                "--only" => options.only = Some(value()?),
+                "--only" => options.only = Some(part(value()?)?),
+                "--rounds" => options.rounds = number(&flag, &value()?)?,
+                "--soak" => options.soak = Some(number(&flag, &value()?)?),
                 "--bench" => {} // cargo's
-                _ => return Err(format!("{flag} is not an option: --json FILE, --against PROGRAM, --only PART").into()),
+                _ => {
+                    let known = "--json FILE, --against PROGRAM, --only PART, --rounds N, --soak N";
+                    return Err(format!("{flag} is not an option; use {known}").into());
+                }
             }
+        }
+        if options.only.as_deref() == Some("soak") && options.soak.is_none() {
+            return Err("--only soak needs --soak N".into());
+        }
+        if !(1..=simulator::ROUNDS).contains(&options.rounds) {
+            return Err(format!("--rounds is 1 to {}", simulator::ROUNDS).into());
         }
         Ok(options)
     }
 }
 
+fn number(flag: &str, value: &str) -> Result<usize, Failure> {
+    value.parse().map_err(|error| format!("{flag}: {error}").into())
+}
+
+fn part(name: String) -> Result<String, Failure> {
+    const PARTS: [&str; 4] = ["simulator", "license-server", "suites", "soak"];
+    if PARTS.contains(&name.as_str()) {
+        return Ok(name);
+    }
+    Err(format!("{name} is not a part; use {}", PARTS.join(", ")).into())
+}
+
 /// Prints as it goes.
-#[derive(Default)]
 struct Table {
-    exceeded: bool,
-    rows: Vec<Value>,
+    measured: Measured,
 }
 
 impl Table {
+    fn new() -> Result<Self, Failure> {
+        let load_average = std::fs::read_to_string("/proc/loadavg")?;
+        let load_average = load_average.split(' ').next().unwrap_or_default().parse()?;
+        let cores = std::thread::available_parallelism()?.get();
+        println!("  {cores} cores; load average {load_average}");
+        Ok(Self { measured: Measured { load_average, cores, ..Measured::default() } })
+    }
+
     fn row(&mut self, what: &str, measured: f64, budget: f64, unit: &str) {
-        let exceeded = measured > budget;
-        let remark = if exceeded { "  EXCEEDED" } else { "" };
+        let row = Budget { what: what.to_owned(), measured, budget, unit: unit.to_owned() };
+        let remark = if row.exceeded() { "  EXCEEDED" } else { "" };
         println!("{what:<66} {measured:>8.2} {unit:<3} {budget:>6} {unit:<3}{remark}");
-        self.exceeded |= exceeded;
-        self.rows.push(json!({ "what": what, "measured": measured, "budget": budget, "unit": unit }));
+        self.measured.budgets.push(row);
     }
 }
 

@@ -9,20 +9,27 @@ use solme_sync_protocol::TrustFile;
 
 use crate::cryptography::{Cryptography, handshake};
 use crate::load::{Load, Prepared};
+use crate::measured::{self, Yardsticks};
 use crate::{Failure, Table, cpu, median, resident};
 
-/// So often are the sides of a ratio measured in turn.
-const ROUNDS: usize = 5;
+/// So often are the sides of a ratio measured in turn, unless it is told otherwise.
+pub(crate) const ROUNDS: usize = 5;
 /// License Servers in a round. Each synchronizes twice: for the first time, and once more.
 const IDS_A_ROUND: usize = 200;
 
-/// Enough for every side that uses them.
-const FEW: usize = 5 * ROUNDS * IDS_A_ROUND;
+/// Ids of a simulator that one side has for itself: enough for its rounds.
+const FEW: usize = ROUNDS * IDS_A_ROUND;
+/// Ids of the simulator that sides share.
 const MANY: usize = 1_000_000;
+
+/// In a soak each of these synchronizes again and again,
+const IDS_IN_A_SOAK: usize = 1_000;
+/// and so often at least: by half of it the journal is full.
+const SHORTEST_SOAK: usize = 20_000;
 
 /// What is measured in turns.
 struct Side {
-    name: &'static str,
+    name: String,
     server: usize,
     connections: usize,
     keep_alive: bool,
@@ -40,10 +47,14 @@ struct Round {
     /// Milliseconds.
     p50: f64,
     p99: f64,
+    /// Resident memory of the simulator afterwards, in MiB.
+    memory: f64,
 }
 
 impl Side {
-    fn new(name: &'static str, server: usize, connections: usize, keep_alive: bool) -> Self {
+    fn new(of: &str, server: usize, connections: usize, keep_alive: bool) -> Self {
+        let kept = if keep_alive { "" } else { ", a new connection each" };
+        let name = format!("{of}, {connections} at once{kept}");
         Self { name, server, connections, keep_alive, rounds: Vec::new() }
     }
 
@@ -60,16 +71,86 @@ impl Side {
         median(self.rounds.iter().map(of).collect())
     }
 
+    fn measured(&self) -> measured::Load {
+        measured::Load {
+            what: self.name.clone(),
+            first: self.mean(|round| round.first),
+            later: self.mean(|round| round.later),
+            rate: self.median(|round| round.rate),
+            p50: self.median(|round| round.p50),
+            p99: self.median(|round| round.p99),
+            memory: self.memory(),
+        }
+    }
+
+    fn memory(&self) -> f64 {
+        self.rounds.iter().map(|round| round.memory).fold(0.0, f64::max)
+    }
+
     fn print(&self) {
+        let measured::Load { what, first, later, rate, p50, p99, memory } = self.measured();
         println!(
-            "  {:<40} {:>6.0} us at first, {:>6.0} us later, {:>6.0}/s, p50 {:>6.2} ms, p99 {:>6.2} ms",
-            self.name,
-            self.mean(|round| round.first),
-            self.mean(|round| round.later),
-            self.median(|round| round.rate),
-            self.median(|round| round.p50),
-            self.median(|round| round.p99),
+            "  {what:<56} {first:>5.0} us at first, {later:>5.0} us later, {rate:>5.0}/s, \
+             p50 {p50:>6.2} ms, p99 {p99:>6.2} ms, {memory:>3.0} MiB"
         );
+    }
+}
+
+/// Simulators, and what each is measured for.
+#[derive(Default)]
+struct Stand {
+    servers: Vec<Server>,
+    sides: Vec<Side>,
+}
+
+/// Connections of the sides of a stand: at first those that are kept, then new ones.
+const AT_ONCE: [usize; 3] = [1, 16, 64];
+
+impl Stand {
+    /// Each side has a simulator of its own.
+    async fn own(programs: &Programs, directory: &Path, of: &str, keep_alive: &[bool]) -> Result<Self, Failure> {
+        let mut stand = Self::default();
+        std::fs::create_dir_all(directory)?;
+        for keep_alive in keep_alive {
+            for connections in AT_ONCE {
+                let data = directory.join(stand.servers.len().to_string());
+                stand.sides.push(Side::new(of, stand.servers.len(), connections, *keep_alive));
+                stand.servers.push(Server::durable(programs, &data, FEW).await?);
+            }
+        }
+        Ok(stand)
+    }
+
+    async fn in_memory(programs: &Programs, of: &str) -> Result<Self, Failure> {
+        let mut stand = Self::default();
+        for keep_alive in [true, false] {
+            for connections in AT_ONCE {
+                stand.sides.push(Side::new(of, stand.servers.len(), connections, keep_alive));
+                stand.servers.push(Server::in_memory(programs).await?);
+            }
+        }
+        Ok(stand)
+    }
+
+    /// All sides have one simulator.
+    async fn shared(programs: &Programs, data: &Path, of: &str) -> Result<Self, Failure> {
+        let sides = [true, false].into_iter().flat_map(|keep_alive| {
+            AT_ONCE.into_iter().map(move |connections| Side::new(of, 0, connections, keep_alive))
+        });
+        Ok(Self { servers: vec![Server::durable(programs, data, MANY).await?], sides: sides.collect() })
+    }
+
+    async fn round(&mut self) -> Result<(), Failure> {
+        for side in &mut self.sides {
+            let round = self.servers[side.server].round(side.connections, side.keep_alive).await?;
+            side.rounds.push(round);
+        }
+        Ok(())
+    }
+
+    /// The sides with one, 16 and 64 connections that are kept.
+    fn kept(&self) -> Result<&[Side; 3], Failure> {
+        self.sides.first_chunk().ok_or_else(|| "a side for each number of connections".into())
     }
 }
 
@@ -77,64 +158,105 @@ impl Side {
 pub(crate) async fn measure(
     programs: &Programs,
     against: Option<&Path>,
+    rounds: usize,
     directory: &Path,
     table: &mut Table,
 ) -> Result<(), Failure> {
-    let mut servers = vec![
-        Server::durable(programs, &directory.join("few"), FEW).await?,
-        Server::durable(programs, &directory.join("many"), MANY).await?,
-        Server::in_memory(programs).await?,
-    ];
-    let mut sides = vec![
-        Side::new("durable, 1 connection", 0, 1, true),
-        Side::new("durable, 16 connections", 0, 16, true),
-        Side::new("durable, 64 connections", 0, 64, true),
-        Side::new("durable, 1 at a time, each a new connection", 0, 1, false),
-        Side::new("durable, 1 connection, 1,000,000 ids", 1, 1, true),
-        Side::new("in memory, 16 connections", 2, 16, true),
+    let place = |name: &str| directory.join(name);
+    let mut stands = vec![
+        Stand::own(programs, &place("few"), "durable, 1,000 ids", &[true, false]).await?,
+        Stand::shared(programs, &place("many"), "durable, 1,000,000 ids").await?,
+        Stand::in_memory(programs, "in memory, 1,000 ids").await?,
     ];
     if let Some(program) = against {
-        servers.push(Server::durable(&Programs::at(program), &directory.join("against"), FEW).await?);
-        sides.push(Side::new("the other program, 1 connection", 3, 1, true));
-        sides.push(Side::new("the other program, 16 connections", 3, 16, true));
-        sides.push(Side::new("the other program, 64 connections", 3, 64, true));
+        stands.push(Stand::own(&Programs::at(program), &place("against"), "the other program", &[true]).await?);
     }
     let mut cryptography = Cryptography::new()?;
     let (mut of_cryptography, mut of_handshakes) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        for side in &mut sides {
-            let round = servers[side.server].round(side.connections, side.keep_alive).await?;
-            side.rounds.push(round);
+    for _ in 0..rounds {
+        for stand in &mut stands {
+            stand.round().await?;
+            of_cryptography.push(cryptography.round()?);
+            of_handshakes.push(handshake()?);
         }
-        of_cryptography.push(cryptography.round()?);
-        of_handshakes.push(handshake()?);
     }
-    let (cryptography, handshake) = (median(of_cryptography), median(of_handshakes));
+    let yardsticks = Yardsticks { cryptography: median(of_cryptography), handshake: median(of_handshakes) };
+    let Yardsticks { cryptography, handshake } = yardsticks;
     println!("  verify + sign + seal: {cryptography:.0} us; the handshake of TLS: {handshake:.0} us");
-    sides.iter().for_each(Side::print);
+    stands.iter().flat_map(|stand| &stand.sides).for_each(Side::print);
+    table.measured.yardsticks = Some(yardsticks);
+    table.measured.loads = stands[..3].iter().flat_map(|stand| &stand.sides).map(Side::measured).collect();
+    rows(&stands, cryptography, handshake, table)
+}
 
-    let [one, sixteen, many_connections, new, many, _, others @ ..] = &sides[..] else {
-        return Err("there are six sides, and perhaps others".into());
-    };
+fn rows(stands: &[Stand], cryptography: f64, handshake: f64, table: &mut Table) -> Result<(), Failure> {
+    let [few, many, ..] = stands else { return Err("few ids, and many".into()) };
+    let [one, sixteen, sixty_four] = few.kept()?;
+    let new = &few.sides[AT_ONCE.len()];
     let on_top = new.cpu() - one.cpu();
     let rate = |side: &Side| side.median(|round| round.rate);
-    table.row("simulator, 16 connections: CPU against verify + sign + seal", sixteen.cpu() / cryptography, 1.4, "x");
+    let cpu = |sides: &[Side]| sides.iter().map(Side::cpu).sum::<f64>();
+    table.row("simulator, 16 connections: CPU against verify + sign + seal", sixteen.cpu() / cryptography, 1.25, "x");
     table.row("simulator, 1 connection: the same", one.cpu() / cryptography, 1.7, "x");
     table.row("simulator, a new connection each: CPU on top against a handshake", on_top / handshake, 1.5, "x");
-    table.row("simulator: rate at 1 connection against 64", rate(one) / rate(many_connections), 1.0, "x");
-    let tail = many_connections.median(|round| round.p99 / round.p50);
+    table.row("simulator: rate at 1 connection against 64", rate(one) / rate(sixty_four), 1.0, "x");
+    let tail = sixty_four.median(|round| round.p99 / round.p50);
     table.row("simulator, 64 connections: p99 against p50", tail, 5.0, "x");
-    table.row("simulator: CPU at 1,000,000 ids against 5,000", many.cpu() / one.cpu(), 1.2, "x");
-    table.row("simulator: resident memory at 1,000,000 ids", resident(servers[1].process)?, 100.0, "MiB");
-    if let [other_one, other_16, other_64] = others {
-        println!(
-            "  against the other program: {:.2} x the rate at 1 connection, {:.2} x at 16, {:.2} x at 64",
-            rate(one) / rate(other_one),
-            rate(sixteen) / rate(other_16),
-            rate(many_connections) / rate(other_64),
-        );
+    let ids = cpu(&many.sides) / cpu(&few.sides);
+    table.row("simulator: CPU at 1,000,000 ids against 1,000", ids, 1.2, "x");
+    let memory = many.sides.iter().map(Side::memory).fold(0.0, f64::max);
+    table.row("simulator: resident memory at 1,000,000 ids", memory, 100.0, "MiB");
+    if let [_, _, _, other] = stands {
+        for (ours, other) in few.kept()?.iter().zip(other.kept()?) {
+            println!(
+                "  {} at once: {:.2} x the rate of the other program, {:.2} x its CPU",
+                ours.connections,
+                rate(ours) / rate(other),
+                ours.cpu() / other.cpu()
+            );
+        }
     }
     Ok(())
+}
+
+/// Whether the memory of one simulator grows while it synchronizes so often. By half of it, all that is bounded is full: the
+/// journal, and what SQLite keeps of its file.
+pub(crate) async fn soak(
+    programs: &Programs,
+    directory: &Path,
+    synchronizations: usize,
+    table: &mut Table,
+) -> Result<(), Failure> {
+    let mut server = Server::durable(programs, &directory.join("soak"), IDS_IN_A_SOAK).await?;
+    let ids = server.ids.by_ref().collect();
+    let times = synchronizations.max(SHORTEST_SOAK) / IDS_IN_A_SOAK;
+    let load = Load { trust: server.trust.clone(), ids, times, connections: 16, keep_alive: true };
+    let mut load = Prepared::new(&load).await?;
+    let mut at_half = 0.0;
+    for round in 1..=times {
+        load.run().await?;
+        if round == times / 2 {
+            at_half = resident(server.process)?;
+        }
+        if round < times {
+            load.wait_until_ready().await?;
+        }
+        if round.is_power_of_two() {
+            println!("  {:>9} synchronizations: {:.0} MiB", round * IDS_IN_A_SOAK, resident(server.process)?);
+        }
+    }
+    let at_the_end = resident(server.process)?;
+    let all = thousands(times * IDS_IN_A_SOAK);
+    table.row(&format!("simulator: memory after {all} synchronizations"), at_the_end, 100.0, "MiB");
+    table.row(&format!("simulator: growth in the second half of {all}"), at_the_end - at_half, 8.0, "MiB");
+    Ok(())
+}
+
+fn thousands(number: usize) -> String {
+    match number / 1_000 {
+        thousands @ 0..1_000 => format!("{thousands},000"),
+        thousands => format!("{},{:03},000", thousands / 1_000, thousands % 1_000),
+    }
 }
 
 /// A simulator, and the ids that have not synchronized yet.
@@ -156,15 +278,14 @@ impl Server {
         fill(data, ids)?;
         let main = MainServer::start_command(programs, MainServer::command(programs, data)).await?;
         // All over the table, and each but once.
-        let step = if ids == MANY { 617 } else { 1 };
-        Self::new(main, (0..ids).step_by(step).map(|number| format!("BENCH-{number:07}")))
+        Self::new(main, (0..ids).map(move |number| format!("BENCH-{:07}", number * 617 % ids)))
     }
 
     async fn in_memory(programs: &Programs) -> Result<Self, Failure> {
         let main = MainServer::start(programs, [] as [&str; 0]).await?;
         let (admin, token) = (main.ready("admin")?.to_owned(), main.ready("admin_token")?.to_owned());
         let client = reqwest::Client::builder().no_proxy().build()?;
-        let ids = (0..ROUNDS * IDS_A_ROUND).map(|number| format!("BENCH-{number:07}"));
+        let ids = (0..FEW).map(|number| format!("BENCH-{number:07}"));
         for id in ids.clone() {
             let post = |path: &str, body| client.post(format!("{admin}{path}")).bearer_auth(&token).json(&body);
             post("/ids", json!({ "license_server_id": id })).send().await?.error_for_status()?;
@@ -185,7 +306,8 @@ impl Server {
         if ids.len() < IDS_A_ROUND {
             return Err("more rounds than ids".into());
         }
-        let mut load = Prepared::new(&Load { trust: self.trust.clone(), ids, connections, keep_alive }).await?;
+        let mut load =
+            Prepared::new(&Load { trust: self.trust.clone(), ids, times: 2, connections, keep_alive }).await?;
         let started = cpu(self.process)?;
         let at_first = load.run().await?;
         let first = cpu(self.process)?;
@@ -203,6 +325,7 @@ impl Server {
             rate: 2.0 * IDS_A_ROUND as f64 / (at_first.took + later.took).as_secs_f64(),
             p50: latencies[latencies.len() / 2],
             p99: latencies[latencies.len() * 99 / 100],
+            memory: resident(self.process)?,
         })
     }
 }
