@@ -1,6 +1,6 @@
 // As targets.rs, for what meets foreign bytes in the programs. The tests call them too (`tests/all/damaged.rs`).
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use license_server::testing::{Around, Ended, HttpAnswer, OnPaper, Standard, settings as read_settings};
 use license_server::{Connection, Failure, State};
@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use solme_sync_harness::testing as harness;
-use solme_sync_protocol::{PayloadName, RequestId, SealingKey, SigningKey, TrustFile, UtcTime, printable};
+use solme_sync_protocol::{
+    PayloadName, RequestId, SealingKey, SignEs384 as _, SigningKey, TrustFile, UtcTime, printable,
+};
 
 /// What is done with some bytes.
 type Target = fn(&[u8]);
@@ -95,9 +97,10 @@ pub(crate) fn http_answer(bytes: &[u8]) {
     let around = Around {
         license_server_id: "DEMO-4711".parse().expect("an id"),
         trust: &TRUST,
-        key: &KEY,
+        key: &*KEY,
+        key_thumbprint: KEY.public_jwk().thumbprint(),
         request_id: &|_, _| RequestId::from_random([7; 16]),
-        sealing_key: &|_| SealingKey::from_bytes(&[7; 48]).expect("a scalar of the curve"),
+        sealing_key: &|_| Arc::new(SealingKey::from_bytes(&[7; 48]).expect("a scalar of the curve")),
         clock: NOW,
         conduct: &Standard,
     };
@@ -105,8 +108,8 @@ pub(crate) fn http_answer(bytes: &[u8]) {
     let mut asked = ASKED.lock().expect("no target panicked");
     let paper = asked.get_or_insert_with(|| OnPaper::new(NOW).export(&around).0);
     let (first, rest) = bytes.split_first().unwrap_or((&0, &[]));
-    let (after, ended) = paper.synchronize(&around, &Stranger(*first, rest), usize::MAX);
-    assert!(matches!(ended, Ended::Failed(_)), "{ended:?}");
+    let (after, run) = paper.synchronize(&around, &Stranger(*first, rest), usize::MAX);
+    assert!(matches!(run.ended, Ended::Failed(_)), "{:?}", run.ended);
     assert_eq!(after, *paper);
     assert_eq!(after.look(&around).state, State::Unsynchronized);
 }

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use rustls::SupportedProtocolVersion;
 use solme_sync_protocol::{
-    Allocation, LicenseNumber, Problem, PublicJwk, Receipt, Refusal, Request, RustCrypto, SealingKey, Signature,
-    TrustFile, VerifyEs384 as _,
+    Allocation, LicenseNumber, OpenError, Problem, PublicJwk, Receipt, Refusal, Request, RustCrypto, SealingKey,
+    Signature, TrustFile, VerifyEs384 as _,
 };
 
 use crate::core::{AnswerError, Consequence, Fate, HttpAnswer, Role, Rule, SealedPayloadError, Tampering, Times};
@@ -45,9 +46,17 @@ pub trait Conduct: Debug + Send + Sync {
         RustCrypto.verify(key, signing_input, signature)
     }
 
-    /// Whether the signature of a stored receipt still is (P 11.12).
+    /// Whether the signature of a stored message still is (P 11.12, 12.4).
     fn verifies_again(&self, key: &PublicJwk, signing_input: &[u8], signature: &Signature) -> bool {
         RustCrypto.verify(key, signing_input, signature)
+    }
+
+    /// What a payload holds that is sealed under `info` (P 7.3).
+    ///
+    /// # Errors
+    /// It does not open.
+    fn opens(&self, key: &SealingKey, info: &[u8], payload: &[u8]) -> Result<Vec<u8>, OpenError> {
+        key.open(info, payload)
     }
 
     /// Whether a receipt or refusal is out because of this (P 11.2 to 11.5, 11.10). What cannot be read or has no
@@ -79,7 +88,7 @@ pub trait Conduct: Debug + Send + Sync {
     // Asking: what is sent, and how often.
 
     /// The one-time key of a new request; `fresh` was generated for it (P 5.4).
-    fn sealing_key(&self, fresh: SealingKey) -> SealingKey {
+    fn sealing_key(&self, fresh: Arc<SealingKey>) -> Arc<SealingKey> {
         fresh
     }
 

@@ -3,25 +3,82 @@
 //! It is for a search that takes every step from every state, of the code that ships: [`Sheet`] stands in the place of the
 //! database, and nothing else does.
 
+use std::fmt::{self, Debug};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+
 use solme_sync_protocol::{
-    LicenseServerId, Receipt, RefusalCode, Request, RequestId, SealingKey, SignEs384 as _, Signed, SigningKey,
-    TrustFile, UtcTime,
+    KeyThumbprint, LicenseServerId, Receipt, RefusalCode, Request, RequestId, SealingKey, SignEs384, Signed, TrustFile,
+    UtcTime,
 };
 
 use crate::command::{Outcome, Session, act, carry, check, judge};
 use crate::conduct::Conduct;
-use crate::core::{Applied, Carrier, Fate, Identity, LocalServer, Outstanding, State, Stored, Times};
+use crate::core::{Applied, Carrier, Fate, Identity, LocalServer, Outstanding, Proved, State, Stored, Times};
 use crate::output::Exit;
 use crate::store::{End, Keeper, Notes, PastEvent};
 use crate::transport::Connection;
+
+mod automatic;
+
+pub use automatic::AutomaticOnPaper;
 
 /// What a License Server keeps on its disk, but for its key file and the one-time key of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OnPaper {
     times: Times,
-    applied: Option<(String, Vec<u8>)>,
-    outstanding: Option<(RequestId, String)>,
-    cleared: Option<String>,
+    applied: Option<Arc<Kept>>,
+    outstanding: Option<Arc<Posed>>,
+    cleared: Option<Arc<str>>,
+}
+
+/// The receipt and the allocation that were applied last. The receipt is verified once, as by a program that goes on.
+#[derive(Debug)]
+struct Kept {
+    receipt: String,
+    allocation: Vec<u8>,
+    proved: OnceLock<Proved>,
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.receipt, &self.allocation) == (&other.receipt, &other.allocation)
+    }
+}
+
+impl Eq for Kept {}
+
+impl Hash for Kept {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.receipt.hash(state); // it has the digest of the allocation
+    }
+}
+
+/// The outstanding request, which is verified once too.
+struct Posed {
+    id: RequestId,
+    request: String,
+    restored: OnceLock<Outstanding>,
+}
+
+impl Debug for Posed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Posed").field(&self.id).finish() // the one-time key is a secret
+    }
+}
+
+impl PartialEq for Posed {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.id, &self.request) == (&other.id, &other.request)
+    }
+}
+
+impl Eq for Posed {}
+
+impl Hash for Posed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.request.hash(state);
+    }
 }
 
 /// What is around a License Server while it takes a step.
@@ -31,11 +88,13 @@ pub struct Around<'a> {
     /// Its trust file.
     pub trust: &'a TrustFile,
     /// Its key pair.
-    pub key: &'a SigningKey,
+    pub key: &'a dyn SignEs384,
+    /// The thumbprint of that.
+    pub key_thumbprint: KeyThumbprint,
     /// The id of a new request, given the last receipt and the request that is outstanding nevertheless.
     pub request_id: &'a dyn Fn(Option<&str>, Option<&str>) -> RequestId,
     /// The one-time key of the request with this id.
-    pub sealing_key: &'a dyn Fn(&RequestId) -> SealingKey,
+    pub sealing_key: &'a dyn Fn(&RequestId) -> Arc<SealingKey>,
     /// The local clock.
     pub clock: UtcTime,
     /// How it behaves.
@@ -53,6 +112,21 @@ pub struct Sight {
     pub may_issue: bool,
     /// Its effective time (P 17.2).
     pub effective: UtcTime,
+    /// Whether a request is outstanding (P 12).
+    pub is_outstanding: bool,
+}
+
+/// How a synchronization ended, and what automatic synchronization goes by after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// How it ended.
+    pub ended: Ended,
+    /// An answer was applied, whatever came after it.
+    pub applied: bool,
+    /// Trying again may help without anyone changing anything.
+    pub transient: bool,
+    /// Seconds that the main server asked to wait (P 13.7).
+    pub retry_after: Option<u64>,
 }
 
 /// How a step ended.
@@ -76,13 +150,22 @@ impl OnPaper {
 
     /// What it shows of itself.
     pub fn look(&self, around: &Around<'_>) -> Sight {
-        let session = self.open(around, 0);
-        Sight {
+        self.observe(around).1
+    }
+
+    /// It looked at its clock, and stored what it saw (P 17.3); and what it shows of itself.
+    #[must_use]
+    pub fn observe(&self, around: &Around<'_>) -> (Self, Sight) {
+        let session = self.open(around, usize::MAX);
+        let sight = Sight {
             state: session.server.state(),
             receipt: session.server.last_receipt().map(|last| last.receipt.clone()),
             may_issue: judge(&session, None).is_yes(),
             effective: session.times.effective(),
-        }
+            is_outstanding: session.outstanding.is_some(),
+        };
+        let paper = session.store.keep_times(session.times).map_or_else(|kept| *kept, |store| store.paper);
+        (paper, sight)
     }
 
     /// `export-request`, of which the file is the request alone. Nothing where the key pair was cleared.
@@ -109,36 +192,49 @@ impl OnPaper {
     }
 
     /// `synchronize` over `connection`, by a program that is killed after `durable_steps` changes of what it keeps.
-    pub fn synchronize(&self, around: &Around<'_>, connection: &dyn Connection, durable_steps: usize) -> (Self, Ended) {
+    pub fn synchronize(&self, around: &Around<'_>, connection: &dyn Connection, durable_steps: usize) -> (Self, Run) {
         let session = self.open(around, durable_steps);
         let ended = match Outcome::cleared(&session, Carrier::Direct) {
             Some(outcome) => session.store.keep_times(session.times).map(|store| (store, outcome)),
             None => carry(session, connection, || around.clock).map(|(session, outcome)| (session.store, outcome)),
         };
-        match ended {
-            Ok((store, outcome)) => (store.paper, Ended::of(&outcome)),
-            Err(kept) => (*kept, Ended::Killed),
-        }
+        let (paper, ended, transient, retry_after) = match ended {
+            Ok((store, outcome)) => (store.paper, Ended::of(&outcome), outcome.transient, outcome.retry_after),
+            Err(kept) => (*kept, Ended::Killed, false, None),
+        };
+        let applied = paper.applied != self.applied;
+        (paper, Run { ended, applied, transient, retry_after })
     }
 
     fn open<'a>(&self, around: &'a Around<'a>, durable_steps: usize) -> Session<Sheet<'a>> {
         let identity = Identity {
             license_server_id: around.license_server_id.clone(),
             trust: around.trust.clone(),
-            key_thumbprint: around.key.public_jwk().thumbprint(),
+            key_thumbprint: around.key_thumbprint,
             conduct: around.conduct,
         };
         let times = around.conduct.observed(self.times.observe(around.clock));
+        let kept = self.applied.as_deref();
         let stored = Stored {
-            applied: self.applied.clone(),
-            evidence: self.applied.as_ref().map(|(receipt, _)| receipt.clone()),
-            cleared: self.cleared.clone(),
+            applied: kept.map(|kept| (kept.receipt.clone(), kept.allocation.clone())),
+            evidence: kept.map(|kept| kept.receipt.clone()),
+            cleared: self.cleared.as_deref().map(str::to_owned),
+            proved: kept.and_then(|kept| kept.proved.get()?.of(&identity)),
             ..Stored::default()
         };
-        let outstanding = self.outstanding.as_ref().map(|(id, jws)| {
-            Outstanding::restore(jws, (around.sealing_key)(id), &identity.key_thumbprint).expect("it was made here")
+        let outstanding = self.outstanding.as_deref().map(|posed| {
+            let restore = || {
+                let sealing_key = (around.sealing_key)(&posed.id);
+                let key = &identity.key_thumbprint;
+                let restored = Outstanding::restore(&posed.request, sealing_key, key, around.conduct);
+                restored.expect("it was made here")
+            };
+            posed.restored.get_or_init(restore).clone()
         });
         let server = LocalServer::restore(stored, &identity, &times);
+        if let (Some(kept), Some(last)) = (kept, server.last_receipt()) {
+            kept.proved.get_or_init(|| Proved::new(&identity, last));
+        }
         let store = Sheet { paper: self.clone(), around, durable_steps };
         Session { store, identity, times, server, outstanding, dropped: None, notes: None }
     }
@@ -186,7 +282,7 @@ impl Sheet<'_> {
 impl Keeper for Sheet<'_> {
     type Failure = Killed;
 
-    fn fresh(&self, last: Option<&str>, before: Option<&str>) -> (RequestId, SealingKey) {
+    fn fresh(&self, last: Option<&str>, before: Option<&str>) -> (RequestId, Arc<SealingKey>) {
         let id = (self.around.request_id)(last, before);
         let sealing_key = (self.around.sealing_key)(&id);
         (id, sealing_key)
@@ -198,7 +294,8 @@ impl Keeper for Sheet<'_> {
 
     fn begin_request(&mut self, request: &Outstanding, times: &Times) -> Result<(), Killed> {
         self.change(times, |paper| {
-            paper.outstanding = Some((request.request.request_id.clone(), request.jws.clone()));
+            let (id, request) = (request.request.request_id.clone(), request.jws.clone());
+            paper.outstanding = Some(Arc::new(Posed { id, request, restored: OnceLock::new() }));
         })
     }
 
@@ -209,7 +306,8 @@ impl Keeper for Sheet<'_> {
 
     fn apply(&mut self, applied: &Applied, _: &Notes, times: &Times, _: &PastEvent) -> Result<(), Killed> {
         self.change(times, |paper| {
-            paper.applied = Some((applied.last().jws.clone(), applied.allocation_bytes().to_vec()));
+            let (receipt, allocation) = (applied.last().jws.clone(), applied.allocation_bytes().to_vec());
+            paper.applied = Some(Arc::new(Kept { receipt, allocation, proved: OnceLock::new() }));
             paper.outstanding = None;
         })
     }
@@ -220,7 +318,7 @@ impl Keeper for Sheet<'_> {
                 paper.outstanding = None;
             }
             if let Some(refusal) = end.cleared {
-                paper.cleared = Some(refusal.to_owned());
+                paper.cleared = Some(refusal.into());
             }
         })
     }

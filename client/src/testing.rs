@@ -4,7 +4,8 @@
 //! - [`run()`] is the program with [`Seams`] in place of the ordinary: the clock, the wait, what is said, each durable step.
 //! - [`Conduct`] is what PROTOCOL.md demands of a License Server, one decision a method. A referee that has to show that it
 //!   notices a defect overrides one of them.
-//! - [`OnPaper`] is a License Server whose state is a value, for a search through all that can happen.
+//! - [`OnPaper`] is a License Server whose state is a value, for a search through all that can happen;
+//!   [`AutomaticOnPaper`] is what `serve` has due.
 //!
 //! The rest of this module are the types that these decisions are made of.
 
@@ -16,9 +17,10 @@ use solme_sync_protocol::UtcTime;
 use crate::LicenseServer;
 pub use crate::conduct::{Conduct, Document, Held, Standard};
 pub use crate::core::{
-    AnswerError, ClockError, Consequence, Fate, HttpAnswer, Role, Rule, Sealed, SealedPayloadError, Tampering, Times,
+    AnswerError, ClockError, Consequence, Due, Fate, HttpAnswer, Role, Rule, Sealed, SealedPayloadError, Tampering,
+    Times, Warning,
 };
-pub use crate::on_paper::{Around, Ended, OnPaper, Sight};
+pub use crate::on_paper::{Around, AutomaticOnPaper, Ended, OnPaper, Run, Sight};
 pub use crate::run::run_with as run;
 pub use crate::seams::{DurableStep, Moment, Seams};
 use crate::settings::Settings;

@@ -197,7 +197,7 @@ impl<M: Message> Signed<M> {
     }
 
     /// Signs a message with ES384 (P 4.5).
-    pub fn sign(message: &M, key: &impl SignEs384) -> Self {
+    pub fn sign(message: &M, key: &(impl SignEs384 + ?Sized)) -> Self {
         let header = M::Header::for_key(M::TYP, key.public_jwk());
         let payload = to_json(message);
         let mut compact = format!("{}.{}", base64url::encode(to_json(&header)), base64url::encode(&payload));

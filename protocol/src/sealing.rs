@@ -38,12 +38,15 @@ pub fn sealing_info(
 }
 
 /// The private half of a one-time sealing key pair (P 3.4). No `Debug`, no `Clone`; erased when dropped.
-pub struct SealingKey(p384::SecretKey);
+pub struct SealingKey {
+    secret: p384::SecretKey,
+    public: PublicJwk,
+}
 
 impl SealingKey {
     /// A fresh key pair, from the operating system's random numbers.
     pub fn generate() -> Self {
-        Self(p384::SecretKey::generate())
+        Self::new(p384::SecretKey::generate())
     }
 
     /// Reads what [`Self::expose_secret_bytes`] wrote.
@@ -51,17 +54,21 @@ impl SealingKey {
     /// # Errors
     /// [`KeyError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
-        p384::SecretKey::from_slice(bytes).map(Self).map_err(|_| KeyError)
+        p384::SecretKey::from_slice(bytes).map(Self::new).map_err(|_| KeyError)
     }
 
     /// The private key: 48 bytes, big-endian.
     pub fn expose_secret_bytes(&self) -> Zeroizing<[u8; 48]> {
-        Zeroizing::new(self.0.to_bytes().into())
+        Zeroizing::new(self.secret.to_bytes().into())
     }
 
     /// The public half, for the request.
-    pub fn public_jwk(&self) -> PublicJwk {
-        public_jwk(&self.0.public_key())
+    pub const fn public_jwk(&self) -> PublicJwk {
+        self.public
+    }
+
+    fn new(secret: p384::SecretKey) -> Self {
+        Self { public: public_jwk(&secret.public_key()), secret }
     }
 
     /// Opens a payload.

@@ -1,10 +1,14 @@
 //! Rules broken on purpose: whoever searches has to find each of them.
 
-use license_server::testing::{Conduct as LicenseServerConduct, Rule, Standard, Times};
+use license_server::testing::{Conduct as LicenseServerConduct, Rule, Times};
 use mock_solme::StoreError;
 use mock_solme::testing::registry::{self, Decision, Facts, Record, Refused};
 use mock_solme::testing::{Conduct as MainServerConduct, Protocol};
-use solme_sync_protocol::{Allocation, LicenseNumber, RefusalCode, Request, Verified};
+use solme_sync_protocol::{
+    Allocation, LicenseNumber, OpenError, PublicJwk, RefusalCode, Request, SealingKey, Signature, Verified, VerifyEs384,
+};
+
+use super::stand_in::{Honest, stand_in};
 
 /// A rule that is broken, on one side.
 pub(crate) struct Broken {
@@ -36,7 +40,7 @@ pub(crate) const ALL: &[Broken] = &[
 ];
 
 const fn main_server(rule: &'static str, broken: &'static dyn MainServerConduct, law: &'static str) -> Broken {
-    Broken { rule, license_server: &Standard, main_server: broken, law }
+    Broken { rule, license_server: &Honest, main_server: broken, law }
 }
 
 const fn license_server(rule: &'static str, broken: &'static dyn LicenseServerConduct, law: &'static str) -> Broken {
@@ -104,6 +108,8 @@ impl MainServerConduct for ForgetsItsAnswer {
 struct AsksAnew;
 
 impl LicenseServerConduct for AsksAnew {
+    stand_in!();
+
     fn sends_again(&self) -> bool {
         false
     }
@@ -113,6 +119,8 @@ impl LicenseServerConduct for AsksAnew {
 struct SendsBeforeStoring;
 
 impl LicenseServerConduct for SendsBeforeStoring {
+    stand_in!();
+
     fn stores_before_sending(&self) -> bool {
         false
     }
@@ -122,6 +130,8 @@ impl LicenseServerConduct for SendsBeforeStoring {
 struct IssuesForEver;
 
 impl LicenseServerConduct for IssuesForEver {
+    stand_in!();
+
     fn rule(&self, rule: Rule, _: Option<&Allocation>, _: &Times, _: Option<&LicenseNumber>) -> Rule {
         if matches!(rule, Rule::Overdue { .. }) { Rule::MayIssue { licenses: 1 } } else { rule }
     }

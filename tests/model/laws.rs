@@ -1,12 +1,13 @@
 //! What holds after every step, and what has to be seen at least once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use license_server::State;
 use license_server::testing::Ended;
 use solme_sync_protocol::RefusalCode;
 
-use super::parts::{Fault, Given, Id, Operation, Parts, Verdict, Who, thumbprint};
+use super::parts::{At, Fault, Given, Id, Parts, Verdict, Who};
+use super::stand_in::thumbprint;
 use super::world::{Led, Server, Step, World};
 
 /// Refusal codes, states and answers, each of which some path leads to.
@@ -35,23 +36,39 @@ pub(crate) const SOMETIMES: &[&str] = &[
     "other-request",
     "other-key-pair",
     "response-older",
+    "the request stays",
+    "the request ends",
 ];
 
-pub(crate) fn note(seen: &mut BTreeSet<&'static str>, led: &Led, parts: &Parts) {
-    seen.extend(led.given.iter().map(|given| match given.verdict {
-        Verdict::Accepted => "accepted",
-        Verdict::Again => "again",
-        Verdict::Refused(code) => code.as_str(),
-    }));
-    seen.extend(led.ended.iter().filter_map(|ended| match ended {
-        Ended::Failed(code) => Some(*code),
-        Ended::Killed => Some("killed"),
-        Ended::Synchronized | Ended::Refused(_) => None,
-    }));
-    for (_, server) in led.to.present() {
-        let shown = parts.look(server.paper, server.who, led.to.day);
-        seen.insert(shown.state.as_str());
-        seen.extend(shown.may_issue.then_some("may issue"));
+/// How often each of them was seen.
+pub(crate) type Seen = BTreeMap<&'static str, u64>;
+
+pub(crate) fn note(seen: &mut Seen, from: &World, led: &Led, parts: &Parts) {
+    let mut see = |name| *seen.entry(name).or_default() += 1;
+    for given in led.given.iter() {
+        see(match given.verdict {
+            Verdict::Accepted => "accepted",
+            Verdict::Again => "again",
+            Verdict::Refused(code) => code.as_str(),
+        });
+    }
+    match led.ended {
+        Some(Ended::Failed(code)) => see(code),
+        Some(Ended::Killed) => see("killed"),
+        Some(Ended::Synchronized | Ended::Refused(_)) | None => {}
+    }
+    for (number, server) in touched(from, led) {
+        let shown = parts.look(server.paper, server.who, led.to.now);
+        see(shown.state.as_str());
+        if shown.may_issue {
+            see("may issue");
+        }
+        if let Step::Synchronize(by, _) | Step::Import(by, _) = led.step
+            && by == number
+            && !matches!(led.ended, Some(Ended::Synchronized))
+        {
+            see(if shown.is_outstanding { "the request stays" } else { "the request ends" });
+        }
     }
 }
 
@@ -62,9 +79,18 @@ pub(crate) fn broken(from: &World, led: &Led, parts: &Parts) -> Option<&'static 
         .find_map(|given| of_an_answer(from, given, parts))
         .or_else(|| of_the_main_server(from, led, parts))
         .or_else(|| of_an_end(from, led, parts))
-        .or_else(|| led.to.present().find_map(|(_, server)| of_a_server(&led.to, &server, parts)))
-        .or_else(|| changed(from, led).find_map(|(before, after)| of_a_change(from, led, before, after, parts)))
-        .or_else(|| no_fork(&led.to, parts))
+        .or_else(|| touched(from, led).find_map(|(_, server)| of_a_server(&led.to, &server, parts)))
+        .or_else(|| changed(from, led).find_map(|(before, after)| of_a_change(led, before, after, parts)))
+        .or_else(|| changed(from, led).next().and_then(|_| no_fork(&led.to, parts)))
+}
+
+/// Servers that show something else than before the step, perhaps: the others were judged then.
+fn touched<'a>(from: &'a World, led: &'a Led) -> impl Iterator<Item = (usize, Server)> + 'a {
+    let looks = |number| led.step == Step::Look(number) || from.now != led.to.now;
+    let same = |number: usize, server: &Server| {
+        from.servers[number].is_some_and(|before| (before.paper, before.who) == (server.paper, server.who))
+    };
+    led.to.present().filter(move |(number, server)| looks(*number) || !same(*number, server))
 }
 
 /// P 9.9 to 9.12, as seen from outside.
@@ -92,7 +118,7 @@ fn of_an_answer(from: &World, given: &Given, parts: &Parts) -> Option<&'static s
         return None; // it has forgotten what it gave
     }
     let mut others = from.present().filter(|(_, server)| thumbprint(server.who.key) == asked.thumbprint);
-    let newer = others.any(|(_, server)| parts.look(server.paper, server.who, from.day).sequence > asked.claimed);
+    let newer = others.any(|(_, server)| parts.newest(server.paper, server.who).sequence > asked.claimed);
     newer.then_some("a copy or restored server is found out at its first synchronization after the split (P 9.12)")
 }
 
@@ -111,11 +137,10 @@ fn of_the_main_server(from: &World, led: &Led, parts: &Parts) -> Option<&'static
 
 /// A server whose state is whole, and whose key pair is in use, is refused for no lost message.
 fn of_an_end(from: &World, led: &Led, parts: &Parts) -> Option<&'static str> {
-    let Step::Synchronize(number, Fault::None | Fault::ReplyLost | Fault::SecondReplyLost | Fault::PayloadNotFound) =
-        led.step
-    else {
+    let Step::Synchronize(number, fault) = led.step else { return None };
+    if fault.is_at_the_main_server() || matches!(fault, Fault::KilledAfter(_)) {
         return None;
-    };
+    }
     let main = parts.main(from.main);
     let record = &main.record;
     let own = from.servers[number].map(|server| thumbprint(server.who.key));
@@ -126,14 +151,14 @@ fn of_an_end(from: &World, led: &Led, parts: &Parts) -> Option<&'static str> {
 
 /// P 17, 11.3.
 fn of_a_server(world: &World, server: &Server, parts: &Parts) -> Option<&'static str> {
-    let shown = parts.look(server.paper, server.who, world.day);
+    let shown = parts.look(server.paper, server.who, world.now);
     if shown.key.is_some_and(|key| key != thumbprint(server.who.key)) {
         return Some("a receipt of another key pair is never applied (P 11.3)");
     }
     if !shown.may_issue {
         return None;
     }
-    let real = Parts::now(world.day).offset(i64::from(server.who.clock.min(0)) * 86_400);
+    let real = Parts::now(world.now).offset(server.who.clock.min(0));
     let in_time = real < shown.synchronize_by && shown.effective < shown.synchronize_by;
     (shown.state != State::Synchronized || !in_time).then_some("nothing is issued past the deadline (P 17.1)")
 }
@@ -147,11 +172,11 @@ fn changed<'a>(from: &'a World, led: &'a Led) -> impl Iterator<Item = (Server, S
         .map(|(before, after)| (*before, *after))
 }
 
-fn of_a_change(from: &World, led: &Led, before: Server, after: Server, parts: &Parts) -> Option<&'static str> {
+fn of_a_change(led: &Led, before: Server, after: Server, parts: &Parts) -> Option<&'static str> {
     if matches!(led.step, Step::Restore | Step::NewKeyPair(_)) {
         return None;
     }
-    let (old, new) = (parts.look(before.paper, before.who, from.day), parts.look(after.paper, after.who, led.to.day));
+    let (old, new) = (parts.newest(before.paper, before.who), parts.newest(after.paper, after.who));
     if new.sequence < old.sequence || (old.generation != 0 && new.generation != old.generation) {
         return Some("a server goes on from the receipt that it has (P 11.4)");
     }
@@ -165,11 +190,28 @@ fn no_fork(world: &World, parts: &Parts) -> Option<&'static str> {
     }
     let mut held = HashMap::new();
     let mut forked = world.present().filter(|(_, server)| {
-        let shown = parts.look(server.paper, server.who, world.day);
+        let shown = parts.newest(server.paper, server.who);
         let (key, sync_id) = (server.who.key, shown.sync_id);
         sync_id.is_some() && held.insert((key, shown.sequence), sync_id).is_some_and(|other| other != sync_id)
     });
     forked.next().map(|_| "one sequence number is one answer, also for copies (P 6.3, 9.11)")
+}
+
+pub(crate) const WAY_OUT: &str = "a server that follows the cures is synchronized in the end";
+
+/// Whether the main server has no reason to refuse this server.
+pub(crate) fn is_served(world: &World, server: &Server, parts: &Parts) -> bool {
+    let main = parts.main(world.main);
+    let (record, own) = (&main.record, thumbprint(server.who.key));
+    let shown = parts.newest(server.paper, server.who);
+    let bound = match record.bound_thumbprint() {
+        Some(bound) => bound == own && !world.state_was_lost,
+        None => {
+            let reserved_for_another = record.reserved_for.is_some_and(|reserved| reserved != own);
+            !reserved_for_another && record.cleared(&own).is_none() && shown.sequence == 0
+        }
+    };
+    bound && record.disabled.is_none() && shown.state != State::Cleared
 }
 
 /// Whether a server that follows the cures of what it is told is synchronized in the end, wherever it begins.
@@ -177,10 +219,10 @@ pub(crate) fn has_a_way_out(
     from: &World,
     number: usize,
     parts: &Parts,
-    known: &mut HashMap<(Id, Id, Who, u16), bool>,
+    known: &mut HashMap<(Id, Id, Who, At), bool>,
 ) -> bool {
     let server = from.servers[number].unwrap();
-    let key = (from.main, server.paper, server.who, from.day);
+    let key = (from.main, server.paper, server.who, from.now);
     if let Some(known) = known.get(&key) {
         return *known;
     }
@@ -189,35 +231,35 @@ pub(crate) fn has_a_way_out(
     way_out
 }
 
+/// What the cure of an end comes to; `None` if it names none.
+pub(crate) fn cures(ended: &Ended, number: usize) -> Option<Vec<Step>> {
+    Some(match ended {
+        Ended::Synchronized => vec![Step::Clock(number, 0)],
+        Ended::Refused(RefusalCode::LicenseServerIdDisabled) => vec![Step::Enable],
+        Ended::Refused(RefusalCode::KeyPairCleared) => vec![Step::NewKeyPair(number)],
+        // The second is for an id that is free, and reserved for another.
+        Ended::Refused(RefusalCode::KeyPairInUse) => vec![Step::Clear(Some(number)), Step::Reserve(Some(number))],
+        Ended::Refused(
+            RefusalCode::RequestAlreadyAnswered | RefusalCode::StateDiverged | RefusalCode::MainServerBehind,
+        ) => vec![Step::Clear(None), Step::NewKeyPair(number)],
+        Ended::Refused(_) | Ended::Failed(_) | Ended::Killed => return None,
+    })
+}
+
 fn follow_the_cures(mut world: World, number: usize, parts: &Parts) -> bool {
     for _ in 0..6 {
+        let Some(Led { to, ended: Some(ended), .. }) = world.take(Step::Synchronize(number, Fault::None), parts) else {
+            return false;
+        };
+        world = to;
         let server = world.servers[number].unwrap();
-        let done = parts.synchronize(server.paper, server.who, world.day, world.main, Fault::None);
-        world = world.after(number, done.paper, done.main);
-        match done.ended {
-            Ended::Synchronized => {
-                if parts.look(done.paper, server.who, world.day).state == State::Synchronized {
-                    return true;
-                }
-                world = world.clock_set_right(number);
-            }
-            Ended::Refused(RefusalCode::LicenseServerIdDisabled) => {
-                world.main = parts.operate(world.main, Operation::Enable, world.day).unwrap_or(world.main);
-            }
-            Ended::Refused(RefusalCode::KeyPairCleared) => world = world.new_key_pair(number, parts),
-            Ended::Refused(RefusalCode::KeyPairInUse) => {
-                let own = Some(server.who.key);
-                let cleared = parts.operate(world.main, Operation::Clear(own), world.day);
-                let reserve = || parts.operate(world.main, Operation::Reserve(own), world.day);
-                world.main = cleared.or_else(reserve).unwrap_or(world.main);
-            }
-            Ended::Refused(
-                RefusalCode::RequestAlreadyAnswered | RefusalCode::StateDiverged | RefusalCode::MainServerBehind,
-            ) => {
-                world.main = parts.operate(world.main, Operation::Clear(None), world.day).unwrap_or(world.main);
-                world = world.new_key_pair(number, parts);
-            }
-            Ended::Refused(_) | Ended::Failed(_) | Ended::Killed => return false,
+        if ended == Ended::Synchronized && parts.look(server.paper, server.who, world.now).state == State::Synchronized
+        {
+            return true;
+        }
+        let Some(cures) = cures(&ended, number) else { return false };
+        for step in cures {
+            world = world.take(step, parts).map_or(world, |led| led.to);
         }
     }
     false

@@ -30,13 +30,17 @@ mod broken;
 mod laws;
 mod parts;
 mod search;
+mod stand_in;
 mod story;
+mod wire;
 mod world;
+#[path = "../years/mod.rs"]
+mod years;
 
-use license_server::testing::Standard;
 use mock_solme::testing::Protocol;
 
 use search::Found;
+use stand_in::Honest;
 use world::Bounds;
 
 fn bounds() -> Bounds {
@@ -46,13 +50,13 @@ fn bounds() -> Bounds {
 
 #[test]
 fn no_order_of_steps_breaks_a_law_and_every_answer_is_reached() {
-    let Found { states, steps, seen, broken } = search::exhaust(&Standard, &Protocol, bounds());
+    let Found { states, steps, seen, broken } = search::exhaust(&Honest, &Protocol, bounds());
     println!("{states} states, {steps} steps, {:?}", bounds());
     println!("seen: {seen:?}");
     if let Some(story) = broken {
         panic!("{}\n\n{}", story.title(), story.to_toml().unwrap_or_default());
     }
-    let missing: Vec<_> = laws::SOMETIMES.iter().filter(|name| !seen.contains(*name)).collect();
+    let missing: Vec<_> = laws::SOMETIMES.iter().filter(|name| !seen.contains_key(*name)).collect();
     assert!(missing.is_empty(), "never reached: {missing:?}");
 }
 

@@ -3,42 +3,58 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::rc::Rc;
-use std::sync::{LazyLock, Mutex};
 
-use license_server::testing::{Around, Conduct as LicenseServerConduct, Ended, HttpAnswer, OnPaper};
-use license_server::{Connection, Failure, Role, State, TrustFile};
+use license_server::testing::{Around, AutomaticOnPaper, Conduct as LicenseServerConduct, Due, Ended, OnPaper, Run};
+use license_server::{State, TrustFile};
 use mock_solme::StoreError;
 use mock_solme::testing::Conduct as MainServerConduct;
 use mock_solme::testing::registry::{self, Decision, Facts, Fresh, Record, Refused};
 use solme_sync_protocol::{
-    BASE, Component, Digest, KeyThumbprint, License, LicenseServerId, MainServerId, PayloadName, Problem, PublicJwk,
-    Receipt, RefusalCode, Request, RequestId, RustCrypto, Salt, SealingKey, SignEs384 as _, Signature, Signed,
-    SigningKey, SyncId, UtcTime, Verified, VerifyEs384,
+    BASE, Component, Digest, KeyThumbprint, License, LicenseServerId, MainServerId, PayloadName, Receipt, RefusalCode,
+    Request, RequestId, Salt, SignEs384 as _, Signed, SyncId, UtcTime, Verified,
 };
+
+use super::stand_in::{StandIn, draw, key, main_key, seal, sealing_key, thumbprint};
+use super::wire::Wire;
 
 /// A value by its number.
 pub(crate) type Id = u32;
+/// Seconds since the beginning, by the main server's clock.
+pub(crate) type At = u64;
 
-const T0: UtcTime = UtcTime::from_secs(1_800_000_000);
-const DAY: i64 = 86_400;
-/// Key pairs that each License Server can have, one after the other.
-pub(crate) const KEYS_EACH: u8 = 8;
-const SERVERS: u8 = 3;
+pub(crate) const T0: UtcTime = UtcTime::from_secs(1_800_000_000);
+pub(crate) const DAY: u64 = 86_400;
 
 /// What the main server keeps of the id.
 #[derive(Clone)]
 pub(crate) struct Main {
     pub(crate) record: Record,
-    pub(crate) accepted: BTreeMap<String, RequestId>,
+    accepted: Option<Rc<Accepted>>,
     /// How often it was restored: what it makes up then is new.
     pub(crate) restored: u8,
 }
 
+/// A request that was accepted, and those before it.
+struct Accepted {
+    digest: Digest,
+    request_id: RequestId,
+    before: Option<Rc<Self>>,
+    /// Of all of them.
+    chain: Digest,
+}
+
+impl Main {
+    fn accepted(&self) -> impl Iterator<Item = &Accepted> {
+        std::iter::successors(self.accepted.as_deref(), |accepted| accepted.before.as_deref())
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Answer {
-    message: String,
-    payload: Option<Vec<u8>>,
+    pub(crate) message: String,
+    pub(crate) payload: Option<Vec<u8>>,
 }
 
 /// What a request says.
@@ -49,13 +65,13 @@ pub(crate) struct Asked {
     pub(crate) claimed: u64,
 }
 
-/// A License Server: which one, its key pair, how often its state was restored, and how far its clock is off, in days.
+/// A License Server: which one, its key pair, how often its state was restored, and how far its clock is off, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Who {
     pub(crate) server: u8,
     pub(crate) key: u8,
     pub(crate) restored: u8,
-    pub(crate) clock: i16,
+    pub(crate) clock: i64,
 }
 
 /// What keeps a direct synchronization from its plain course.
@@ -70,11 +86,37 @@ pub(crate) enum Fault {
     Trouble,
     Damaged,
     UnknownId,
+    /// Port 443 cannot be reached.
+    Unreachable,
+    /// Port 8080 cannot be reached.
+    PayloadUnreachable,
+    /// The request comes twice, and the second answer is the one that comes back.
+    Doubled,
+    /// The request is held back on its way, and nobody waits for it.
+    HeldBack,
 }
 
 impl Fault {
-    const fn is_at_the_main_server(self) -> bool {
+    pub(crate) const fn is_at_the_main_server(self) -> bool {
         matches!(self, Self::Busy | Self::Trouble | Self::Damaged | Self::UnknownId)
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "no fault",
+            Self::ReplyLost => "reply lost",
+            Self::SecondReplyLost => "second reply lost",
+            Self::PayloadNotFound => "payload not there",
+            Self::KilledAfter(_) => "killed on the way",
+            Self::Busy => "main server busy",
+            Self::Trouble => "main server in trouble",
+            Self::Damaged => "request damaged",
+            Self::UnknownId => "id not known",
+            Self::Unreachable => "443 out of reach",
+            Self::PayloadUnreachable => "8080 out of reach",
+            Self::Doubled => "request doubled",
+            Self::HeldBack => "request held back",
+        }
     }
 }
 
@@ -93,6 +135,8 @@ pub(crate) enum Operation {
     Disable,
     Enable,
     Allocate,
+    /// One license less.
+    Reduce,
 }
 
 /// The main server answered a request.
@@ -109,8 +153,10 @@ pub(crate) struct Given {
 pub(crate) struct Synchronized {
     pub(crate) paper: Id,
     pub(crate) main: Id,
-    pub(crate) ended: Ended,
+    pub(crate) run: Run,
     pub(crate) given: Rc<[Given]>,
+    /// A request that is still on its way.
+    pub(crate) held_back: Option<Id>,
 }
 
 /// What a License Server shows.
@@ -125,26 +171,27 @@ pub(crate) struct Shown {
     pub(crate) key: Option<KeyThumbprint>,
     pub(crate) sync_id: Option<Digest>,
     pub(crate) synchronize_by: UtcTime,
+    pub(crate) is_outstanding: bool,
 }
 
-struct Numbered<T> {
-    values: Vec<T>,
-    ids: HashMap<Digest, Id>,
+struct Numbered<K, T> {
+    values: Vec<Rc<T>>,
+    ids: HashMap<K, Id>,
 }
 
-impl<T: Clone> Numbered<T> {
-    const fn new(ids: HashMap<Digest, Id>) -> Self {
-        Self { values: Vec::new(), ids }
+impl<K: Hash + Eq, T> Numbered<K, T> {
+    fn new() -> Self {
+        Self { values: Vec::new(), ids: HashMap::new() }
     }
-    fn id(&mut self, digest: Digest, value: T) -> Id {
+    fn id(&mut self, key: K, value: Rc<T>) -> Id {
         let values = &mut self.values;
-        *self.ids.entry(digest).or_insert_with(|| {
+        *self.ids.entry(key).or_insert_with(|| {
             values.push(value);
             Id::try_from(values.len() - 1).unwrap()
         })
     }
-    fn get(&self, id: Id) -> T {
-        self.values[id as usize].clone()
+    fn get(&self, id: Id) -> Rc<T> {
+        Rc::clone(&self.values[id as usize])
     }
 }
 
@@ -154,51 +201,21 @@ pub(crate) struct Parts {
     license_server: &'static dyn LicenseServerConduct,
     main_server: &'static dyn MainServerConduct,
     trust: TrustFile,
-    papers: RefCell<Numbered<OnPaper>>,
-    mains: RefCell<Numbered<Rc<Main>>>,
-    requests: RefCell<Numbered<String>>,
-    answers: RefCell<Numbered<Answer>>,
+    papers: RefCell<Numbered<Rc<OnPaper>, OnPaper>>,
+    mains: RefCell<Numbered<String, Main>>,
+    requests: RefCell<Numbered<Rc<String>, String>>,
+    answers: RefCell<Numbered<Rc<Answer>, Answer>>,
     payloads: RefCell<HashMap<String, Vec<u8>>>,
+    verified: Memo<Id, Rc<Verified<Request>>>,
     asked: Memo<Id, Asked>,
-    exports: Memo<(Id, Who, u16), (Id, Option<Id>)>,
-    imports: Memo<(Id, Who, u16, Id), (Id, Ended)>,
-    synchronizations: Memo<(Id, Who, u16, Id, Fault), Synchronized>,
-    decisions: Memo<(Id, Id, u16, Fault), Given>,
-    operations: Memo<(Id, Operation, u16), Option<Id>>,
-    looks: Memo<(Id, Who, u16), Shown>,
-}
-
-/// Signing keys are costly to make, and none of them matters. The last one is the main server's.
-fn keys() -> &'static [SigningKey] {
-    static KEYS: LazyLock<Vec<SigningKey>> =
-        LazyLock::new(|| (0..=SERVERS * KEYS_EACH).map(|_| SigningKey::generate()).collect());
-    &KEYS
-}
-
-fn main_key() -> &'static SigningKey {
-    keys().last().unwrap()
-}
-
-pub(crate) fn thumbprint(key: u8) -> KeyThumbprint {
-    static THUMBPRINTS: LazyLock<Vec<KeyThumbprint>> =
-        LazyLock::new(|| keys().iter().map(SigningKey::thumbprint).collect());
-    THUMBPRINTS[usize::from(key)]
-}
-
-/// ES384 by RustCrypto, each signature checked once.
-pub(crate) struct Remembering;
-
-impl VerifyEs384 for Remembering {
-    fn verify(&self, key: &PublicJwk, signing_input: &[u8], signature: &Signature) -> bool {
-        static SEEN: LazyLock<Mutex<HashMap<Digest, bool>>> = LazyLock::new(Mutex::default);
-        let digest = Digest::of([&key.to_sec1()[..], signature, signing_input].concat());
-        if let Some(verifies) = SEEN.lock().unwrap().get(&digest) {
-            return *verifies;
-        }
-        let verifies = RustCrypto.verify(key, signing_input, signature);
-        SEEN.lock().unwrap().insert(digest, verifies);
-        verifies
-    }
+    exports: Memo<(Id, Who, At), (Id, Option<Id>)>,
+    imports: Memo<(Id, Who, At, Id), (Id, Ended)>,
+    synchronizations: Memo<(Id, Who, At, Id, Fault), Synchronized>,
+    decisions: Memo<(Id, Id, At, Fault), Given>,
+    operations: Memo<(Id, Operation, At), Option<Id>>,
+    /// What it shows, and what it is when it has looked at its clock.
+    looks: Memo<(Id, Who, At), (Shown, Id)>,
+    newest: Memo<Id, Shown>,
 }
 
 fn main_server_id() -> MainServerId {
@@ -207,22 +224,6 @@ fn main_server_id() -> MainServerId {
 
 fn license_server_id() -> LicenseServerId {
     "SITE-1".parse().unwrap()
-}
-
-/// Sixteen bytes that stand for random ones: the same for the same reason, so that equal states are equal.
-fn draw(of: &str) -> [u8; 16] {
-    Digest::of(of).as_bytes()[..16].try_into().unwrap()
-}
-
-fn sealing_key(id: &RequestId) -> SealingKey {
-    static SEEN: LazyLock<Mutex<HashMap<String, Vec<u8>>>> = LazyLock::new(Mutex::default);
-    let bytes = SEEN
-        .lock()
-        .unwrap()
-        .entry(id.to_string())
-        .or_insert_with(|| Digest::of(id.as_str()).as_bytes().to_vec())
-        .clone();
-    SealingKey::from_bytes(&bytes).ok().unwrap()
 }
 
 struct Store<'a> {
@@ -240,13 +241,13 @@ impl Facts for Store<'_> {
         self.within_rate_limit
     }
     fn was_accepted(&self, request_digest: &Digest) -> Result<bool, StoreError> {
-        Ok(self.main.accepted.contains_key(&request_digest.to_string()))
+        Ok(self.main.accepted().any(|accepted| accepted.digest == *request_digest))
     }
     fn request_id_was_used(&self, request_id: &RequestId) -> Result<bool, StoreError> {
-        Ok(self.main.accepted.values().any(|used| used == request_id))
+        Ok(self.main.accepted().any(|accepted| accepted.request_id == *request_id))
     }
     fn verify_receipt(&self, claimed: Signed<Receipt>) -> Option<Verified<Receipt>> {
-        claimed.verify(&Remembering, &[*main_key().public_jwk()]).ok()
+        claimed.verify(&StandIn, &[*main_key().public_jwk()]).ok()
     }
 }
 
@@ -268,11 +269,12 @@ impl Parts {
             license_server,
             main_server,
             trust,
-            papers: RefCell::new(Numbered::new(HashMap::new())),
-            mains: RefCell::new(Numbered::new(HashMap::new())),
-            requests: RefCell::new(Numbered::new(HashMap::new())),
-            answers: RefCell::new(Numbered::new(HashMap::new())),
+            papers: RefCell::new(Numbered::new()),
+            mains: RefCell::new(Numbered::new()),
+            requests: RefCell::new(Numbered::new()),
+            answers: RefCell::new(Numbered::new()),
             payloads: RefCell::default(),
+            verified: Memo::default(),
             asked: Memo::default(),
             exports: Memo::default(),
             imports: Memo::default(),
@@ -280,17 +282,18 @@ impl Parts {
             decisions: Memo::default(),
             operations: Memo::default(),
             looks: Memo::default(),
+            newest: Memo::default(),
         }
     }
 
-    pub(crate) fn now(day: u16) -> UtcTime {
-        T0.offset(i64::from(day) * DAY)
+    pub(crate) fn now(now: At) -> UtcTime {
+        T0.plus(now)
     }
 
     pub(crate) fn first_main(&self) -> Id {
         let record = Record::new(license_server_id(), T0);
         let record = registry::add_license(&record, license(&record)).unwrap();
-        self.main_id(Main { record, accepted: BTreeMap::new(), restored: 0 })
+        self.main_id(Main { record, accepted: None, restored: 0 })
     }
 
     pub(crate) fn main(&self, id: Id) -> Rc<Main> {
@@ -299,41 +302,58 @@ impl Parts {
 
     pub(crate) fn main_id(&self, main: Main) -> Id {
         let record = serde_json::to_string(&main.record).unwrap();
-        let digest = Digest::of(format!("{record} {:?} {}", main.accepted, main.restored));
-        self.mains.borrow_mut().id(digest, Rc::new(main))
+        let accepted = main.accepted.as_ref().map(|accepted| accepted.chain.to_string());
+        self.mains.borrow_mut().id(format!("{record} {accepted:?} {}", main.restored), Rc::new(main))
     }
 
     /// A License Server that has nothing but a key pair.
-    pub(crate) fn fresh_paper(&self, who: Who, day: u16) -> Id {
-        self.paper_id(OnPaper::new(clock(who, day)))
+    pub(crate) fn fresh_paper(&self, who: Who, now: At) -> Id {
+        self.paper_id(OnPaper::new(clock(who, now)))
     }
 
     fn paper_id(&self, paper: OnPaper) -> Id {
-        let digest = Digest::of(format!("{paper:?}"));
-        self.papers.borrow_mut().id(digest, paper)
+        let paper = Rc::new(paper);
+        self.papers.borrow_mut().id(Rc::clone(&paper), paper)
     }
 
-    fn request_id(&self, request: String) -> Id {
-        self.requests.borrow_mut().id(Digest::of(&request), request)
+    pub(crate) fn request_id(&self, request: String) -> Id {
+        let request = Rc::new(request);
+        self.requests.borrow_mut().id(Rc::clone(&request), request)
+    }
+
+    fn answer_id(&self, answer: Answer) -> Id {
+        let answer = Rc::new(answer);
+        self.answers.borrow_mut().id(Rc::clone(&answer), answer)
+    }
+
+    pub(crate) fn answer(&self, id: Id) -> Rc<Answer> {
+        self.answers.borrow().get(id)
+    }
+
+    /// A request, verified once, however often it comes.
+    fn verified(&self, request: Id) -> Rc<Verified<Request>> {
+        remember(&self.verified, request, || {
+            let text = self.requests.borrow().get(request);
+            Rc::new(Signed::<Request>::parse(&text).unwrap().verify(&StandIn).unwrap())
+        })
     }
 
     /// What a request says.
     pub(crate) fn asked(&self, request: Id) -> Asked {
         let asked = || {
-            let text = self.requests.borrow().get(request);
-            let verified = Signed::<Request>::parse(&text).unwrap().verify(&Remembering).unwrap();
+            let verified = self.verified(request);
             let claimed = verified.read().unwrap().last_receipt.map_or(0, |claimed| {
                 let claimed = Signed::<Receipt>::parse(&claimed).unwrap();
-                claimed.verify(&Remembering, &[*main_key().public_jwk()]).unwrap().read().unwrap().sequence
+                claimed.verify(&StandIn, &[*main_key().public_jwk()]).unwrap().read().unwrap().sequence
             });
             Asked { thumbprint: verified.thumbprint(), claimed }
         };
         remember(&self.asked, request, asked)
     }
 
-    fn with<T>(&self, who: Who, day: u16, step: impl FnOnce(&Around<'_>) -> T) -> T {
+    fn with<T>(&self, who: Who, now: At, step: impl FnOnce(&Around<'_>) -> T) -> T {
         let request_id = |last: Option<&str>, before: Option<&str>| {
-            let clock = clock(who, day);
+            let clock = clock(who, now);
             RequestId::from_random(draw(&format!(
                 "{} {} {} {clock} {last:?} {before:?}",
                 who.server, who.key, who.restored
@@ -342,20 +362,36 @@ impl Parts {
         step(&Around {
             license_server_id: license_server_id(),
             trust: &self.trust,
-            key: &keys()[usize::from(who.key)],
+            key: key(who.key),
+            key_thumbprint: thumbprint(who.key),
             request_id: &request_id,
             sealing_key: &sealing_key,
-            clock: clock(who, day),
+            clock: clock(who, now),
             conduct: self.license_server,
         })
     }
 
-    pub(crate) fn look(&self, paper: Id, who: Who, day: u16) -> Shown {
-        remember(&self.looks, (paper, who, day), || {
-            let paper = self.papers.borrow().get(paper);
-            let sight = self.with(who, day, |around| paper.look(around));
+    pub(crate) fn look(&self, paper: Id, who: Who, now: At) -> Shown {
+        self.seen(paper, who, now).0
+    }
+
+    /// It looks at its clock.
+    pub(crate) fn observe(&self, paper: Id, who: Who, now: At) -> Id {
+        self.seen(paper, who, now).1
+    }
+
+    /// What its newest receipt says, and what else no clock changes.
+    pub(crate) fn newest(&self, paper: Id, who: Who) -> Shown {
+        remember(&self.newest, paper, || self.look(paper, who, 0))
+    }
+
+    fn seen(&self, paper: Id, who: Who, now: At) -> (Shown, Id) {
+        remember(&self.looks, (paper, who, now), || {
+            let before = self.papers.borrow().get(paper);
+            let (observed, sight) = self.with(who, now, |around| before.observe(around));
+            let observed = self.paper_id(observed);
             let receipt = sight.receipt.as_ref();
-            Shown {
+            let shown = Shown {
                 state: sight.state,
                 may_issue: sight.may_issue,
                 effective: sight.effective,
@@ -364,49 +400,83 @@ impl Parts {
                 key: receipt.map(|receipt| receipt.key_thumbprint),
                 sync_id: receipt.map(|receipt| Digest::of(receipt.sync_id.as_str())),
                 synchronize_by: receipt.map_or(T0, |receipt| receipt.synchronize_by),
+                is_outstanding: sight.is_outstanding,
+            };
+            // A second look at the same clock sees the same.
+            self.looks.borrow_mut().insert((observed, who, now), (shown, observed));
+            for paper in [paper, observed] {
+                self.newest.borrow_mut().entry(paper).or_insert(shown);
             }
+            (shown, observed)
         })
     }
 
-    pub(crate) fn export(&self, paper: Id, who: Who, day: u16) -> (Id, Option<Id>) {
-        remember(&self.exports, (paper, who, day), || {
+    /// What automatic synchronization has due.
+    pub(crate) fn due(&self, automatic: &AutomaticOnPaper, paper: Id, who: Who, now: At) -> Due {
+        let paper = self.papers.borrow().get(paper);
+        self.with(who, now, |around| automatic.due(&paper, around))
+    }
+
+    /// What automatic synchronization makes of the end of a synchronization, which may have been an automatic one.
+    pub(crate) fn after(
+        &self,
+        automatic: AutomaticOnPaper,
+        run: &Run,
+        was_automatic: bool,
+        paper: Id,
+        who: Who,
+        now: At,
+    ) -> AutomaticOnPaper {
+        let paper = self.papers.borrow().get(paper);
+        self.with(who, now, |around| automatic.after(run, was_automatic, &paper, around))
+    }
+
+    pub(crate) fn export(&self, paper: Id, who: Who, now: At) -> (Id, Option<Id>) {
+        remember(&self.exports, (paper, who, now), || {
             let paper = self.papers.borrow().get(paper);
-            let (paper, request) = self.with(who, day, |around| paper.export(around));
+            let (paper, request) = self.with(who, now, |around| paper.export(around));
             (self.paper_id(paper), request.map(|request| self.request_id(request)))
         })
     }
 
-    pub(crate) fn import(&self, paper: Id, who: Who, day: u16, answer: Id) -> (Id, Ended) {
-        remember(&self.imports, (paper, who, day, answer), || {
-            let (paper, answer) = (self.papers.borrow().get(paper), self.answers.borrow().get(answer));
+    pub(crate) fn import(&self, paper: Id, who: Who, now: At, answer: Id) -> (Id, Ended) {
+        remember(&self.imports, (paper, who, now, answer), || {
+            let (paper, answer) = (self.papers.borrow().get(paper), self.answer(answer));
             let (paper, ended) =
-                self.with(who, day, |around| paper.import(around, &answer.message, answer.payload.as_deref()));
+                self.with(who, now, |around| paper.import(around, &answer.message, answer.payload.as_deref()));
             (self.paper_id(paper), ended)
         })
     }
 
-    pub(crate) fn synchronize(&self, paper: Id, who: Who, day: u16, main: Id, fault: Fault) -> Synchronized {
-        remember(&self.synchronizations, (paper, who, day, main, fault), || {
-            let wire = Wire { parts: self, day, fault, main: Cell::new(main), given: RefCell::default() };
+    pub(crate) fn synchronize(&self, paper: Id, who: Who, now: At, main: Id, fault: Fault) -> Synchronized {
+        remember(&self.synchronizations, (paper, who, now, main, fault), || {
+            let wire = Wire {
+                parts: self,
+                now,
+                fault,
+                main: Cell::new(main),
+                given: RefCell::default(),
+                held_back: Cell::default(),
+            };
             let paper = self.papers.borrow().get(paper);
             let durable_steps = if let Fault::KilledAfter(steps) = fault { steps.into() } else { usize::MAX };
-            let (paper, ended) = self.with(who, day, |around| paper.synchronize(around, &wire, durable_steps));
+            let (paper, run) = self.with(who, now, |around| paper.synchronize(around, &wire, durable_steps));
             Synchronized {
                 paper: self.paper_id(paper),
                 main: wire.main.get(),
-                ended,
+                run,
+                held_back: wire.held_back.get(),
                 given: wire.given.into_inner().into(),
             }
         })
     }
 
     /// The main server answers a request (P 9).
-    pub(crate) fn process(&self, before: Id, request: Id, day: u16, fault: Fault) -> Given {
+    pub(crate) fn process(&self, before: Id, request: Id, now: At, fault: Fault) -> Given {
         // What happens on the way back is nothing to the main server.
         let fault = if fault.is_at_the_main_server() { fault } else { Fault::None };
-        remember(&self.decisions, (before, request, day, fault), || {
-            let (main, text) = (self.main(before), self.requests.borrow().get(request));
-            let verified = Signed::<Request>::parse(&text).unwrap().verify(&Remembering).unwrap();
+        remember(&self.decisions, (before, request, now, fault), || {
+            let (main, verified) = (self.main(before), self.verified(request));
             let store = Store { id: main_server_id(), main: &main, within_rate_limit: fault != Fault::Busy };
             let decision = match fault {
                 Fault::Trouble => Decision::Refuse(Refused::temporarily_unavailable()),
@@ -416,7 +486,7 @@ impl Parts {
             };
             let (verdict, after, answer) = match decision {
                 Decision::Refuse(refused) => {
-                    let refusal = refused.refusal(&main_server_id(), verified.signed(), Self::now(day));
+                    let refusal = refused.refusal(&main_server_id(), verified.signed(), Self::now(now));
                     let message = Signed::sign(&refusal, main_key()).as_str().to_owned();
                     (Verdict::Refused(refused.code), before, Answer { message, payload: None })
                 }
@@ -425,35 +495,37 @@ impl Parts {
                     (Verdict::Again, before, Answer { message: answer.receipt, payload })
                 }
                 Decision::Accept(acceptance) => {
-                    let of = format!("{} {before} {day}", acceptance.request_digest());
+                    let of = format!("{} {before} {now}", acceptance.request_digest());
                     let fresh = Fresh {
-                        now: Self::now(day),
+                        now: Self::now(now),
                         sync_id: SyncId::from_random(draw(&of)),
                         payload_name: PayloadName::from_random(draw(&format!("payload {of}"))),
                         salt: Salt::from_random(draw(&format!("salt {of}"))),
                     };
                     let allocation = acceptance.allocation(&fresh);
-                    let payload = acceptance.sealing_jwk().seal(&acceptance.sealing_info(&fresh), &allocation);
+                    let payload = seal(acceptance.sealing_jwk(), &acceptance.sealing_info(&fresh), &allocation);
                     let receipt = Signed::sign(&acceptance.receipt(&fresh, &payload), main_key());
-                    let mut after =
-                        Main { record: acceptance.record(&main.record, &fresh, &receipt), ..Main::clone(&main) };
-                    let digest = acceptance.request_digest().to_string();
-                    after.accepted.insert(digest, acceptance.request().request_id.clone());
+                    let (digest, before) = (*acceptance.request_digest(), main.accepted.clone());
+                    let chain = before.as_ref().map_or(digest, |before| before.chain);
+                    let chain = Digest::of([&chain.as_bytes()[..], &digest.as_bytes()[..]].concat());
+                    let request_id = acceptance.request().request_id.clone();
+                    let accepted = Some(Rc::new(Accepted { digest, request_id, before, chain }));
+                    let record = acceptance.record(&main.record, &fresh, &receipt);
+                    let after = Main { record, accepted, ..Main::clone(&main) };
                     let message = receipt.as_str().to_owned();
                     self.payloads.borrow_mut().insert(message.clone(), payload.clone());
                     (Verdict::Accepted, self.main_id(after), Answer { message, payload: Some(payload) })
                 }
             };
-            let digest = Digest::of(&answer.message);
-            Given { before, request, verdict, after, answer: self.answers.borrow_mut().id(digest, answer) }
+            Given { before, request, verdict, after, answer: self.answer_id(answer) }
         })
     }
 
     /// An operator changes the record; `None` where that changes nothing.
-    pub(crate) fn operate(&self, main: Id, operation: Operation, day: u16) -> Option<Id> {
-        remember(&self.operations, (main, operation, day), || {
+    pub(crate) fn operate(&self, main: Id, operation: Operation, now: At) -> Option<Id> {
+        remember(&self.operations, (main, operation, now), || {
             let before = self.main(main);
-            let record = self.operated(&before.record, operation, Self::now(day))?;
+            let record = self.operated(&before.record, operation, Self::now(now))?;
             let after = self.main_id(Main { record, ..Main::clone(&before) });
             (after != main).then_some(after)
         })
@@ -474,6 +546,9 @@ impl Parts {
             Operation::Disable => Some(registry::disable(record, registry::Disabled { at: now, by, reason })),
             Operation::Enable => Some(registry::enable(record)),
             Operation::Allocate => registry::add_license(record, license(record)).ok(),
+            Operation::Reduce => {
+                registry::remove_license(record, &record.allocation.licenses.get(1)?.number.clone()).ok()
+            }
         }
     }
 
@@ -488,7 +563,7 @@ impl Parts {
 fn license(record: &Record) -> License {
     let base = Component { id: BASE.parse().unwrap(), name: "Base".to_owned(), max_users: 5 };
     License {
-        number: format!("AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-{:07}", record.allocation.licenses.len()).parse().unwrap(),
+        number: format!("AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-{:07}", record.allocation.revision).parse().unwrap(),
         display: None,
         domain: None,
         components: vec![base],
@@ -498,67 +573,15 @@ fn license(record: &Record) -> License {
     }
 }
 
-fn clock(who: Who, day: u16) -> UtcTime {
-    T0.offset((i64::from(day) + i64::from(who.clock)) * DAY)
+fn clock(who: Who, now: At) -> UtcTime {
+    T0.plus(now).offset(who.clock)
 }
 
-fn remember<K: std::hash::Hash + Eq, V: Clone>(memo: &Memo<K, V>, key: K, make: impl FnOnce() -> V) -> V {
+fn remember<K: Hash + Eq, V: Clone>(memo: &Memo<K, V>, key: K, make: impl FnOnce() -> V) -> V {
     if let Some(known) = memo.borrow().get(&key) {
         return known.clone();
     }
     let made = make();
     memo.borrow_mut().insert(key, made.clone());
     made
-}
-
-/// Both ports of the main server, for one synchronization.
-struct Wire<'a> {
-    parts: &'a Parts,
-    day: u16,
-    fault: Fault,
-    main: Cell<Id>,
-    given: RefCell<Vec<Given>>,
-}
-
-impl Connection for Wire<'_> {
-    fn post_request(&self, request: &str) -> Result<HttpAnswer, Failure> {
-        let request = self.parts.request_id(request.to_owned());
-        let given = self.parts.process(self.main.get(), request, self.day, self.fault);
-        self.main.set(given.after);
-        self.given.borrow_mut().push(given);
-        let lost = match self.fault {
-            Fault::ReplyLost => 1,
-            Fault::SecondReplyLost => 2,
-            _ => 0,
-        };
-        if self.given.borrow().len() == lost {
-            return Err(Failure::Stopped);
-        }
-        let answer = self.parts.answers.borrow().get(given.answer);
-        let http = |status, media_type: &str, body| HttpAnswer::new("main", status, Some(media_type.to_owned()), body);
-        Ok(match given.verdict {
-            Verdict::Refused(code) => {
-                let problem = Problem::carrying(code, String::new(), String::new(), answer.message);
-                http(code.http_status(), "application/problem+json", serde_json::to_vec(&problem).unwrap())
-            }
-            Verdict::Accepted | Verdict::Again => http(200, "application/jose", answer.message.into_bytes()),
-        })
-    }
-
-    fn get_payload(&self, _: &PayloadName, _: usize) -> Result<HttpAnswer, Failure> {
-        let newest = self.given.borrow().last().map(|given| given.answer).unwrap();
-        let payload = self.parts.answers.borrow().get(newest).payload;
-        Ok(match payload.filter(|_| self.fault != Fault::PayloadNotFound) {
-            Some(payload) => HttpAnswer::new("main", 200, Some("application/octet-stream".to_owned()), payload),
-            None => HttpAnswer::new("main", 404, None, Vec::new()),
-        })
-    }
-
-    fn get_health(&self) -> Result<HttpAnswer, Failure> {
-        Err(Failure::Stopped)
-    }
-
-    fn proxy(&self, _: Role) -> Option<String> {
-        None
-    }
 }

@@ -1,6 +1,6 @@
 //! Breadth first through every state, so that the first story that breaks a law is a shortest one.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use license_server::testing::Conduct as LicenseServerConduct;
 use mock_solme::testing::Conduct as MainServerConduct;
@@ -14,7 +14,7 @@ use super::world::{Bounds, Step, World};
 pub(crate) struct Found {
     pub(crate) states: usize,
     pub(crate) steps: usize,
-    pub(crate) seen: BTreeSet<&'static str>,
+    pub(crate) seen: laws::Seen,
     /// How a law is broken.
     pub(crate) broken: Option<Story>,
 }
@@ -29,12 +29,12 @@ pub(crate) fn exhaust(
     let first = World::first(&parts, bounds);
     let mut reached: Vec<(World, Option<(usize, Step)>)> = vec![(first, None)];
     let mut known = HashSet::from([first]);
-    let (mut steps, mut seen) = (0, BTreeSet::new());
+    let (mut steps, mut seen) = (0, laws::Seen::new());
     let mut next = 0;
     while let Some((world, _)) = reached.get(next).copied() {
         for led in world.steps(&parts) {
             steps += 1;
-            laws::note(&mut seen, &led, &parts);
+            laws::note(&mut seen, &world, &led, &parts);
             if let Some(law) = laws::broken(&world, &led, &parts) {
                 let broken = Some(Story::new(law, path(&reached, next), Some(led.step), bounds));
                 return Found { states: reached.len(), steps, seen, broken };
@@ -48,8 +48,7 @@ pub(crate) fn exhaust(
     let (states, mut ways) = (reached.len(), HashMap::new());
     let mut ends = (0..states).flat_map(|at| [(at, 0), (at, 1)]);
     let stuck = ends.find(|(at, server)| !laws::has_a_way_out(&reached[*at].0, *server, &parts, &mut ways));
-    let law = "a server that follows the cures is synchronized in the end";
-    let broken = stuck.map(|(at, _)| Story::new(law, path(&reached, at), None, bounds));
+    let broken = stuck.map(|(at, _)| Story::new(laws::WAY_OUT, path(&reached, at), None, bounds));
     Found { states, steps, seen, broken }
 }
 

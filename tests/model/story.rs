@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use license_server::testing::{Ended, Standard};
+use license_server::testing::Ended;
 use mock_solme::testing::Protocol;
 
-use super::parts::{Fault, Parts};
+use super::parts::{DAY, Fault, Parts};
+use super::stand_in::Honest;
 use super::world::{Bounds, Led, NAMES, Step, World};
 
 /// Steps, and the law that the last one breaks where a rule is broken.
@@ -29,7 +30,7 @@ impl Story {
 
     /// The scenario, if each step can be said in one. What it expects is what the rules of the protocol come to.
     pub(crate) fn to_toml(&self) -> Option<String> {
-        let parts = Parts::new(&Standard, &Protocol);
+        let parts = Parts::new(&Honest, &Protocol);
         let mut world = World::first(&parts, self.bounds);
         let mut toml = format!(
             "title = \"{}\"\nabout = \"Found by the model.\"\n\n[[step]]\ndo = \"add-license\"\nlicense = \"first\"\n",
@@ -39,12 +40,12 @@ impl Story {
             toml.push_str("\n[[step]]\ndo = \"back-up\"\nserver = \"first\"\n");
         }
         for step in &self.steps {
-            let led = world.steps(&parts).into_iter().find(|led| led.step == *step)?;
-            toml.push_str(&step_to_toml(&led)?);
+            let led = world.take(*step, &parts)?;
+            toml.push_str(&step_to_toml(&led, &parts)?);
             world = led.to;
         }
         let first = world.servers[0].unwrap();
-        let may_issue = parts.look(first.paper, first.who, world.day).may_issue;
+        let may_issue = parts.look(first.paper, first.who, world.now).may_issue;
         let _ = write!(
             toml,
             "\n[[step]]\ntell = \"In the end\"\ndo = \"may-issue\"\nserver = \"first\"\nexpect = {{ may_issue = {may_issue} }}\n"
@@ -53,7 +54,7 @@ impl Story {
     }
 }
 
-fn step_to_toml(led: &Led) -> Option<String> {
+fn step_to_toml(led: &Led, parts: &Parts) -> Option<String> {
     let server = |number: usize| format!("server = \"{}\"\n", NAMES[number]);
     let mut before = match led.step {
         Step::Synchronize(_, Fault::ReplyLost) => arm("drop-reply", "synchronize", 1),
@@ -63,8 +64,8 @@ fn step_to_toml(led: &Led) -> Option<String> {
     let (action, members) = match led.step {
         Step::Synchronize(number, _) => ("synchronize", server(number)),
         Step::Export(number) => ("export-request", server(number)),
-        Step::Process(number, 0) => ("process-request", server(number)),
-        Step::Import(number, from, 0) if number == from => ("import-response", server(number)),
+        Step::Process(number) => ("process-request", server(number)),
+        Step::Import(number, from) if number == from => ("import-response", server(number)),
         Step::NewKeyPair(number) => ("new-key-pair", server(number)),
         Step::Copy => ("copy", format!("{}to = \"copy\"\n", server(0))),
         Step::BackUp => ("back-up", server(0)),
@@ -78,8 +79,17 @@ fn step_to_toml(led: &Led) -> Option<String> {
         Step::Disable => ("disable", String::new()),
         Step::Enable => ("enable", String::new()),
         Step::Allocate => ("add-license", "license = \"second\"\n".to_owned()),
-        Step::Days(days) => ("days-pass", format!("days = {days}\n")),
-        Step::Clock(days) => ("set-clock", format!("{}days = {days}\n", server(0))),
+        Step::Pass(seconds) if seconds % DAY == 0 => ("days-pass", format!("days = {}\n", seconds / DAY)),
+        Step::Clock(number, seconds) if led.to.now.is_multiple_of(DAY) && seconds % DAY.cast_signed() == 0 => {
+            // It is set from real time on, and `days-pass` moves it as it moves the main server's.
+            let days = seconds / DAY.cast_signed() + (led.to.now / DAY).cast_signed();
+            ("set-clock", format!("{}days = {days}\n", server(number)))
+        }
+        Step::Look(number) => {
+            let shown = led.to.servers[number].map(|server| parts.look(server.paper, server.who, led.to.now))?;
+            let expected = format!("expect = {{ may_issue = {} }}\n", shown.may_issue);
+            ("may-issue", format!("{}{expected}", server(number)))
+        }
         _ => return None,
     };
     let expected = led.ended.as_ref().map_or(String::new(), |ended| {
@@ -99,7 +109,6 @@ fn arm(quirk: &str, operation: &str, next: u8) -> String {
 
 fn in_words(step: Step) -> String {
     let name = |number: usize| NAMES[number];
-    let which = |number: usize| if number == 0 { "newest" } else { "one before" };
     match step {
         Step::Synchronize(number, fault) => {
             let fault = match fault {
@@ -112,16 +121,17 @@ fn in_words(step: Step) -> String {
                 Fault::Trouble => ", and the main server is in trouble".to_owned(),
                 Fault::Damaged => ", and the request is damaged on its way".to_owned(),
                 Fault::UnknownId => ", and the main server does not know the id".to_owned(),
+                Fault::Unreachable => ", and port 443 cannot be reached".to_owned(),
+                Fault::PayloadUnreachable => ", and port 8080 cannot be reached".to_owned(),
+                Fault::Doubled => ", and the request comes twice".to_owned(),
+                Fault::HeldBack => ", and the request is held back on its way".to_owned(),
             };
             format!("{} synchronizes{fault}", name(number))
         }
         Step::Export(number) => format!("{} exports a request", name(number)),
-        Step::Process(number, held) => {
-            format!("the main server gets a request of {}: the {}", name(number), which(held))
-        }
-        Step::Import(number, from, held) => {
-            format!("{} imports an answer to {}: the {}", name(number), name(from), which(held))
-        }
+        Step::Look(number) => format!("{} looks at its clock", name(number)),
+        Step::Process(number) => format!("the main server gets the newest request of {}", name(number)),
+        Step::Import(number, from) => format!("{} imports the newest answer to {}", name(number), name(from)),
         Step::NewKeyPair(number) => format!("{} gets a new key pair", name(number)),
         Step::Copy => "first is copied".to_owned(),
         Step::BackUp => "first is backed up".to_owned(),
@@ -135,7 +145,19 @@ fn in_words(step: Step) -> String {
         Step::Disable => "the id is disabled".to_owned(),
         Step::Enable => "the id is enabled".to_owned(),
         Step::Allocate => "a license is allocated".to_owned(),
-        Step::Days(days) => format!("{days} days pass"),
-        Step::Clock(days) => format!("the clock of first is set {days} days off"),
+        Step::Reduce => "a license is removed".to_owned(),
+        Step::Pass(seconds) => format!("{} pass", span(seconds)),
+        Step::Clock(number, seconds) => {
+            let side = if seconds < 0 { "behind" } else { "ahead" };
+            format!("the clock of {} is {} {side}", name(number), span(seconds.unsigned_abs()))
+        }
+    }
+}
+
+fn span(seconds: u64) -> String {
+    match (seconds / DAY, seconds % DAY) {
+        (0, seconds) => format!("{seconds} s"),
+        (days, 0) => format!("{days} days"),
+        (days, seconds) => format!("{days} days {seconds} s"),
     }
 }

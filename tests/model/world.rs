@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use license_server::testing::Ended;
+use license_server::testing::{Ended, Run};
 
-use super::parts::{Fault, Given, Id, KEYS_EACH, Operation, Parts, Who};
+use super::parts::{At, DAY, Fault, Given, Id, Operation, Parts, Who};
+use super::stand_in::KEYS_EACH;
 
 /// How far the search goes.
 #[derive(Debug, Clone, Copy)]
@@ -17,21 +18,19 @@ pub(crate) struct Bounds {
 
 /// Two servers with the same id, and the copy of the first.
 pub(crate) const NAMES: [&str; 3] = ["first", "second", "copy"];
-const COPY: usize = 2;
-/// Files of each server that are still on their way, each way. Over TLS nothing is held back.
-const HELD: usize = 1;
+pub(crate) const COPY: usize = 2;
 const NONE: Id = Id::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Server {
     pub(crate) paper: Id,
     pub(crate) who: Who,
-    /// The newest first.
-    requests: [Id; HELD],
-    answers: [Id; HELD],
+    /// Its newest request and its newest answer that are still on their way. Over TLS nothing is held back.
+    request: Id,
+    answer: Id,
     backup: (Id, u8),
     /// Key pairs that it has had.
-    key_pairs: u8,
+    pub(crate) key_pairs: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +38,7 @@ pub(crate) struct World {
     pub(crate) main: Id,
     main_backup: Id,
     pub(crate) servers: [Option<Server>; 3],
-    pub(crate) day: u16,
+    pub(crate) now: At,
     /// Disturbances that are left.
     left: u8,
     /// There were two states of one key pair, or the main server has forgotten something.
@@ -49,11 +48,13 @@ pub(crate) struct World {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Synchronize(usize, Fault),
+    /// It looks at its clock, and is asked whether it may issue.
+    Look(usize),
     Export(usize),
-    /// The main server gets the request of a server: the newest (0), or the one before.
-    Process(usize, usize),
-    /// The first server imports an answer to the second: the newest (0), or the one before.
-    Import(usize, usize, usize),
+    /// The main server gets the newest request of a server.
+    Process(usize),
+    /// The first server imports the newest answer to the second.
+    Import(usize, usize),
     NewKeyPair(usize),
     Copy,
     BackUp,
@@ -66,9 +67,11 @@ pub(crate) enum Step {
     Disable,
     Enable,
     Allocate,
-    Days(u16),
-    /// The clock of the first server is off by so many days.
-    Clock(i16),
+    Reduce,
+    /// Seconds pass.
+    Pass(At),
+    /// The clock of a server is off by so many seconds.
+    Clock(usize, i64),
 }
 
 /// What a step led to.
@@ -76,6 +79,8 @@ pub(crate) struct Led {
     pub(crate) step: Step,
     pub(crate) to: World,
     pub(crate) ended: Option<Ended>,
+    /// How a direct synchronization ended.
+    pub(crate) run: Option<Run>,
     pub(crate) given: Rc<[Given]>,
 }
 
@@ -84,14 +89,7 @@ impl World {
         let server = |server: u8| {
             let who = Who { server, key: server * KEYS_EACH, restored: 0, clock: 0 };
             let paper = parts.fresh_paper(who, 0);
-            Some(Server {
-                paper,
-                who,
-                requests: [NONE; HELD],
-                answers: [NONE; HELD],
-                backup: (paper, who.key),
-                key_pairs: 1,
-            })
+            Some(Server { paper, who, request: NONE, answer: NONE, backup: (paper, who.key), key_pairs: 1 })
         };
         // Everybody has a backup of the first day.
         let main = parts.first_main();
@@ -99,7 +97,7 @@ impl World {
             main,
             main_backup: main,
             servers: [server(0), server(1), None],
-            day: 0,
+            now: 0,
             left: bounds.disturbances,
             state_was_lost: false,
         }
@@ -116,74 +114,83 @@ impl World {
 
     /// Every step from here.
     pub(crate) fn steps(&self, parts: &Parts) -> Vec<Led> {
-        let mut led = Vec::new();
-        for (number, server) in self.present() {
-            self.own_steps(number, server, parts, &mut led);
+        let mut steps = Vec::new();
+        for (number, _) in self.present() {
+            steps.extend(self.own_steps(number));
         }
-        led.extend(self.enable(parts));
+        steps.push(Step::Enable);
+        let mut led: Vec<_> = steps.into_iter().filter_map(|step| self.take(step, parts)).collect();
         if self.left > 0 {
-            let disturbed = self.disturbances().into_iter().filter_map(|step| {
-                let to = self.disturb(step, parts)?;
-                Some(Led { step, to: Self { left: self.left - 1, ..to }, ended: None, given: Rc::default() })
+            let disturbed = disturbances().into_iter().filter_map(|step| {
+                let led = self.take(step, parts)?;
+                Some(Led { to: Self { left: self.left - 1, ..led.to }, ..led })
             });
             led.extend(disturbed);
         }
         led
     }
 
-    fn own_steps(&self, number: usize, server: Server, parts: &Parts, led: &mut Vec<Led>) {
+    fn own_steps(&self, number: usize) -> impl Iterator<Item = Step> {
         let plain = [Fault::None, Fault::ReplyLost, Fault::SecondReplyLost, Fault::PayloadNotFound]
             .into_iter()
             .chain([1, 2, 3].map(Fault::KilledAfter));
         let weather = [Fault::Busy, Fault::Trouble, Fault::Damaged, Fault::UnknownId];
-        let faults = plain.chain(weather.into_iter().filter(|_| number == 0));
-        led.extend(faults.map(|fault| self.synchronize(number, server, fault, parts)));
-
-        let (paper, request) = parts.export(server.paper, server.who, self.day);
-        if let Some(request) = request {
-            let to = self.with(number, Server { paper, requests: [request], ..server });
-            led.push(Led { step: Step::Export(number), to, ended: None, given: Rc::default() });
-        }
-        for (which, request) in on_their_way(server.requests) {
-            let given = parts.process(self.main, request, self.day, Fault::None);
-            let to = self.with(number, Server { answers: [given.answer], ..server });
-            let to = Self { main: given.after, ..to };
-            led.push(Led { step: Step::Process(number, which), to, ended: None, given: Rc::new([given]) });
-        }
-        for (from, other) in self.present() {
-            for (which, answer) in on_their_way(other.answers) {
-                let (paper, ended) = parts.import(server.paper, server.who, self.day, answer);
-                let to = self.with(number, Server { paper, ..server });
-                led.push(Led { step: Step::Import(number, from, which), to, ended: Some(ended), given: Rc::default() });
-            }
-        }
-    }
-
-    fn synchronize(&self, number: usize, server: Server, fault: Fault, parts: &Parts) -> Led {
-        let done = parts.synchronize(server.paper, server.who, self.day, self.main, fault);
-        let to = self.after(number, done.paper, done.main);
-        Led { step: Step::Synchronize(number, fault), to, ended: Some(done.ended), given: done.given }
-    }
-
-    fn enable(&self, parts: &Parts) -> Option<Led> {
-        let main = parts.operate(self.main, Operation::Enable, self.day)?;
-        Some(Led { step: Step::Enable, to: Self { main, ..*self }, ended: None, given: Rc::default() })
-    }
-
-    fn disturbances(&self) -> Vec<Step> {
-        use Step::*;
-        let mut steps = vec![Copy, BackUp, Restore, MainBackUp, MainRestore, Disable, Allocate];
-        steps.extend([Clear(None), Clear(Some(0)), Clear(Some(1)), Reserve(None), Reserve(Some(0)), Reserve(Some(1))]);
-        steps.extend([NewKeyPair(0), NewKeyPair(1), Days(366), Clock(400), Clock(-30)]);
-        steps
+        let faults = plain.chain(weather.into_iter().filter(move |_| number == 0));
+        let synchronize = faults.map(move |fault| Step::Synchronize(number, fault));
+        let import = self.present().map(move |(from, _)| Step::Import(number, from));
+        synchronize.chain([Step::Export(number), Step::Process(number)]).chain(import)
     }
 
     /// Where `step` leads; `None` if it leads nowhere.
+    pub(crate) fn take(&self, step: Step, parts: &Parts) -> Option<Led> {
+        let quiet = |to| Led { step, to, ended: None, run: None, given: Rc::default() };
+        match step {
+            Step::Synchronize(number, fault) => self.synchronize(number, fault, parts),
+            Step::Look(number) => {
+                let server = self.servers[number]?;
+                let paper = parts.observe(server.paper, server.who, self.now);
+                Some(quiet(self.with(number, Server { paper, ..server })))
+            }
+            Step::Export(number) => {
+                let server = self.servers[number]?;
+                let (paper, request) = parts.export(server.paper, server.who, self.now);
+                Some(quiet(self.with(number, Server { paper, request: request?, ..server })))
+            }
+            Step::Process(number) => {
+                let server = self.servers[number].filter(|server| server.request != NONE)?;
+                let given = parts.process(self.main, server.request, self.now, Fault::None);
+                let to = self.with(number, Server { answer: given.answer, ..server });
+                Some(Led { given: Rc::new([given]), ..quiet(Self { main: given.after, ..to }) })
+            }
+            Step::Import(number, from) => {
+                let (server, other) = (self.servers[number]?, self.servers[from]?);
+                let answer = Some(other.answer).filter(|answer| *answer != NONE)?;
+                let (paper, ended) = parts.import(server.paper, server.who, self.now, answer);
+                Some(Led { ended: Some(ended), ..quiet(self.with(number, Server { paper, ..server })) })
+            }
+            _ => self.disturb(step, parts).map(quiet),
+        }
+    }
+
+    fn synchronize(&self, number: usize, fault: Fault, parts: &Parts) -> Option<Led> {
+        let server = self.servers[number]?;
+        let done = parts.synchronize(server.paper, server.who, self.now, self.main, fault);
+        let request = done.held_back.unwrap_or(server.request);
+        let to = Self { main: done.main, ..self.with(number, Server { paper: done.paper, request, ..server }) };
+        let ended = Some(done.run.ended.clone());
+        Some(Led { step: Step::Synchronize(number, fault), to, ended, run: Some(done.run), given: done.given })
+    }
+
     fn disturb(&self, step: Step, parts: &Parts) -> Option<Self> {
         let key = |server: usize| self.servers[server].unwrap().who.key;
-        let operate = |operation| parts.operate(self.main, operation, self.day).map(|main| Self { main, ..*self });
+        let operate = |operation| parts.operate(self.main, operation, self.now).map(|main| Self { main, ..*self });
         match step {
-            Step::NewKeyPair(number) => Some(self.new_key_pair(number, parts)),
+            Step::NewKeyPair(number) => {
+                let server = self.servers[number].filter(|server| server.key_pairs < KEYS_EACH)?;
+                let who = Who { key: number as u8 * KEYS_EACH + server.key_pairs, ..server.who };
+                let paper = parts.fresh_paper(who, self.now);
+                Some(self.with(number, Server { paper, who, key_pairs: server.key_pairs + 1, ..server }))
+            }
             Step::Copy if self.servers[COPY].is_none() => {
                 let original = self.servers[0]?;
                 let who = Who { server: COPY as u8, ..original.who };
@@ -208,32 +215,16 @@ impl World {
             Step::Clear(reserve) => operate(Operation::Clear(reserve.map(key))),
             Step::Reserve(reserve) => operate(Operation::Reserve(reserve.map(key))),
             Step::Disable => operate(Operation::Disable),
+            Step::Enable => operate(Operation::Enable),
             Step::Allocate => operate(Operation::Allocate),
-            Step::Days(days) => Some(Self { day: self.day + days, ..*self }),
-            Step::Clock(days) => {
-                let server = self.servers[0].filter(|server| server.who.clock != days)?;
-                Some(self.with(0, Server { who: Who { clock: days, ..server.who }, ..server }))
+            Step::Reduce => operate(Operation::Reduce),
+            Step::Pass(seconds) => Some(Self { now: self.now + seconds, ..*self }),
+            Step::Clock(number, seconds) => {
+                let server = self.servers[number].filter(|server| server.who.clock != seconds)?;
+                Some(self.with(number, Server { who: Who { clock: seconds, ..server.who }, ..server }))
             }
             _ => None,
         }
-    }
-
-    /// A new key pair (P 3.3).
-    pub(crate) fn new_key_pair(&self, number: usize, parts: &Parts) -> Self {
-        let server = self.servers[number].unwrap();
-        let who = Who { key: number as u8 * KEYS_EACH + server.key_pairs, ..server.who };
-        let paper = parts.fresh_paper(who, self.day);
-        self.with(number, Server { paper, who, key_pairs: server.key_pairs + 1, ..server })
-    }
-
-    /// A server synchronized.
-    pub(crate) fn after(&self, number: usize, paper: Id, main: Id) -> Self {
-        Self { main, ..self.with(number, Server { paper, ..self.servers[number].unwrap() }) }
-    }
-
-    pub(crate) fn clock_set_right(&self, number: usize) -> Self {
-        let server = self.servers[number].unwrap();
-        self.with(number, Server { who: Who { clock: 0, ..server.who }, ..server })
     }
 
     fn with(&self, number: usize, server: Server) -> Self {
@@ -243,6 +234,11 @@ impl World {
     }
 }
 
-fn on_their_way(held: [Id; HELD]) -> impl Iterator<Item = (usize, Id)> {
-    held.into_iter().enumerate().filter(|(_, message)| *message != NONE)
+fn disturbances() -> Vec<Step> {
+    use Step::*;
+    const DAYS: i64 = DAY.cast_signed();
+    let mut steps = vec![Copy, BackUp, Restore, MainBackUp, MainRestore, Disable, Allocate];
+    steps.extend([Clear(None), Clear(Some(0)), Clear(Some(1)), Reserve(None), Reserve(Some(0)), Reserve(Some(1))]);
+    steps.extend([NewKeyPair(0), NewKeyPair(1), Pass(366 * DAY), Clock(0, 400 * DAYS), Clock(0, -30 * DAYS)]);
+    steps
 }

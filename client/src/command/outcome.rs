@@ -18,11 +18,11 @@ pub(crate) struct Outcome {
     pub(super) cure: Option<String>,
     pub(super) changes: Changes,
     /// Whether trying again later may help without anyone changing anything.
-    pub(super) transient: bool,
+    pub(crate) transient: bool,
     /// The check of `doctor` that this failure is.
     pub(super) check: Option<Check>,
     /// Seconds that the main server asked to wait (P 13.7).
-    pub(super) retry_after: Option<u64>,
+    pub(crate) retry_after: Option<u64>,
     /// What is worth knowing beside it.
     pub(super) notes: Vec<String>,
 }

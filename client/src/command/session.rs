@@ -128,7 +128,8 @@ impl<K: Keeper> Session<K> {
         event: &'static str,
     ) -> Result<Self, K::Failure> {
         let code = refusal.refusal.code;
-        let copy_verifies = self.outstanding.as_ref().is_some_and(Outstanding::verifies);
+        let copy_verifies =
+            self.outstanding.as_ref().is_some_and(|outstanding| outstanding.verifies(self.identity.conduct));
         let Consequence { fate, clears } = self.identity.conduct.after_refusal(&refusal.refusal, copy_verifies);
         let message = meaning(&refusal.refusal, carrier).message;
         let event = self.event(event, Ending { outcome: "refused", code: code.as_str(), message: &message });

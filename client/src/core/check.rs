@@ -154,7 +154,7 @@ pub(super) fn read_stored_receipt(text: &str, identity: &Identity) -> Result<Las
     given_receipt(text, identity, Verifier { conduct: identity.conduct, again: true })?.still_holds(identity)
 }
 
-fn given_receipt(text: &str, identity: &Identity, verifier: Verifier) -> Result<GivenReceipt, AnswerError> {
+fn given_receipt(text: &str, identity: &Identity, verifier: Verifier<'_>) -> Result<GivenReceipt, AnswerError> {
     let receipt = read::<Receipt>(text, identity, &verifier)?;
     addressed(Document::Receipt, &receipt.main_server_id, &receipt.license_server_id, identity)?;
     Ok(GivenReceipt(LastReceipt { jws: text.to_owned(), receipt }))
@@ -167,7 +167,7 @@ pub(crate) fn read_refusal(text: &str, identity: &Identity) -> Result<GivenRefus
     Ok(GivenRefusal(CheckedRefusal { jws: text.to_owned(), refusal }))
 }
 
-fn read<M>(text: &str, identity: &Identity, verifier: &Verifier) -> Result<M, AnswerError>
+fn read<M>(text: &str, identity: &Identity, verifier: &Verifier<'_>) -> Result<M, AnswerError>
 where
     M: Message<Issuer = MainServerId, Header = MainServerHeader>,
 {
@@ -185,13 +185,13 @@ where
 }
 
 /// Verifies signatures as the License Server's conduct says.
-struct Verifier {
-    conduct: &'static dyn Conduct,
-    /// The message was verified before it was stored.
-    again: bool,
+pub(super) struct Verifier<'a> {
+    pub(super) conduct: &'a dyn Conduct,
+    /// It was verified before it was stored.
+    pub(super) again: bool,
 }
 
-impl VerifyEs384 for Verifier {
+impl VerifyEs384 for Verifier<'_> {
     fn verify(&self, key: &PublicJwk, signing_input: &[u8], signature: &Signature) -> bool {
         match self.again {
             true => self.conduct.verifies_again(key, signing_input, signature),
@@ -292,7 +292,7 @@ impl CheckedReceipt {
             &receipt.request_digest,
             &receipt.sync_id,
         );
-        let bytes = sealing_key.open(&info, payload).map_err(|_| SealedPayloadError::DoesNotOpen)?;
+        let bytes = self.conduct.opens(sealing_key, &info, payload).map_err(|_| SealedPayloadError::DoesNotOpen)?;
         Applied::new(self.last, bytes, self.conduct)
     }
 }

@@ -37,7 +37,7 @@ pub(crate) use outstanding::{Outstanding, StoredRequestError, new_request};
 pub(crate) use proxy::{ProxyWord, Via};
 pub use proxy_failure::ProxyFailure;
 pub(crate) use refusal::{Carrier, Meaning, cure_of, meaning, refusal_is_transient};
-pub(crate) use service::{Due, Warning};
+pub use service::{Due, Warning};
 pub(crate) use state::{Applied, Identity, LastReceipt, LocalServer, Proved, Stored};
 pub use state::{Sealed, State, Tampering};
 pub use times::{ClockError, Times};

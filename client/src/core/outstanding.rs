@@ -1,15 +1,18 @@
 //! The outstanding request (P 12): at most one, the same bytes until it ends.
 
-use solme_sync_protocol::{
-    Digest, KeyThumbprint, PublicJwk, RefusalCode, Request, RequestId, RustCrypto, SealingKey, Signed,
-};
+use std::sync::Arc;
 
+use solme_sync_protocol::{Digest, KeyThumbprint, PublicJwk, RefusalCode, Request, RequestId, SealingKey, Signed};
+
+use super::check::Verifier;
 use super::{Identity, LastReceipt, Times};
+use crate::conduct::Conduct;
 
 const PRODUCT: &str = "license-server";
 const PRODUCT_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The outstanding request, its stored copy verified, with the one-time key that opens its answer.
+#[derive(Clone)]
 pub(crate) struct Outstanding {
     /// The whole JWS, as it is sent or exported.
     pub(crate) jws: String,
@@ -17,7 +20,7 @@ pub(crate) struct Outstanding {
     /// The request digest (P 4.8).
     pub(crate) digest: Digest,
     /// The private half of the sealing key pair (P 3.4).
-    pub(crate) sealing_key: SealingKey,
+    pub(crate) sealing_key: Arc<SealingKey>,
 }
 
 /// Why the stored copy of the request cannot be used.
@@ -55,10 +58,16 @@ pub enum Fate {
 impl Outstanding {
     /// The outstanding request as it was signed or stored. One that does not verify could only be refused as
     /// `invalid-signature`, and would end then (P 12.4).
-    pub(crate) fn restore(jws: &str, sealing_key: SealingKey, key: &KeyThumbprint) -> Result<Self, StoredRequestError> {
+    pub(crate) fn restore(
+        jws: &str,
+        sealing_key: Arc<SealingKey>,
+        key: &KeyThumbprint,
+        conduct: &dyn Conduct,
+    ) -> Result<Self, StoredRequestError> {
         let signed = Signed::<Request>::parse(jws).map_err(|_| StoredRequestError::Unreadable)?;
         let digest = signed.digest();
-        let verified = signed.verify(&RustCrypto).map_err(|_| StoredRequestError::NotVerified)?;
+        let verified =
+            signed.verify(&Verifier { conduct, again: true }).map_err(|_| StoredRequestError::NotVerified)?;
         if verified.thumbprint() != *key {
             return Err(StoredRequestError::NotVerified);
         }
@@ -70,8 +79,9 @@ impl Outstanding {
     }
 
     /// Whether the copy at hand verifies (P 12.4).
-    pub(crate) fn verifies(&self) -> bool {
-        Signed::<Request>::parse(&self.jws).is_ok_and(|signed| signed.verify(&RustCrypto).is_ok())
+    pub(crate) fn verifies(&self, conduct: &dyn Conduct) -> bool {
+        let verifier = Verifier { conduct, again: true };
+        Signed::<Request>::parse(&self.jws).is_ok_and(|signed| signed.verify(&verifier).is_ok())
     }
 }
 

@@ -7,23 +7,29 @@ use super::{LocalServer, Schedule, TimeLeft, Times, next_warning_at};
 /// It looks at the state so often at least: the latest time seen is stored then (P 17.3).
 const LOOK_AGAIN: u64 = 86_400;
 
+/// What `serve` has due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Due {
+pub enum Due {
+    /// An automatic synchronization.
     Synchronize,
     /// A warning: the required synchronization comes near.
     Warn(Warning),
+    /// Nothing, until then by the local clock.
     Nothing {
+        /// That time.
         until: UtcTime,
     },
 }
 
 /// The required synchronization comes near.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Warning {
-    pub(crate) days_left: u64,
+pub struct Warning {
+    /// Days until the required synchronization, rounded up (P 17.6).
+    pub days_left: u64,
     /// The number of days that is reached: 90, 30, 7, 1, or 0.
-    pub(crate) reached: u64,
-    pub(crate) synchronize_by: UtcTime,
+    pub reached: u64,
+    /// The required synchronization.
+    pub synchronize_by: UtcTime,
 }
 
 impl LocalServer {

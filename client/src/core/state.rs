@@ -217,10 +217,10 @@ impl Proved {
     }
 
     /// The receipt, if it was verified for the same identity.
-    pub(crate) fn of(self, identity: &Identity) -> Option<LastReceipt> {
-        let of = |identity: &Identity| (identity.license_server_id.clone(), identity.key_thumbprint);
-        let same = of(&self.identity) == of(identity) && self.identity.trust == identity.trust;
-        same.then_some(self.last)
+    pub(crate) fn of(&self, identity: &Identity) -> Option<LastReceipt> {
+        let (of, own) = (&self.identity, identity);
+        let same = (&of.license_server_id, of.key_thumbprint) == (&own.license_server_id, own.key_thumbprint);
+        (same && of.trust == own.trust).then(|| self.last.clone())
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) use write::End;
 
 use std::cell::OnceCell;
 use std::path::Path;
+use std::sync::Arc;
 
 use directory::StateDirectory;
 use rusqlite::Connection;
@@ -43,7 +44,7 @@ pub(crate) trait Keeper: Sized {
 
     /// The id and the one-time key of a new request, given the last receipt and the request that is outstanding
     /// nevertheless. Both are random.
-    fn fresh(&self, last: Option<&str>, before: Option<&str>) -> (RequestId, SealingKey);
+    fn fresh(&self, last: Option<&str>, before: Option<&str>) -> (RequestId, Arc<SealingKey>);
 
     /// Signs a request with the key pair in use.
     fn sign(&self, request: &Request) -> Result<Signed<Request>, Self::Failure>;

@@ -1,5 +1,7 @@
 //! Reading the state: everything is verified again before it is believed (P 11.12).
 
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension as _, Row};
 use solme_sync_protocol::{KeyThumbprint, LicenseServerId, SealingKey, TrustFile, UtcTime};
 use zeroize::Zeroizing;
@@ -62,7 +64,7 @@ impl Store {
         };
         Ok(Loaded {
             server: LocalServer::restore(stored, &identity, &times),
-            outstanding: self.outstanding(&identity.key_thumbprint)?,
+            outstanding: self.outstanding(&identity)?,
             notes: applied.map(|(_, _, notes)| notes),
             identity,
             times,
@@ -106,14 +108,14 @@ impl Store {
 
     fn outstanding(
         &self,
-        key: &KeyThumbprint,
+        identity: &Identity,
     ) -> Result<Option<Result<Outstanding, StoredRequestError>>, LocalStateFailure> {
         let query = "SELECT request, sealing_key FROM outstanding";
         let stored: Option<(String, Zeroizing<Vec<u8>>)> =
             self.db.query_row(query, [], |row| Ok((row.get(0)?, Zeroizing::new(row.get(1)?)))).optional()?;
         Ok(stored.map(|(request, sealing_key)| {
             let sealing_key = SealingKey::from_bytes(&sealing_key).map_err(|_| StoredRequestError::SealingKey)?;
-            Outstanding::restore(&request, sealing_key, key)
+            Outstanding::restore(&request, Arc::new(sealing_key), &identity.key_thumbprint, identity.conduct)
         }))
     }
 }

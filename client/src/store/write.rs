@@ -1,6 +1,7 @@
 //! Changing the state: one transaction for each change.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
 use solme_sync_protocol::{Request, RequestId, SealingKey, Signed};
@@ -115,10 +116,10 @@ impl Store {
 impl Keeper for Store {
     type Failure = LocalStateFailure;
 
-    fn fresh(&self, _last: Option<&str>, _before: Option<&str>) -> (RequestId, SealingKey) {
+    fn fresh(&self, _last: Option<&str>, _before: Option<&str>) -> (RequestId, Arc<SealingKey>) {
         let mut bits = [0; 16];
         getrandom::fill(&mut bits).expect("the operating system gives random numbers");
-        (RequestId::from_random(bits), SealingKey::generate())
+        (RequestId::from_random(bits), Arc::new(SealingKey::generate()))
     }
 
     fn sign(&self, request: &Request) -> Result<Signed<Request>, LocalStateFailure> {

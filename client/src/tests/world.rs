@@ -200,11 +200,12 @@ impl World {
 
     /// A first request.
     pub(crate) fn outstanding(&self) -> crate::core::Outstanding {
-        let sealing_key = solme_sync_protocol::SealingKey::generate();
+        let sealing_key = std::sync::Arc::new(solme_sync_protocol::SealingKey::generate());
         let id = solme_sync_protocol::RequestId::from_random([1; 16]);
         let times = Times::starting_at(MAIN_TIME);
         let request = crate::core::new_request(&self.identity, None, &times, id, sealing_key.public_jwk());
         let jws = Signed::sign(&request, &self.key).as_str().to_owned();
-        crate::core::Outstanding::restore(&jws, sealing_key, &self.identity.key_thumbprint).unwrap()
+        crate::core::Outstanding::restore(&jws, sealing_key, &self.identity.key_thumbprint, self.identity.conduct)
+            .unwrap()
     }
 }

@@ -1,6 +1,7 @@
 //! Bugs in what is sent, where, and how often.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use anyhow::Result;
 use solme_sync_protocol::{Request, RequestId, SealingKey};
@@ -20,8 +21,8 @@ mutants! {
     }
     /// P 3.4: the one-time key is always the same.
     ReusesTheOneTimeKey = "reuses-the-one-time-key" {
-        fn sealing_key(&self, fresh: SealingKey) -> SealingKey {
-            SealingKey::from_bytes(&[1; 48]).unwrap_or(fresh)
+        fn sealing_key(&self, fresh: Arc<SealingKey>) -> Arc<SealingKey> {
+            SealingKey::from_bytes(&[1; 48]).map_or(fresh, Arc::new)
         }
     }
     /// P 5.4: the request id is always the same.
