@@ -45,7 +45,7 @@ async fn main() -> Result<ExitCode, Failure> {
     let wanted = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
     let programs = Programs::at(SUBJECT);
     let directory = tempfile::tempdir()?;
-    let mut table = Table::new()?;
+    let mut table = Table::new(options.rounds)?;
     if wanted("simulator") {
         let against = options.against.as_deref();
         simulator::measure(&programs, against, options.rounds, directory.path(), &mut table).await?;
@@ -122,12 +122,12 @@ struct Table {
 }
 
 impl Table {
-    fn new() -> Result<Self, Failure> {
+    fn new(rounds: usize) -> Result<Self, Failure> {
         let load_average = std::fs::read_to_string("/proc/loadavg")?;
         let load_average = load_average.split(' ').next().unwrap_or_default().parse()?;
         let cores = std::thread::available_parallelism()?.get();
         println!("  {cores} cores; load average {load_average}");
-        Ok(Self { measured: Measured { load_average, cores, ..Measured::default() } })
+        Ok(Self { measured: Measured { load_average, cores, rounds, ..Measured::default() } })
     }
 
     fn row(&mut self, what: &str, measured: f64, budget: f64, unit: &str) {

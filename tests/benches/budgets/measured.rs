@@ -8,6 +8,8 @@ pub(crate) struct Measured {
     /// Of the machine, in the minute before: what others do there is measured as well.
     pub(crate) load_average: f64,
     pub(crate) cores: usize,
+    /// So often was the simulator measured; fewer than five are a try.
+    pub(crate) rounds: usize,
     pub(crate) budgets: Vec<Budget>,
     /// None where the simulator was not measured.
     pub(crate) yardsticks: Option<Yardsticks>,
