@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
+mod budgets;
 mod calls_of_the_harness;
 mod conformance_client;
 mod conformance_modes;
