@@ -3,6 +3,8 @@
 # into programs that let nobody else do so, so this is run as root.
 #
 #   tests/faults/run.sh PROGRAM    which is both programs: target/release/harness
+#
+# ONLY=synchronization sweeps the operations in whose name that stands; all of them take ten minutes.
 set -euo pipefail
 FAULTS_PROGRAM=$(realpath "$1")
 export FAULTS_PROGRAM
