@@ -16,6 +16,8 @@ pub(super) struct Mark {
     pub(super) until: f64,
 }
 
+/// About as wide for its height as the page shows it, so that a line is as thick everywhere when it is stretched.
+const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 100.0;
 /// Classes of the lines, in their order.
 const CLASSES: [&str; 3] = ["one", "two", "three"];
@@ -27,6 +29,7 @@ pub(super) fn plot(title: &str, unit: &str, lines: &[Line], marks: &[Mark]) -> M
         lines.iter().flat_map(|line| line.values.iter().flatten()).fold(0.0, |most: f64, value| most.max(*value));
     let top = round_up(most);
     let end = (seconds - 1) as f64;
+    let second = WIDTH / end;
     let label = lines.iter().map(|line| format!("{}: {}", line.name, in_words(&line.values, unit)));
     let label = format!("{title}. {}", label.collect::<Vec<_>>().join("; "));
     markup! {
@@ -37,15 +40,15 @@ pub(super) fn plot(title: &str, unit: &str, lines: &[Line], marks: &[Mark]) -> M
             }
             div.frame {
                 div.up { span { (value(top)) " " (unit) } span { (value(top / 2.0)) } span { "0" } }
-                svg viewBox={ "0 0 " (end) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
+                svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
                     @for mark in marks {
-                        @let width = (mark.until - mark.from).max(end / 400.0);
-                        rect.mark x=(format!("{:.2}", mark.from)) y="0" width=(format!("{width:.2}")) height=(HEIGHT) {
+                        @let width = ((mark.until - mark.from) * second).max(1.0);
+                        rect.mark x=(format!("{:.2}", mark.from * second)) y="0" width=(format!("{width:.2}")) height=(HEIGHT) {
                             title { (mark.name) }
                         }
                     }
-                    line.half x1="0" x2=(end) y1=(HEIGHT / 2.0) y2=(HEIGHT / 2.0) {}
-                    @for (line, class) in lines.iter().zip(CLASSES) { path.line.(class) d=(path(&line.values, top)) {} }
+                    line.half x1="0" x2=(WIDTH) y1=(HEIGHT / 2.0) y2=(HEIGHT / 2.0) {}
+                    @for (line, class) in lines.iter().zip(CLASSES) { path.line.(class) d=(path(&line.values, top, second)) {} }
                 }
                 div.along { span { "0 s" } span { (value(end / 2.0)) " s" } span { (value(end)) " s" } }
             }
@@ -53,17 +56,17 @@ pub(super) fn plot(title: &str, unit: &str, lines: &[Line], marks: &[Mark]) -> M
     }
 }
 
-/// A line with gaps where there is nothing.
-fn path(values: &[Option<f64>], top: f64) -> String {
+/// A line with gaps where there is nothing; a second is so wide.
+fn path(values: &[Option<f64>], top: f64, width: f64) -> String {
     let mut path = String::new();
     let mut pen = 'M';
     for (second, value) in values.iter().enumerate() {
         match value {
             Some(value) => {
-                path += &format!("{pen}{second} {:.2} ", HEIGHT * (1.0 - value / top));
+                path += &format!("{pen}{:.2} {:.2} ", second as f64 * width, HEIGHT * (1.0 - value / top));
                 // A line of one point is not seen.
                 if pen == 'M' {
-                    path += "h0.2 ";
+                    path += "h1 ";
                 }
                 pen = 'L';
             }
@@ -107,7 +110,7 @@ mod tests {
     #[test]
     fn a_line_has_a_gap_where_there_is_nothing() {
         let values = [Some(0.0), Some(10.0), None, Some(5.0)];
-        assert_eq!(path(&values, 10.0), "M0 100.00 h0.2 L1 0.00 M3 50.00 h0.2 ");
-        assert_eq!(path(&[], 10.0), "");
+        assert_eq!(path(&values, 10.0, 5.0), "M0.00 100.00 h1 L5.00 0.00 M15.00 50.00 h1 ");
+        assert_eq!(path(&[], 10.0, 5.0), "");
     }
 }
