@@ -20,6 +20,9 @@ pub struct UtcTime(u64);
 #[error("{0:?} is not a time in UTC. Expected 2027-01-31T12:00:00Z, or seconds since 1970")]
 pub struct TimeError(String);
 
+/// What follows the seconds of a time that RFC 3339 cannot write, which is any after the year 9999.
+const AFTER_1970: &str = " s after 1970";
+
 impl UtcTime {
     /// The time `seconds` after 1970; the greatest one on the wire when it is later than that.
     pub const fn from_secs(seconds: u64) -> Self {
@@ -59,7 +62,7 @@ impl fmt::Display for UtcTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match i64::try_from(self.0).map(jiff::Timestamp::from_second) {
             Ok(Ok(timestamp)) => timestamp.fmt(f),
-            _ => write!(f, "{} s after 1970", self.0),
+            _ => write!(f, "{}{AFTER_1970}", self.0),
         }
     }
 }
@@ -68,7 +71,7 @@ impl FromStr for UtcTime {
     type Err = TimeError;
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let wrong = || TimeError(text.to_owned());
-        if let Ok(seconds) = text.parse::<u64>() {
+        if let Ok(seconds) = text.strip_suffix(AFTER_1970).unwrap_or(text).parse::<u64>() {
             return if seconds <= limits::INTEGER { Ok(Self(seconds)) } else { Err(wrong()) };
         }
         let timestamp: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
@@ -94,6 +97,16 @@ mod tests {
         assert_eq!("1795478400".parse(), Ok(time));
         assert!("tomorrow".parse::<UtcTime>().is_err());
         assert!("1960-01-01T00:00:00Z".parse::<UtcTime>().is_err());
+    }
+
+    #[test]
+    fn a_time_beyond_the_year_9999_is_read_as_it_is_written() {
+        for seconds in
+            [253_402_207_199, 253_402_207_200, 253_402_207_201, 253_402_300_800, 11_111_022_111_022, limits::INTEGER]
+        {
+            let time = UtcTime::from_secs(seconds);
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
     }
 
     #[test]
