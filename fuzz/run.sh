@@ -3,6 +3,7 @@
 #
 #   fuzz/run.sh SECONDS [protocol | programs | TARGET ...]
 #
+# INPUTS=N ends a target after N inputs, the same ones each time, so that a check of one commit has one verdict.
 # Without a nightly compiler the tests run the same targets, over the same inputs, damaged at random.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -42,6 +43,12 @@ done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+corpus=corpus
+same=
+if [ -n "${INPUTS:-}" ]; then
+    corpus="$work/corpus"
+    same="-runs=$INPUTS -seed=1"
+fi
 
 # The same as seeds() in damage.rs: of a bad file what is bad, and the payload of each message.
 mkdir "$work/seeds"
@@ -61,12 +68,13 @@ for message in "$work"/seeds/*; do
 done
 
 for target in $targets; do
-    mkdir -p "corpus/$target"
-    if ! cargo +nightly fuzz run --sanitizer none $features "$target" "corpus/$target" "$work/seeds" -- \
-        -max_total_time="$seconds" -max_len=65536 -timeout=10 -verbosity=0 -print_final_stats=1 2>"$work/log"; then
+    mkdir -p "$corpus/$target"
+    started=$SECONDS
+    if ! cargo +nightly fuzz run --sanitizer none $features "$target" "$corpus/$target" "$work/seeds" -- \
+        $same -max_total_time="$seconds" -max_len=65536 -timeout=10 -verbosity=0 -print_final_stats=1 2>"$work/log"; then
         cat "$work/log" >&2
         exit 1
     fi
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")
-    printf '%-16s %10s inputs in %s s\n' "$target" "${runs:?it says nothing of its runs}" "$seconds"
+    printf '%-16s %10s inputs in %s s\n' "$target" "${runs:?it says nothing of its runs}" "$((SECONDS - started))"
 done
