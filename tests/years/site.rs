@@ -61,6 +61,12 @@ struct Host {
     issued: Issued,
 }
 
+impl Host {
+    fn impediments_end(&self) -> impl Iterator<Item = At> {
+        self.weather.iter().map(|(_, until)| *until).chain([self.clock.stopped_until])
+    }
+}
+
 /// By how much a clock is off, and how that changes.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
@@ -95,7 +101,7 @@ impl Clock {
     }
 
     fn is_right(self, now: At) -> bool {
-        self.offset(now).abs() < 3_600 && self.stopped_until <= now
+        self.offset(now).abs() < 3_600 && self.stopped_until < now
     }
 }
 
@@ -162,13 +168,17 @@ impl<'a> Site<'a> {
         wakes.min()
     }
 
-    /// Time passes, and each clock goes as it goes.
+    /// Time passes, and each clock goes as it goes. Where bad weather or a stop of a clock ends on the way, the laws of the service
+    /// begin to count.
     fn pass(&mut self, to: At) -> Result<(), Broken> {
         self.judge()?;
-        if to > self.world.now {
-            self.take(Step::Pass(to - self.world.now))?;
+        while self.world.now < to {
+            let now = self.world.now;
+            let ends = self.hosts.iter().flat_map(Host::impediments_end).filter(|at| now < *at);
+            self.take(Step::Pass(ends.fold(to, At::min) - now))?;
+            self.judge()?;
         }
-        self.judge()
+        Ok(())
     }
 
     /// A step, if it leads anywhere, and the laws after it.
