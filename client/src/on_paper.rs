@@ -32,7 +32,7 @@ pub struct OnPaper {
     cleared: Option<Arc<str>>,
 }
 
-/// The receipt and the allocation that were applied last. The receipt is verified once, as by a program that goes on.
+/// The receipt and the allocation that were applied last. They are verified once, as by a program that goes on.
 #[derive(Debug)]
 struct Kept {
     receipt: String,
@@ -232,8 +232,8 @@ impl OnPaper {
             posed.restored.get_or_init(restore).clone()
         });
         let server = LocalServer::restore(stored, &identity, &times);
-        if let (Some(kept), Some(last)) = (kept, server.last_receipt()) {
-            kept.proved.get_or_init(|| Proved::new(&identity, last));
+        if let (Some(kept), Some(applied)) = (kept, server.applied()) {
+            kept.proved.get_or_init(|| Proved::new(&identity, applied));
         }
         let store = Sheet { paper: self.clone(), around, durable_steps };
         Session { store, identity, times, server, outstanding, dropped: None, notes: None }

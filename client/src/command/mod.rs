@@ -113,10 +113,10 @@ impl Context {
         self.proved.lock().ok()?.clone()
     }
 
-    /// Remembers that the last receipt of a session is verified.
+    /// Remembers that what a session goes by is verified.
     fn prove(&self, session: &Session) {
-        if let (Some(last), Ok(mut proved)) = (session.server.last_receipt(), self.proved.lock()) {
-            *proved = Some(Proved::new(&session.identity, last));
+        if let (Some(applied), Ok(mut proved)) = (session.server.applied(), self.proved.lock()) {
+            *proved = Some(Proved::new(&session.identity, applied));
         }
     }
 

@@ -1,5 +1,7 @@
 //! The states of a local server, one type each. A transition consumes the state that it leaves.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use solme_sync_protocol::{Allocation, KeyThumbprint, LicenseServerId, Receipt, Refusal, TrustFile};
 
@@ -38,8 +40,8 @@ impl LastReceipt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Applied {
     last: LastReceipt,
-    allocation: Allocation,
-    allocation_bytes: Vec<u8>,
+    allocation: Arc<Allocation>,
+    allocation_bytes: Arc<[u8]>,
 }
 
 impl Applied {
@@ -49,7 +51,7 @@ impl Applied {
         conduct: &dyn Conduct,
     ) -> Result<Self, SealedPayloadError> {
         let allocation = read_allocation(&last.receipt, &allocation_bytes, conduct)?;
-        Ok(Self { last, allocation, allocation_bytes })
+        Ok(Self { last, allocation: allocation.into(), allocation_bytes: allocation_bytes.into() })
     }
 
     pub(crate) const fn receipt(&self) -> &Receipt {
@@ -60,7 +62,7 @@ impl Applied {
         &self.last
     }
 
-    pub(crate) const fn allocation(&self) -> &Allocation {
+    pub(crate) fn allocation(&self) -> &Allocation {
         &self.allocation
     }
 
@@ -199,28 +201,27 @@ pub(crate) struct Stored {
     pub(crate) cleared: Option<String>,
     /// What another hand has changed.
     pub(crate) broken_seal: Option<Sealed>,
-    /// A receipt that was verified before.
-    pub(crate) proved: Option<LastReceipt>,
+    /// What was verified before.
+    pub(crate) proved: Option<Applied>,
 }
 
-/// The receipt that this process verified last, and for whom: the same bytes are not verified a second time.
+/// What this process verified last, and for whom: the same bytes are not verified or read a second time.
 #[derive(Debug, Clone)]
 pub(crate) struct Proved {
     identity: Identity,
-    last: LastReceipt,
+    applied: Applied,
 }
 
 impl Proved {
-    /// There is no way to a [`LastReceipt`] that was not verified.
-    pub(crate) fn new(identity: &Identity, last: &LastReceipt) -> Self {
-        Self { identity: identity.clone(), last: last.clone() }
+    pub(crate) fn new(identity: &Identity, applied: &Applied) -> Self {
+        Self { identity: identity.clone(), applied: applied.clone() }
     }
 
-    /// The receipt, if it was verified for the same identity.
-    pub(crate) fn of(&self, identity: &Identity) -> Option<LastReceipt> {
+    /// What was verified, if it was for the same identity.
+    pub(crate) fn of(&self, identity: &Identity) -> Option<Applied> {
         let (of, own) = (&self.identity, identity);
         let same = (&of.license_server_id, of.key_thumbprint) == (&own.license_server_id, own.key_thumbprint);
-        (same && of.trust == own.trust).then(|| self.last.clone())
+        (same && of.trust == own.trust).then(|| self.applied.clone())
     }
 }
 
@@ -326,13 +327,16 @@ fn verify_stored(stored: &Stored, identity: &Identity, times: &Times) -> Result<
         sealed()?;
         return Ok(None);
     };
-    let last = match &stored.proved {
-        Some(proved) if proved.jws == *jws => proved.clone(),
-        _ => read_stored_receipt(jws, identity).map_err(|wrong| Tampering::Receipt { wrong })?,
+    let proved = stored.proved.as_ref().filter(|proved| proved.last.jws == *jws);
+    let last = match proved {
+        Some(proved) => proved.last.clone(),
+        None => read_stored_receipt(jws, identity).map_err(|wrong| Tampering::Receipt { wrong })?,
     };
     check(stored.evidence.as_ref() == Some(jws), Tampering::NotTheNewest)?;
-    let applied = Applied::new(last, bytes.clone(), identity.conduct);
-    let applied = applied.map_err(|wrong| Tampering::Allocation { wrong })?;
+    let applied = match proved {
+        Some(proved) if *proved.allocation_bytes == **bytes => proved.clone(),
+        _ => Applied::new(last, bytes.clone(), identity.conduct).map_err(|wrong| Tampering::Allocation { wrong })?,
+    };
     // A receipt leaves the mark at its own time or later, so an earlier one was written by someone else.
     check(times.high_water_mark >= applied.receipt().main_server_time, Tampering::HighWaterMark)?;
     sealed()?;

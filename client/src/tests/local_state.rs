@@ -253,18 +253,22 @@ fn with_another_private_half(pem: &str) -> String {
 
 #[test]
 fn what_a_program_has_verified_is_verified_again_when_it_changes() {
-    let local = Environment::synchronized();
-    let clock = std::sync::Arc::new(|| MAIN_TIME);
-    let server = LicenseServer::open(local.state()).unwrap().with_clock(clock);
-    for _ in 0..3 {
-        assert!(server.may_issue_any().unwrap().may_issue);
-    }
     let flip = "substr(receipt, 1, length(receipt) - 1) || iif(receipt LIKE '%A', 'B', 'A')";
-    local.edit_database(&format!("UPDATE applied SET receipt = {flip}; UPDATE history SET receipt = {flip}"));
-    let status = server.status().unwrap();
-    assert_eq!(status.state, State::Tampered);
-    assert!(status.state_detail.as_deref().unwrap().contains("receipt does not verify"), "{status:?}");
-    assert!(!server.may_issue_any().unwrap().may_issue);
+    let receipt = format!("UPDATE applied SET receipt = {flip}; UPDATE history SET receipt = {flip}");
+    let allocation = "UPDATE applied SET allocation = CAST(allocation || ' ' AS BLOB)".to_owned();
+    for (change, found) in [(receipt, "receipt does not verify"), (allocation, "allocation")] {
+        let local = Environment::synchronized();
+        let clock = std::sync::Arc::new(|| MAIN_TIME);
+        let server = LicenseServer::open(local.state()).unwrap().with_clock(clock);
+        for _ in 0..3 {
+            assert!(server.may_issue_any().unwrap().may_issue);
+        }
+        local.edit_database(&change);
+        let status = server.status().unwrap();
+        assert_eq!(status.state, State::Tampered);
+        assert!(status.state_detail.as_deref().unwrap().contains(found), "{status:?}");
+        assert!(!server.may_issue_any().unwrap().may_issue);
+    }
 }
 
 #[test]
