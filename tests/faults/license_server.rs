@@ -35,7 +35,7 @@ const fn case(name: &'static str, before: fn(&Site), words: &'static str) -> Cas
 }
 
 /// All of them.
-pub(crate) const CASES: [Case; 15] = [
+pub(crate) const CASES: [Case; 16] = [
     case("init", |_| {}, "init --id DEMO-4711 --trust DIR/trust.json"),
     case("init with new addresses", Site::with_old_addresses, "init --id DEMO-4711 --trust DIR/trust.json"),
     case("the first synchronization", Site::set_up, "synchronize"),
@@ -45,6 +45,11 @@ pub(crate) const CASES: [Case; 15] = [
     case("import-response", Site::with_a_response, "import-response DIR/response.json"),
     case("import-response of a refusal", Site::with_a_refusal, "import-response DIR/response.json"),
     case("automatic-synchronization", Site::synchronized, "automatic-synchronization daily"),
+    case(
+        "automatic-synchronization on a state of the first version",
+        Site::of_the_first_version,
+        "automatic-synchronization daily",
+    ),
     case("serve, with a synchronization that is due", Site::daily, "--clock-offset=3d serve"),
     case("new-key-pair", Site::set_up, "new-key-pair --yes"),
     case("new-key-pair after a clear", Site::cleared, "new-key-pair --yes"),
@@ -100,6 +105,13 @@ impl Site {
     fn synchronized(&self) {
         self.set_up();
         self.done("synchronize");
+    }
+
+    fn of_the_first_version(&self) {
+        self.synchronized();
+        let state = rusqlite::Connection::open(self.path("state/state.sqlite")).unwrap();
+        let younger = "DROP TABLE automatic; DROP TABLE automatic_last; DROP TABLE seal; PRAGMA user_version = 1;";
+        state.execute_batch(younger).unwrap();
     }
 
     fn with_a_license_more(&self) {

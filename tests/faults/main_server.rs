@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use mock_solme::MockSolme;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -92,6 +93,8 @@ impl Running {
 /// A main server's data, and what lies beside it.
 pub(crate) struct Site {
     dir: TempDir,
+    /// Takes the mails that are handed on, as far as they are for the licensing desk.
+    mail_server: MockSolme,
 }
 
 /// What is done, and what was done before.
@@ -123,6 +126,7 @@ use Step::{Admin, ProcessRequest, Refused, Restore, Server, Start};
 const INIT: Step = Server("init --id DEMO-4711 --trust DIR/data/trust.json");
 const SYNCHRONIZE: Step = Server("synchronize");
 const EXPORT: Step = Server("export-request DIR/request.json");
+const DESK_IS_A_CONTACT: Step = Admin("PATCH", "/ids/DEMO-4711", r#"{"contacts":["licensing@solme.se"]}"#);
 const MAIL: Step = Server("request-clear --from it@customer.example --smtp SMTP");
 const ADD: Step = Admin("POST", "/ids/DEMO-4711/licenses", r#"{"number":"AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAAAA"}"#);
 const OF_IT: &str = "/ids/DEMO-4711/licenses/AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAAAA";
@@ -137,7 +141,7 @@ const fn case(name: &'static str, before: &'static [Step], step: Step) -> Case {
 }
 
 /// All of them.
-pub(crate) const CASES: [Case; 24] = [
+pub(crate) const CASES: [Case; 25] = [
     case("the first start", &[], Start),
     case("a later start", &[Start], Start),
     case("the first synchronization", &[INIT], SYNCHRONIZE),
@@ -156,6 +160,7 @@ pub(crate) const CASES: [Case; 24] = [
     case("a mail comes in", &[INIT, SYNCHRONIZE], MAIL),
     case("clear-requests approve", &[INIT, SYNCHRONIZE, MAIL], Admin("POST", "/clear-requests/1/approve", APPROVE)),
     case("clear-requests reject", &[INIT, SYNCHRONIZE, MAIL], Admin("POST", "/clear-requests/1/reject", "{}")),
+    case("outbox hand-on", &[DESK_IS_A_CONTACT, INIT, SYNCHRONIZE, MAIL], Admin("POST", "/outbox/1/hand-on", "{}")),
     case("clock set", &[Start], Admin("PUT", "/clock", r#"{"now":"2040-01-01T00:00:00Z"}"#)),
     case("clock advance", &[Start], Admin("POST", "/clock/advance", DAY)),
     case("reset of an id", &[INIT, SYNCHRONIZE], Admin("POST", "/ids/DEMO-4711/reset", "{}")),
@@ -176,6 +181,7 @@ impl Site {
     fn serve(&self) -> Command {
         let mut command = program("mock-solme");
         command.args(["serve", "--exit-with-stdin", "--seed", "1", "--data"]).arg(self.path("data"));
+        command.args(["--mail-server", &format!("smtp://{}", self.mail_server.smtp())]);
         command
     }
 
@@ -235,7 +241,7 @@ pub(crate) struct AtSite {
 impl Case {
     /// Prepares it.
     pub(crate) fn at_a_site(&'static self) -> Box<dyn Operation> {
-        let site = Site { dir: tempfile::tempdir().unwrap() };
+        let site = Site { dir: tempfile::tempdir().unwrap(), mail_server: MockSolme::builder().quiet().start() };
         let (data, server) = (site.path("data"), site.path("server"));
         if !self.before.is_empty() {
             let running = site.start();
@@ -363,8 +369,9 @@ impl Operation for AtSite {
             .collect();
         let sequences = ids.as_array().unwrap().iter().filter_map(|id| id["sequence"].as_u64());
         let sequence = sequences.max().unwrap_or(0);
-        let outbox: Vec<Value> =
-            running.get("/outbox").as_array().unwrap().iter().map(|mail| mail["subject"].clone()).collect();
+        let mails = running.get("/outbox");
+        let mails = mails.as_array().unwrap().iter();
+        let outbox: Vec<Value> = mails.map(|mail| json!([mail["subject"], mail["handed_on_at"].is_null()])).collect();
         let audit: Vec<Value> = running
             .get("/audit")
             .as_array()
