@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Each skeleton of `harness new-adapter` runs, is judged, and is told what to implement next; and the action's step judges
-# and leaves its reports.
+# Each skeleton of `harness new-adapter` runs, is judged, and is told what to implement next; whoever follows that in Python
+# comes to ten cases that pass; and the action's step judges and leaves its reports.
 #
 #   packages/adapters.sh HARNESS
 set -euo pipefail
@@ -21,6 +21,10 @@ for language in python node shell go; do
     grep -q '0 failed' "$work/said"
     echo "$language: judged, and told what is next"
 done
+
+"${PYTHON:-python3}" -m venv "$work/venv"
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --requirement ../tests/peer/requirements.txt
+"$work/venv/bin/python" first-steps/grow.py "$harness"
 
 export HARNESS=$harness SUITE=client ONLY='13.1/*' GITHUB_STEP_SUMMARY="$work/step"
 SUBJECT=ours REPORTS="$work/ours" action/judge.sh >/dev/null

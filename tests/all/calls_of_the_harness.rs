@@ -139,7 +139,7 @@ async fn a_subject_that_cannot_be_started_is_one_sentence() {
     for suite in ["client", "server"] {
         for (subject, said) in [
             ("/no/such/subject", "No such file"),
-            ("/", "denied"),
+            ("/", "it is a directory"),
             ("sh -c 'exec /no/such/subject'", "not found"),
             (" ", "it is empty"),
             ("'open", "is not closed"),

@@ -11,8 +11,8 @@ type Step = (&'static str, &'static str, &'static str);
 /// In the order in which each needs the ones before it.
 const LICENSE_SERVER: [Step; 8] = [
     ("init", "it takes the id and the trust file, and creates the key pair", "15.1"),
+    ("status", "it names the key pair, and later shows what a synchronization stored", "3.2"),
     ("synchronize", "one request to port 443, a receipt to check, a payload to fetch and check", "13.1"),
-    ("status", "it shows what a synchronization stored", "11.9"),
     ("may-issue", "it decides whether a license may be issued", "17.7"),
     ("set-clock", "the cases about time need it; in one of them a year passes", "17.2"),
     ("export-request", "a License Server without a network synchronizes by file", "14.1"),
@@ -37,12 +37,11 @@ pub(crate) fn guide(suite: Suite, report: &Report, of_all: bool) -> String {
         Suite::Client => LICENSE_SERVER,
         Suite::Server => MAIN_SERVER,
     };
-    // What does not work comes before what is not there yet: the next verb would stand on it.
-    let broken =
-        report.cases.iter().find(|case| case.result == CaseResult::Failed && case.expected_deviation.is_none());
-    if let Some(case) = broken {
-        return fix(case);
-    }
+    let broken: Vec<&CaseReport> = report
+        .cases
+        .iter()
+        .filter(|case| case.result == CaseResult::Failed && case.expected_deviation.is_none())
+        .collect();
     let waiting = |verb: &str| {
         let said = format!("does not implement {verb}");
         let waits = move |case: &&CaseReport| {
@@ -50,29 +49,44 @@ pub(crate) fn guide(suite: Suite, report: &Report, of_all: bool) -> String {
         };
         report.cases.iter().filter(waits).collect::<Vec<_>>()
     };
-    let next = steps.into_iter().map(|step| (step, waiting(step.0))).find(|(_, cases)| !cases.is_empty());
-    match next {
-        Some(((verb, why, clause), cases)) => implement(verb, why, clause, &cases),
-        None if of_all => "Next: nothing. Every case that could be judged passes; use --require-all in CI.".to_owned(),
-        None => "Next: run it without --only. Every selected case that could be judged passes.".to_owned(),
+    let missing = steps.into_iter().map(|step| (step, waiting(step.0))).find(|(_, cases)| !cases.is_empty());
+    match (broken.first(), missing) {
+        // Whatever holds up more cases comes first: what is wrong with everything before the next verb, and the next verb
+        // before each trust file that is to be refused.
+        (Some(first), missing) if missing.as_ref().is_none_or(|(_, cases)| cases.len() < broken.len()) => {
+            fix(first, broken.len())
+        }
+        (_, Some(((verb, why, clause), cases))) => implement(verb, why, clause, &cases),
+        _ if of_all => "Next: nothing. Every case that could be judged passes; use --require-all in CI.".to_owned(),
+        _ => "Next: run it without --only. Every selected case that could be judged passes.".to_owned(),
     }
 }
 
 fn implement(verb: &str, why: &str, clause: &str, waiting: &[&CaseReport]) -> String {
     let cases = if waiting.len() == 1 { "1 case waits".to_owned() } else { format!("{} cases wait", waiting.len()) };
     let mut text = format!("Next: implement {verb} (SUBJECT.md): {why}. {cases} for it.\n");
-    let _ = writeln!(text, "  P {clause}  {}", requirement(clause));
+    let _ = writeln!(text, "  {}", cited(clause, requirement(clause)));
     let _ = write!(text, "Then run one of them: {} --guide", waiting[0].rerun.line());
     text
 }
 
-fn fix(case: &CaseReport) -> String {
+/// A clause as PROTOCOL.md has it. A table after it is to be read there.
+fn cited(clause: &str, text: &str) -> String {
+    let table = if text.ends_with(':') { " (the table in PROTOCOL.md)" } else { "" };
+    format!("P {clause}  {text}{table}")
+}
+
+fn fix(case: &CaseReport, broken: usize) -> String {
     let clause = case.id.split('/').next().unwrap_or_default();
+    let more = match broken - 1 {
+        0 => String::new(),
+        more => format!(" {more} more failed, perhaps for the same reason."),
+    };
     let said = |text: &Option<Foreign>| text.as_ref().map_or_else(String::new, |text| text.line());
     format!(
-        "Next: fix {}.\n  P {clause}  {}\n  expected: {}\n  got: {}\nThen run it again: {} --guide",
+        "Next: fix {}.{more}\n  {}\n  expected: {}\n  got: {}\nThen run it again: {} --guide",
         case.id,
-        case.requirement,
+        cited(clause, case.requirement),
         said(&case.expected),
         said(&case.got),
         case.rerun.line()

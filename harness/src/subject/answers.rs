@@ -4,8 +4,10 @@
 #[cfg(test)]
 mod schema;
 
+use std::fmt;
+
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use solme_sync_protocol::{RefusalCode, printable};
 
@@ -49,7 +51,7 @@ pub(crate) fn read<T: DeserializeOwned>(verb: &str, answer: &Value) -> Result<T,
 }
 
 /// `status` of a License Server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Status {
     #[serde(deserialize_with = "state")]
@@ -64,6 +66,13 @@ pub(crate) struct Status {
     pub(crate) days_left: Option<u64>,
     /// License numbers
     pub(crate) licenses: Vec<String>,
+}
+
+/// As a subject prints it: where two differ, a report shows both.
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
 }
 
 /// `may-issue` of a License Server.

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +85,10 @@ impl Subject {
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut command = self.command(verb, [flag, &directory.path().to_string_lossy()]);
         // One that serves is to wait, until it has shown that it does.
-        let mut process = command.stdin(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+        let mut process = command.stdin(Stdio::piped()).spawn().map_err(|error| match Path::new(&self.program) {
+            path if path.is_dir() => "it is a directory, not a program".to_owned(),
+            _ => error.to_string(),
+        })?;
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         let silent = async {
             let mut byte = [0];
@@ -114,15 +118,22 @@ impl Subject {
         let words: Vec<&str> = [verb].into_iter().chain(flags).collect();
         let called = self.carry_out(&words).await;
         let said = match &called {
-            Ok(json) => json.to_string(),
+            Ok((json, _)) => json.to_string(),
             Err(Finding::Deviates { got, .. }) => got.clone(),
             Err(Finding::Unimplemented(what) | Finding::Skipped(what)) => what.clone(),
         };
         wire.add("harness -> subject", format!("{}\n{said}", words.join(" ")));
-        called
+        called.map(|(json, log)| {
+            if !log.is_empty() {
+                // As a literal: no line of it can pass for one of a report.
+                wire.add("subject, standard error", format!("{log:?}"));
+            }
+            json
+        })
     }
 
-    async fn carry_out(&self, words: &[&str]) -> Result<Value, Finding> {
+    /// The answer, and what was logged beside it.
+    async fn carry_out(&self, words: &[&str]) -> Result<(Value, String), Finding> {
         // To start a worker has a limit of its own: a subject may hang at a verb that it does not know.
         let worker = self.workers.take(self).await.map_err(|error| self.cannot_start(&error))?;
         let called = async {
@@ -134,13 +145,17 @@ impl Subject {
         timeout(self.time_limit, called).await.unwrap_or_else(|_| Err(self.hangs(words[0])))
     }
 
-    async fn by_worker(&self, mut worker: Worker, words: &[&str]) -> Result<Value, Finding> {
+    async fn by_worker(&self, mut worker: Worker, words: &[&str]) -> Result<(Value, String), Finding> {
         match worker.carry_out(words).await {
             Ok(Said { exit_code, json, stderr }) => {
                 self.workers.give_back(worker);
                 let shown = || printed(json.to_string().as_bytes(), stderr.as_bytes());
                 ended(words[0], Some(exit_code), || format!("exit code {exit_code}\n{}", shown()))?;
-                if json.is_object() { Ok(json) } else { Err(no_json(words[0], shown())) }
+                if json.is_object() {
+                    Ok((json, self::shown(stderr.as_bytes())))
+                } else {
+                    Err(no_json(words[0], shown()))
+                }
             }
             Err(Broken::Rubbish(line)) => {
                 let expected = "a line of a worker, as in SUBJECT.md";
@@ -152,7 +167,7 @@ impl Subject {
         }
     }
 
-    async fn by_process(&self, words: &[&str]) -> Result<Value, Finding> {
+    async fn by_process(&self, words: &[&str]) -> Result<(Value, String), Finding> {
         let mut command = self.command(words[0], words[1..].iter().copied());
         let mut process = command.spawn().map_err(|error| self.cannot_start(&error))?;
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
@@ -160,7 +175,8 @@ impl Subject {
         let ((stdout, stderr), status) = (tokio::join!(read(stdout), read(stderr)), process.wait().await);
         let status = status.map_err(|error| Finding::deviates("a process that ends", error.to_string()))?;
         ended(words[0], status.code(), || ended_so(status, &stdout, &stderr))?;
-        one_object(&stdout).ok_or_else(|| no_json(words[0], printed(&stdout, &stderr)))
+        let json = one_object(&stdout).ok_or_else(|| no_json(words[0], printed(&stdout, &stderr)))?;
+        Ok((json, shown(&stderr)))
     }
 
     /// The finding for a program that the operating system does not start.
@@ -200,13 +216,21 @@ pub(crate) fn ended_so(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Stri
     format!("{status}\n{}", printed(stdout, stderr))
 }
 
-/// The beginning of what was printed.
+/// The beginning and the end of what was printed.
 fn printed(stdout: &[u8], stderr: &[u8]) -> String {
     format!("stdout: {:?}\nstderr: {:?}", shown(stdout), shown(stderr))
 }
 
+/// Of a long text the beginning and the end: some languages name the error above its traceback, some below.
 fn shown(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_end().chars().take(SHOWN).collect()
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_end();
+    let start = |characters: usize| text.char_indices().nth(characters).map(|(at, _)| at);
+    let end = |characters: usize| text.char_indices().nth_back(characters - 1).map(|(at, _)| at);
+    match (start(SHOWN), start(SHOWN / 4), end(SHOWN * 3 / 4)) {
+        (Some(_), Some(head), Some(tail)) => format!("{} [...] {}", &text[..head], &text[tail..]),
+        _ => text.to_owned(),
+    }
 }
 
 pub(super) async fn read(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
@@ -306,6 +330,33 @@ mod tests {
         assert!(matches!(call("sh -c 'exit 89'").await, Err(Finding::Unimplemented(_))));
         assert!(got(call("sh -c 'echo {}; echo why >&2; exit 3'").await).contains("why"));
         assert!(got(call("sh -c 'kill -SEGV $$'").await).contains("signal"));
+    }
+
+    #[tokio::test]
+    async fn what_is_logged_beside_an_answer_is_kept_for_the_report() {
+        for (command, wanted) in [
+            ("sh -c 'echo {}; echo why >&2'", Some("\"why\"")),
+            (
+                r#"sh -c '[ $1 = worker ] || exit 3; echo "{\"worker\":1}"; while read -r verb; do echo "{\"exit_code\":0,\"json\":{},\"stderr\":\"why\"}"; done' sh"#,
+                Some("\"why\""),
+            ),
+            ("sh -c 'echo {}'", None),
+        ] {
+            let subject = Subject::parse(command, "", Duration::from_millis(500)).unwrap();
+            let wire = WireLog::default();
+            subject.call("status", [], &wire).await.unwrap();
+            let log = wire.entries().into_iter().find(|entry| entry.way.line() == "subject, standard error");
+            assert_eq!(log.map(|entry| entry.what.line()).as_deref(), wanted, "{command}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_traceback_both_ends_are_shown() {
+        let text = format!("Error: above\n{}Error: below", "at a line\n".repeat(200));
+        let shown = shown(text.as_bytes());
+        assert!(shown.starts_with("Error: above") && shown.ends_with("Error: below"), "{shown}");
+        assert!(shown.chars().count() < SHOWN + 10, "{shown}");
+        assert_eq!(super::shown("\u{e9}".repeat(SHOWN).as_bytes()).chars().count(), SHOWN);
     }
 
     #[tokio::test]

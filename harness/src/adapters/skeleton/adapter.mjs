@@ -3,7 +3,12 @@
 //
 // SUBJECT.md is the contract, PROTOCOL.md the protocol. A verb that is not in `verbs` answers 89, "not implemented".
 // To implement one, take the comment away and return the JSON to print. What you log to standard error is shown when a case
-// fails.
+// fails, and an exception fails it.
+//
+// The cryptography is P-384 (ECDSA, ECDH) and SHA-384, which node:crypto has, and HPKE (RFC 9180), for which there are
+// packages; it is also few lines over node:crypto.
+
+import { createInterface } from "node:readline";
 
 const NOT_IMPLEMENTED = 89;
 
@@ -42,8 +47,27 @@ const verbs = {
   // },
 };
 
-const [verb, ...words] = process.argv.slice(2);
-if (!Object.hasOwn(verbs, verb)) process.exit(NOT_IMPLEMENTED);
-const flags = {};
-for (let at = 0; at < words.length; at += 2) flags[words[at].replace(/^--/, "")] = words[at + 1];
-console.log(JSON.stringify(await verbs[verb](flags)));
+/** What a verb answers, with the exit code of a process. */
+async function answer([verb, ...words]) {
+  if (!Object.hasOwn(verbs, verb)) return { exit_code: NOT_IMPLEMENTED };
+  const flags = {};
+  for (let at = 0; at < words.length; at += 2) flags[words[at].replace(/^--/, "")] = words[at + 1];
+  try {
+    return { exit_code: 0, json: await verbs[verb](flags) };
+  } catch (error) {
+    return { exit_code: 1, stderr: `${error.stack}\n` };
+  }
+}
+
+if (process.argv[2] === "worker") {
+  // A verb a line (SUBJECT.md): Node is started once, not for each.
+  console.log(JSON.stringify({ worker: 1 }));
+  for await (const line of createInterface({ input: process.stdin })) {
+    console.log(JSON.stringify(await answer(JSON.parse(line))));
+  }
+} else {
+  const { exit_code, json, stderr } = await answer(process.argv.slice(2));
+  if (json) console.log(JSON.stringify(json));
+  process.stderr.write(stderr ?? "");
+  process.exitCode = exit_code;
+}

@@ -3,11 +3,15 @@
 
 SUBJECT.md is the contract, PROTOCOL.md the protocol. A verb that is not in VERBS answers 89, "not implemented".
 To implement one, write a function that returns the JSON to print, and enter it below. What you log to standard error is
-shown when a case fails.
+shown when a case fails, and an exception fails it.
+
+The cryptography is P-384 (ECDSA, ECDH), SHA-384 and HPKE (RFC 9180); `pip install cryptography` has all of it, HPKE in
+cryptography.hazmat.primitives.hpke (version 48 or newer).
 """
 
 import json
 import sys
+import traceback
 
 NOT_IMPLEMENTED = 89
 
@@ -58,13 +62,29 @@ VERBS = {
 }
 
 
-def main() -> int:
-    verb, *words = sys.argv[1:]
+def answer(words):
+    """What a verb answers, with the exit code of a process."""
+    verb, *flags = words
     if verb not in VERBS:
-        return NOT_IMPLEMENTED
-    flags = {flag.removeprefix("--"): value for flag, value in zip(words[::2], words[1::2])}
-    print(json.dumps(VERBS[verb](flags)))
-    return 0
+        return {"exit_code": NOT_IMPLEMENTED}
+    named = {flag.removeprefix("--"): value for flag, value in zip(flags[::2], flags[1::2])}
+    try:
+        return {"exit_code": 0, "json": VERBS[verb](named)}
+    except Exception:
+        return {"exit_code": 1, "stderr": traceback.format_exc()}
+
+
+def main() -> int:
+    if sys.argv[1:] == ["worker"]:  # A verb a line (SUBJECT.md): Python and its libraries are loaded once, not for each.
+        print(json.dumps({"worker": 1}), flush=True)
+        for line in sys.stdin:
+            print(json.dumps(answer(json.loads(line))), flush=True)
+        return 0
+    said = answer(sys.argv[1:])
+    if "json" in said:
+        print(json.dumps(said["json"]))
+    sys.stderr.write(said.get("stderr", ""))
+    return said["exit_code"]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A License Server as a subject of `harness conformance client`. SUBJECT.md is the contract, PROTOCOL.md the
 # protocol. Each verb below answers 89, "not implemented", until you write it: print one JSON object, exit with 0.
-# What you log to standard error is shown when a case fails.
+# What you log to standard error is shown when a case fails. If your program is slow to start, see the workers of SUBJECT.md.
 set -eu
 
 verb=$1

@@ -3,6 +3,9 @@
 // SUBJECT.md is the contract, PROTOCOL.md the protocol. A verb that is not in verbs answers 89, "not implemented". To
 // implement one, write a function that returns the JSON to print, and enter it below. What you log to standard error is
 // shown when a case fails.
+//
+// The cryptography is P-384 (ECDSA, ECDH), SHA-384 and HPKE (RFC 9180). A Go program starts fast: it needs no worker of
+// SUBJECT.md.
 package main
 
 import (

@@ -98,7 +98,7 @@ fn the_schemas_are_those_of_the_types_and_each_verb_has_one() {
 }
 
 /// What is wrong with an answer, as a report says it.
-fn got<T: DeserializeOwned + std::fmt::Debug>(answer: Value) -> String {
+fn got<T: DeserializeOwned + fmt::Debug>(answer: Value) -> String {
     match read::<T>("status", &answer) {
         Err(Finding::Deviates { got, .. }) => got.lines().next().unwrap_or_default().to_owned(),
         other => panic!("{other:?}"),
