@@ -12,6 +12,7 @@ use crate::both_suites::Suite;
 use crate::conformance::{Deviations, Foreign, Level, News, Options, Report, Verdict, matches, report, requirement};
 use crate::failure::Failure;
 use crate::nearest::nothing_matches;
+use crate::scenario::seed;
 use crate::stop::Stop;
 use crate::subject::Subject;
 use crate::voice::{Voice, print};
@@ -30,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
     /// Seed of everything random [default: a new one, shown in the report]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed::<u64>)]
     seed: Option<u64>,
     /// Cases to run at a time
     #[arg(long, value_name = "N", default_value = "4")]

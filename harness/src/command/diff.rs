@@ -43,7 +43,7 @@ struct Case {
 
 /// Of several subjects a report is an array.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "it is JSON, but not what a suite has written")]
 enum File {
     One(Report),
     Several(Vec<Report>),

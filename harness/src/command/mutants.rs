@@ -12,6 +12,7 @@ use crate::both_suites::Suite;
 use crate::conformance::{CaseReport, CaseResult, Deviations, News, Options, Report, Verdict, report, shell_word};
 use crate::failure::Failure;
 use crate::nearest::nothing_matches;
+use crate::scenario::seed;
 use crate::stop::Stop;
 use crate::subject::{OURS, this_executable};
 use crate::voice::{Voice, can_be_replaced, can_be_written, json, write};
@@ -27,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     until_killed: bool,
     /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = seed::<u64>)]
     seed: u64,
     /// Cases to run at a time
     #[arg(long, value_name = "N", default_value = "4")]

@@ -46,7 +46,7 @@ use self::timetable::Timetable;
 use crate::failure::Failure;
 use crate::main_server_mutants::{self, Mutant};
 use crate::programs::Programs;
-use crate::scenario::span;
+use crate::scenario::{seed, span};
 use crate::stop::Stop;
 use crate::voice::{Voice, can_be_written, json, write};
 use crate::work_folders;
@@ -76,7 +76,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PLAN", default_value = "none")]
     faults: Plan,
     /// Seed of everything that is left to chance [default: a new one, shown in the report]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed::<u32>)]
     seed: Option<u32>,
     /// Give the main server this bug, which the fleet must find; `harness clauses` names them
     #[arg(long, value_name = "NAME", value_parser = main_server_mutants::named)]
@@ -95,15 +95,13 @@ everybody synchronized at the end.
 Example: harness fleet --servers 500 --html fleet.html --faults restart-main-server@20s,thief=3%";
 
 fn servers(text: &str) -> Result<NonZeroUsize, String> {
-    let number = text.parse().map_err(|_| "expected a number from 1".to_owned())?;
-    NonZeroUsize::new(number)
-        .filter(|number| number.get() <= SERVERS_AT_MOST)
-        .ok_or_else(|| format!("expected a number from 1 to {SERVERS_AT_MOST}"))
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= SERVERS_AT_MOST);
+    number.ok_or_else(|| format!("use a number from 1 to {SERVERS_AT_MOST}"))
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
-    if rate > 0.0 && rate <= 100_000.0 { Ok(rate) } else { Err("expected a number above 0, at most 100000".to_owned()) }
+    let rate = text.parse().ok().filter(|rate: &f64| *rate > 0.0 && *rate <= 100_000.0);
+    rate.ok_or_else(|| "use a number above 0, at most 100000".to_owned())
 }
 
 impl Arguments {
@@ -111,11 +109,11 @@ impl Arguments {
     fn check(&self) -> Result<(), Failure> {
         let wrong = |text: String| Err(Failure::CommandLine(text));
         if self.plan_ends_late() {
-            return wrong("--faults: the last one ends after --duration, and would not count".to_owned());
+            return wrong("--faults: the last one ends after --duration, and would not count; let it begin earlier, or name a longer --duration".to_owned());
         }
         if self.duration.is_zero() || self.rate * self.duration.as_secs_f64() > ANSWERS_AT_MOST {
             return wrong(format!(
-                "--duration: the ledger has room for {ANSWERS_AT_MOST} synchronizations, and needs one"
+                "--duration: the ledger has room for {ANSWERS_AT_MOST} synchronizations, and needs one; use another --duration or --rate"
             ));
         }
         Ok(())

@@ -125,7 +125,9 @@ impl FromStr for Plan {
             matches!(event, Event::Flood(lasts) | Event::RollBack(lasts) if at + lasts > pair[1].0)
         });
         match busy {
-            Some(pair) => Err(format!("{:?} begins before what began at {:?} has ended", pair[1].1, pair[0].0)),
+            Some(pair) => {
+                Err(format!("{:?} begins before what began at {:?} has ended; begin it later", pair[1].1, pair[0].0))
+            }
             None => Ok(plan),
         }
     }

@@ -17,6 +17,7 @@ mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::failure::{Failure, NoPlace};
@@ -120,6 +121,12 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let wrong = |_| format!("{text:?} needs a unit: 500ms, 2s, 1m");
     let span: jiff::SignedDuration = text.parse().map_err(wrong)?;
     Duration::try_from(span).map_err(|_| format!("{text:?} is negative; use a time like 2s"))
+}
+
+/// A seed on the command line, an unsigned integer.
+pub(crate) fn seed<T: FromStr>(text: &str) -> Result<T, String> {
+    let most = u64::MAX >> (64 - 8 * size_of::<T>());
+    text.parse().map_err(|_| format!("use a whole number from 0 to {most}"))
 }
 
 /// Plays scenarios from files; true if every step of each came as expected.
