@@ -198,14 +198,13 @@ const CLOCK_OFFSET: (&str, &str) = ("clock_offset", "clock-offset");
 pub(crate) fn command() -> Command {
     NO_FLAGS.iter().fold(Cli::command(), |command, (verb, flags)| {
         // An argument of the same name keeps the global one out.
-        command.mut_subcommand(verb, |command| command.args(flags.iter().map(|(id, flag)| no_flag(verb, id, flag))))
+        command.mut_subcommand(verb, |command| command.args(flags.iter().map(|(id, flag)| no_flag(id, flag))))
     })
 }
 
-fn no_flag(verb: &str, id: &'static str, flag: &'static str) -> Arg {
-    let text = format!("{verb} has no use for it");
-    let refuse = move |_: &str| Err::<String, _>(text.clone());
-    Arg::new(id).long(flag).hide(true).num_args(0..=1).default_missing_value("").value_parser(refuse)
+/// Taken with and without a value: it is refused as a whole, in words of ours.
+fn no_flag(id: &'static str, flag: &'static str) -> Arg {
+    Arg::new(id).long(flag).hide(true).num_args(0..=1).default_missing_value("")
 }
 
 impl Cli {
@@ -216,11 +215,15 @@ impl Cli {
     pub(crate) fn read(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
         let mut command = command();
         let matches = command.try_get_matches_from_mut(args)?;
+        let after = matches.subcommand().map(|(_, after)| after);
         let flags = NO_FLAGS.iter().find(|(verb, _)| matches.subcommand_name() == Some(verb));
-        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let given = |id: &str| {
+            let sources = [Some(&matches), after].map(|at| at.and_then(|at| at.value_source(id)));
+            sources.contains(&Some(ValueSource::CommandLine))
+        };
         match flags.and_then(|(verb, flags)| flags.iter().find(|(id, _)| given(id)).map(|(_, flag)| (verb, flag))) {
             Some((verb, flag)) => {
-                let text = format!("--{flag} has no effect: {verb} has no use for it");
+                let text = format!("--{flag} has no effect: {verb} has no use for it; leave it out");
                 Err(command.error(ErrorKind::ArgumentConflict, text))
             }
             None => Self::from_arg_matches(&matches),

@@ -26,7 +26,7 @@ const CA_NAME: &str = "mock-solme throw-away CA";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IdentityError {
     /// A file of the identity cannot be written.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}; check free space and permissions there", path.display())]
     File { path: PathBuf, error: io::Error },
     /// A file of the identity cannot be read.
     #[error(transparent)]
@@ -35,13 +35,13 @@ pub(crate) enum IdentityError {
     #[error("{} cannot be used: {what}. Next: restore it from a backup", path.display())]
     Unusable { path: PathBuf, what: String },
     /// The signing key could not be made.
-    #[error(transparent)]
+    #[error("{0}; start it again")]
     Crypto(#[from] CryptoError),
     /// A certificate could not be made.
-    #[error("the certificate: {0}")]
+    #[error("the certificate cannot be made: {0}; check the public names, then start it again")]
     Certificate(#[from] rcgen::Error),
     /// The TLS library does not take key and certificate.
-    #[error("TLS: {0}")]
+    #[error("TLS does not take the certificate: {0}; check the public names, then start it again")]
     Tls(#[from] rustls::Error),
 }
 

@@ -22,7 +22,7 @@ use crate::crypto;
 use crate::data::TemporaryFolder;
 use crate::http::{https_role, payload_role};
 use crate::identity::write_durably;
-use crate::mail::hand_on::MailServer;
+use crate::mail::hand_on::{HandOnError, MailServer};
 use crate::mail::smtp::Smtp;
 use crate::main_server::{MainServer, Settings};
 use crate::public::{Front, Public};
@@ -47,28 +47,50 @@ pub enum StartError {
         error: io::Error,
     },
     /// A file or folder cannot be used.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}; check free space and permissions there, or name another directory", path.display())]
     File {
         /// Path of the file or folder.
         path: PathBuf,
         /// What the operating system says.
         error: io::Error,
     },
+    /// The file of faults cannot be used.
+    #[error("--quirks {}: {}. Next: correct it; `mock-solme serve --help` has an example", path.display(), wrong.trim_end())]
+    Quirks {
+        /// Path of the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        wrong: String,
+    },
     /// The main server could not be opened.
     #[error("{0}")]
     MainServer(String),
+    /// The mail server for the outbox is not one.
+    #[error(transparent)]
+    MailServer(#[from] HandOnError),
     /// A public name or address is not one.
     #[error("{0}")]
     Public(String),
     /// The operating system gave no thread, timer or listener.
-    #[error("cannot start: {0}")]
+    #[error("cannot start: {0}; check `ulimit -n`, free memory and free space, TMPDIR included, then start it again")]
     System(#[from] io::Error),
 }
 
 impl StartError {
-    /// What the main server could not be opened for.
-    pub(crate) fn of(error: impl Display) -> Self {
+    /// What the main server could not be opened for, which ends with the next step.
+    fn of(error: impl Display) -> Self {
         Self::MainServer(error.to_string())
+    }
+
+    /// The operating system gives no random numbers.
+    pub(crate) fn no_random(error: impl Display) -> Self {
+        Self::MainServer(format!("{error}; start it again"))
+    }
+
+    fn no_demo(error: impl Display) -> Self {
+        Self::MainServer(format!(
+            "cannot add the demo license server id: {error}; check free space, or start with --empty"
+        ))
     }
 }
 
@@ -154,7 +176,7 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
     };
     let main_server = main_server.map_err(StartError::of)?;
     let demo = main_server.has_demo().then(|| crate::demo::add(&main_server));
-    let demo_license_server_id = demo.transpose().map_err(StartError::of)?;
+    let demo_license_server_id = demo.transpose().map_err(StartError::no_demo)?;
     let address = |listener: &TcpListener| listener.local_addr();
     let (https, http) = (address(&listeners.https)?, address(&listeners.http)?);
     let main_server = Arc::new(main_server);
@@ -167,7 +189,7 @@ pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps)
     };
     let admin_token = match options.admin_token {
         Some(token) => token,
-        None => admin_token(crypto::random().map_err(StartError::of)?),
+        None => admin_token(crypto::random().map_err(StartError::no_random)?),
     };
     let ready = Ready {
         https: trust.https.clone(),

@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use solme_sync_protocol::{KeyThumbprint, LicenseNumber, LicenseServerId, UtcTime};
 
 use super::quirks::Quirks;
-use super::values::{address, carrier, component, duration, end, property, time, token};
+use super::values::{address, carrier, component, duration, end, property, seed, time, token};
 use crate::admin::api::{Carrier, ComponentTerms, Quirk};
 use crate::main_server::{AT_ONCE, Filter};
 use crate::public;
@@ -215,7 +215,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "DIR", env = "MOCK_SOLME_DATA")]
     pub(super) data: Option<PathBuf>,
     /// Seed of license numbers and quirks; random by default, and always printed
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub(super) seed: Option<u32>,
     /// Start without the demo license server id
     #[arg(long)]

@@ -74,32 +74,33 @@ fn command() -> Command {
     ALONE.iter().fold(Cli::command(), |command, verb| {
         // An argument of the same name keeps the global one out. `serve` has a --data of its own.
         let strange = GLOBAL.iter().filter(|(name, _)| (*verb, *name) != ("serve", "data"));
-        let arguments: Vec<Arg> = strange.map(|(name, flag)| no_flag_of(verb, name, flag)).collect();
+        let arguments: Vec<Arg> = strange.map(|(name, flag)| no_flag_of(name, flag)).collect();
         command.mut_subcommand(verb, |verb| verb.args(arguments))
     })
 }
 
-fn no_flag_of(verb: &str, name: &'static str, flag: &'static str) -> Arg {
-    let word = no_flag(verb, name);
-    let refuse = move |_: &str| Err::<String, _>(word.clone());
-    Arg::new(name).long(flag).hide(true).num_args(0..=1).default_missing_value("").value_parser(refuse)
+/// Taken with and without a value: it is refused as a whole, in words of ours.
+fn no_flag_of(name: &'static str, flag: &'static str) -> Arg {
+    Arg::new(name).long(flag).hide(true).num_args(0..=1).default_missing_value("")
 }
 
-fn no_flag(verb: &str, name: &str) -> String {
-    let cure =
-        if (verb, name) == ("serve", "token") { "; to set the token of the admin API use --admin-token" } else { "" };
-    format!("{verb} does not use a running simulator{cure}")
+fn no_flag(verb: &str, name: &str, flag: &str) -> String {
+    let cure = match (verb, name) {
+        ("serve", "token") => "to set the token of the admin API use --admin-token",
+        _ => "leave it out",
+    };
+    format!("--{flag} has no effect: {verb} does not use a running simulator; {cure}")
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(args)?;
-    if let Some(verb) = matches.subcommand_name().filter(|verb| ALONE.contains(verb)) {
-        for (name, flag) in GLOBAL.into_iter().filter(|(name, _)| (verb, *name) != ("serve", "data")) {
-            if matches.value_source(name) == Some(ValueSource::CommandLine) {
-                let text = format!("--{flag} has no effect: {}", no_flag(verb, name));
-                return Err(command.error(clap::error::ErrorKind::ArgumentConflict, text));
-            }
+    if let Some((verb, after)) = matches.subcommand().filter(|(verb, _)| ALONE.contains(verb)) {
+        let given =
+            |name: &str| [&matches, after].map(|at| at.value_source(name)).contains(&Some(ValueSource::CommandLine));
+        let strange = GLOBAL.into_iter().filter(|(name, _)| (verb, *name) != ("serve", "data"));
+        if let Some((name, flag)) = strange.into_iter().find(|(name, _)| given(name)) {
+            return Err(command.error(clap::error::ErrorKind::ArgumentConflict, no_flag(verb, name, flag)));
         }
     }
     Cli::from_arg_matches(&matches)

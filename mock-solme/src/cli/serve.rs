@@ -25,7 +25,7 @@ pub(super) fn run(args: Serve, seams: Seams) -> ExitCode {
     match serve(args, seams) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("mock-solme: {}", solme_sync_protocol::printable(&error.to_string()));
+            anstream::eprintln!("mock-solme: {}", solme_sync_protocol::printable_lines(&error.to_string()));
             ExitCode::from(FAILED)
         }
     }
@@ -38,9 +38,9 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
     let (listeners, notices) = listen(named, last.as_ref())?;
     let seed = match args.seed {
         Some(seed) => seed,
-        None => u32::from_be_bytes(crypto::random().map_err(StartError::of)?),
+        None => u32::from_be_bytes(crypto::random().map_err(StartError::no_random)?),
     };
-    let mail_server = args.mail_server.as_deref().map(MailServer::at).transpose().map_err(StartError::of)?;
+    let mail_server = args.mail_server.as_deref().map(MailServer::at).transpose()?;
     let faults = faults(&args)?;
     let settings = Settings {
         auto_approve: args.auto_approve,
@@ -114,9 +114,9 @@ fn faults(args: &Serve) -> Result<Vec<Fault>, StartError> {
         return Ok(quirks::hostile());
     }
     let Some(path) = &args.quirks else { return Ok(Vec::new()) };
-    let failed = |error| StartError::File { path: path.clone(), error };
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    quirks::parse_file(&text).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))
+    let failed = |error: &dyn std::fmt::Display| StartError::Quirks { path: path.clone(), wrong: error.to_string() };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+    quirks::parse_file(&text).map_err(|error| failed(&error))
 }
 
 async fn until_terminated(opened: Opened, exit_with_stdin: bool, open: bool) -> Result<(), StartError> {

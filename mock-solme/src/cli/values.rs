@@ -15,6 +15,11 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// A seed: what a person can type again.
+pub(super) fn seed(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("use a whole number from 0 to {}", u32::MAX))
+}
+
 /// A token that fits into a header: visible ASCII, without blanks.
 pub(super) fn token(text: &str) -> Result<String, String> {
     if text.is_empty() {

@@ -32,7 +32,7 @@ const WAY_OUT: &str = "restore the directory from a backup, or name an empty one
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataError {
     /// The operating system has refused a file or directory.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}; check free space and permissions there, or name another directory", path.display())]
     File { path: PathBuf, error: io::Error },
     /// Another process holds its lock.
     #[error("{} is in use by another mock-solme: stop that one, or name another --data", .0.display())]

@@ -68,16 +68,16 @@ pub(crate) enum OpenError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The store in memory cannot be used.
-    #[error(transparent)]
+    #[error("{0}; check free memory, then start it again")]
     Store(#[from] StoreError),
     /// No random main server id could be made.
-    #[error(transparent)]
+    #[error("{0}; start it again")]
     Crypto(#[from] CryptoError),
     /// A thread of the start has panicked.
-    #[error("the start failed; the log has the reason")]
+    #[error("the start failed; see the log for the reason, then start it again")]
     Panicked,
     /// A fault that is to be armed from the start makes no sense.
-    #[error("a quirk cannot be armed: {0}")]
+    #[error("a quirk cannot be armed: {0}; correct it")]
     Fault(#[from] FaultError),
 }
 
