@@ -292,7 +292,8 @@ impl Opened {
         servers.spawn(http.serve(payload_role::router(Arc::clone(&main_server)).into_make_service()));
 
         let admin_api = bounded(Listener::new(listeners.admin, Port::Admin, &pool)?).handle(handle());
-        servers.spawn(admin_api.serve(admin::router(admin).into_make_service()));
+        // The routes of the API and the console are many. They are made in the task, beside the ready line.
+        servers.spawn(async move { admin_api.serve(admin::router(admin).into_make_service()).await });
         let smtp = serve_mail(Listener::new(listeners.smtp, Port::Smtp, &pool)?, main_server);
         Ok(Running { handles, servers, smtp, _temporary })
     }

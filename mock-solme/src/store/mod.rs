@@ -184,7 +184,10 @@ impl Store {
         connection.execute_batch("DROP INDEX IF EXISTS accepted_request_digest")?;
         let groups = Arc::new(Groups::new(connection, Some(steps)));
         let thread = WriterThread::start(Arc::clone(&groups)).map_err(StoreError::Thread)?;
-        Ok(Self { beside: Some(Beside { readers: Readers::new(file), thread }), groups })
+        let readers = Readers::new(file);
+        // The first read opens a connection. At the start the keys are made meanwhile, so nobody waits for it here.
+        readers.read(|connection| meta::get(connection, "").map(drop))?;
+        Ok(Self { beside: Some(Beside { readers, thread }), groups })
     }
 
     /// Reads what is durable, of one moment.
