@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::group::Groups;
@@ -161,7 +162,7 @@ impl Store {
     /// A store that is gone when it is dropped.
     pub(crate) fn in_memory() -> Result<Self, StoreError> {
         let mut connection = Connection::open_in_memory()?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        set_up(&connection)?;
         create_tables(&mut connection)?;
         Ok(Self { beside: None, groups: Arc::new(Groups::new(connection, None)) })
     }
@@ -170,7 +171,7 @@ impl Store {
     /// Tables are made in a `new` one only.
     pub(crate) fn open(file: &Path, new: bool, steps: DurableSteps) -> Result<Self, StoreError> {
         let mut connection = Connection::open(file)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        set_up(&connection)?;
         connection.pragma_update(None, "cache_size", CACHE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -245,6 +246,15 @@ impl Store {
             Ok(backup.run_to_completion(c_int::MAX, Duration::ZERO, None)?)
         })
     }
+}
+
+/// What every connection is to be told.
+fn set_up(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise SQLite compiles some statements anew, prepared as they are, each time that something is bound to them: there
+    // might be a better plan. Without statistics there is none.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn has_tables(connection: &Connection) -> Result<bool, StoreError> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{STATEMENTS, StoreError, execute};
+use super::{StoreError, execute, set_up};
 
 /// Reads at one time. One takes microseconds; those beyond wait for it.
 const READERS: usize = 4;
@@ -64,6 +64,6 @@ impl Drop for Moment<'_> {
 fn open(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    set_up(&connection)?;
     Ok(connection)
 }
