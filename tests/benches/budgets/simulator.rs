@@ -24,7 +24,7 @@ const MANY: usize = 1_000_000;
 
 /// In a soak each of these synchronizes again and again,
 const IDS_IN_A_SOAK: usize = 1_000;
-/// and so often at least: with 20,000 the cache of SQLite (32 MiB) was still filling in the second half.
+/// and so often at least: with 20,000 the cache of SQLite, 32 MiB then, was still filling in the second half.
 const SHORTEST_SOAK: usize = 200_000;
 
 /// What is measured in turns.
