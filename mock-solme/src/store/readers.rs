@@ -11,6 +11,10 @@ use super::{StoreError, execute, set_up};
 /// Reads at one time. One takes microseconds; those beyond wait for it.
 const READERS: usize = 4;
 
+/// Of the database in memory, for each of them, in KiB below zero: a read looks at a few pages, and each commit makes old what is
+/// kept.
+const CACHE: i64 = -512;
+
 /// Opened as they are needed.
 pub(super) struct Readers {
     file: PathBuf,
@@ -65,5 +69,6 @@ fn open(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     set_up(&connection)?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     Ok(connection)
 }
