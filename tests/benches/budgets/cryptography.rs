@@ -16,6 +16,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use solme_sync_protocol::SealingKey;
 
+use crate::measured::Yardstick;
 use crate::{Failure, thread_cpu};
 
 const REPETITIONS: u32 = 200;
@@ -23,36 +24,41 @@ const REPETITIONS: u32 = 200;
 /// As long as what a synchronization signs, and as an allocation of one license.
 const TEXT: [u8; 1_000] = [b'x'; 1_000];
 
-/// Verify, sign, seal.
-pub(crate) struct Cryptography {
-    pair: EcdsaKeyPair,
-    sealing: HpkePublicKey,
-    signature: Vec<u8>,
+/// Both yardsticks, on one core while the others rest.
+pub(crate) fn alone() -> Result<Yardstick, Failure> {
+    Ok(Yardstick { cryptography: cryptography()?, handshake: handshake()? })
 }
 
-impl Cryptography {
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)?;
-        let signature = pair.sign(&SystemRandom::new(), &TEXT)?.as_ref().to_vec();
-        let sealing = HpkePublicKey(SealingKey::generate().public_jwk().to_sec1().to_vec());
-        Ok(Self { pair, sealing, signature })
-    }
+/// Both, with every core at it, as many connections keep them: two cores of a virtual machine may be one.
+pub(crate) fn on_every_core() -> Result<Yardstick, Failure> {
+    let cores = std::thread::available_parallelism()?.get();
+    let measured: Vec<Yardstick> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(|| alone().map_err(|error| error.to_string()))).collect();
+        let measured =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err("it panicked".to_owned())));
+        measured.collect::<Result<_, _>>()
+    })?;
+    let mean = |of: fn(&Yardstick) -> f64| measured.iter().map(of).sum::<f64>() / measured.len() as f64;
+    Ok(Yardstick { cryptography: mean(|one| one.cryptography), handshake: mean(|one| one.handshake) })
+}
 
-    /// CPU time of the three operations, in microseconds.
-    pub(crate) fn round(&mut self) -> Result<f64, Failure> {
-        let before = thread_cpu()?;
-        for _ in 0..REPETITIONS {
-            let key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, self.pair.public_key().as_ref());
-            key.verify(&TEXT, &self.signature)?;
-            self.signature = self.pair.sign(&SystemRandom::new(), &TEXT)?.as_ref().to_vec();
-            DH_KEM_P384_HKDF_SHA384_AES_256.seal(b"info", b"", &TEXT[..500], &self.sealing)?;
-        }
-        Ok(each(thread_cpu()? - before))
+/// CPU time to verify, sign and seal, in microseconds.
+fn cryptography() -> Result<f64, Failure> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)?;
+    let sealing = HpkePublicKey(SealingKey::generate().public_jwk().to_sec1().to_vec());
+    let mut signature = pair.sign(&SystemRandom::new(), &TEXT)?.as_ref().to_vec();
+    let before = thread_cpu()?;
+    for _ in 0..REPETITIONS {
+        let key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, pair.public_key().as_ref());
+        key.verify(&TEXT, &signature)?;
+        signature = pair.sign(&SystemRandom::new(), &TEXT)?.as_ref().to_vec();
+        DH_KEM_P384_HKDF_SHA384_AES_256.seal(b"info", b"", &TEXT[..500], &sealing)?;
     }
+    Ok(each(thread_cpu()? - before))
 }
 
 /// CPU time of a server in a handshake of TLS 1.3 with the simulator's kinds of keys, in microseconds.
-pub(crate) fn handshake() -> Result<f64, Failure> {
+fn handshake() -> Result<f64, Failure> {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()])?;
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone())?;

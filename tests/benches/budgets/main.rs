@@ -16,7 +16,8 @@ mod measured;
 mod simulator;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,11 @@ async fn main() -> Result<ExitCode, Failure> {
     Ok(if exceeded { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// Where files are that the command line names: cargo runs a benchmark in the folder of its package.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 /// What the command line asks for.
 struct Options {
     json: Option<PathBuf>,
@@ -82,8 +88,8 @@ impl Options {
         while let Some(flag) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{flag} needs a value"));
             match flag.as_str() {
-                "--json" => options.json = Some(value()?.into()),
-                "--against" => options.against = Some(value()?.into()),
+                "--json" => options.json = Some(workspace().join(value()?)),
+                "--against" => options.against = Some(workspace().join(value()?)),
                 "--only" => options.only = Some(part(value()?)?),
                 "--rounds" => options.rounds = number(&flag, &value()?)?,
                 "--soak" => options.soak = Some(number(&flag, &value()?)?),
@@ -93,6 +99,11 @@ impl Options {
                     return Err(format!("{flag} is not an option; use {known}").into());
                 }
             }
+        }
+        if let Some(file) = &options.json {
+            let place = File::options().append(true).create(true).open(file);
+            place
+                .map_err(|error| format!("--json {}: {error}; name a file in a folder that exists", file.display()))?;
         }
         if options.only.as_deref() == Some("soak") && options.soak.is_none() {
             return Err("--only soak needs --soak N".into());

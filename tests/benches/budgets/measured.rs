@@ -25,9 +25,18 @@ pub(crate) struct Budget {
     pub(crate) unit: String,
 }
 
-/// What no main server can do without, in microseconds of CPU time.
+/// What no main server can do without.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Yardsticks {
+    /// On one core while the others rest, as one connection leaves them.
+    pub(crate) alone: Yardstick,
+    /// With every core at it, as many connections keep them.
+    pub(crate) busy: Yardstick,
+}
+
+/// In microseconds of CPU time.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Yardstick {
     /// Verify, sign and seal.
     pub(crate) cryptography: f64,
     /// A handshake of TLS.
@@ -38,6 +47,7 @@ pub(crate) struct Yardsticks {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Load {
     pub(crate) what: String,
+    pub(crate) connections: usize,
     /// CPU time of the simulator for one synchronization, in microseconds: for the first time, and once more.
     pub(crate) first: f64,
     pub(crate) later: f64,
@@ -48,6 +58,13 @@ pub(crate) struct Load {
     pub(crate) p99: f64,
     /// Resident memory of the simulator, in MiB.
     pub(crate) memory: f64,
+}
+
+impl Yardsticks {
+    /// That for so many connections at once.
+    pub(crate) fn at(&self, connections: usize) -> &Yardstick {
+        if connections == 1 { &self.alone } else { &self.busy }
+    }
 }
 
 impl Budget {

@@ -7,10 +7,9 @@ use serde_json::json;
 use solme_sync_harness::programs::{MainServer, Programs};
 use solme_sync_protocol::TrustFile;
 
-use crate::cryptography::{Cryptography, handshake};
 use crate::load::{Load, Prepared};
-use crate::measured::{self, Yardsticks};
-use crate::{Failure, Table, cpu, median, resident};
+use crate::measured::{self, Yardstick, Yardsticks};
+use crate::{Failure, Table, cpu, cryptography, median, resident};
 
 /// So often are the sides of a ratio measured in turn, unless it is told otherwise.
 pub(crate) const ROUNDS: usize = 5;
@@ -74,6 +73,7 @@ impl Side {
     fn measured(&self) -> measured::Load {
         measured::Load {
             what: self.name.clone(),
+            connections: self.connections,
             first: self.mean(|round| round.first),
             later: self.mean(|round| round.later),
             rate: self.median(|round| round.rate),
@@ -88,7 +88,7 @@ impl Side {
     }
 
     fn print(&self) {
-        let measured::Load { what, first, later, rate, p50, p99, memory } = self.measured();
+        let measured::Load { what, first, later, rate, p50, p99, memory, .. } = self.measured();
         println!(
             "  {what:<56} {first:>5.0} us at first, {later:>5.0} us later, {rate:>5.0}/s, \
              p50 {p50:>6.2} ms, p99 {p99:>6.2} ms, {memory:>3.0} MiB"
@@ -171,34 +171,44 @@ pub(crate) async fn measure(
     if let Some(program) = against {
         stands.push(Stand::own(&Programs::at(program), &place("against"), "the other program", &[true]).await?);
     }
-    let mut cryptography = Cryptography::new()?;
-    let (mut of_cryptography, mut of_handshakes) = (Vec::new(), Vec::new());
+    let (mut alone, mut busy) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         for stand in &mut stands {
             stand.round().await?;
-            of_cryptography.push(cryptography.round()?);
-            of_handshakes.push(handshake()?);
+            alone.push(cryptography::alone()?);
+            busy.push(cryptography::on_every_core()?);
         }
     }
-    let yardsticks = Yardsticks { cryptography: median(of_cryptography), handshake: median(of_handshakes) };
-    let Yardsticks { cryptography, handshake } = yardsticks;
-    println!("  verify + sign + seal: {cryptography:.0} us; the handshake of TLS: {handshake:.0} us");
+    let yardsticks = Yardsticks { alone: middle(&alone), busy: middle(&busy) };
+    for (of, Yardstick { cryptography, handshake }) in [("alone", yardsticks.alone), ("on every core", yardsticks.busy)]
+    {
+        println!("  {of}: verify + sign + seal {cryptography:.0} us, the handshake of TLS {handshake:.0} us");
+    }
     stands.iter().flat_map(|stand| &stand.sides).for_each(Side::print);
     table.measured.yardsticks = Some(yardsticks);
     table.measured.loads = stands[..3].iter().flat_map(|stand| &stand.sides).map(Side::measured).collect();
-    rows(&stands, cryptography, handshake, table)
+    rows(&stands, &yardsticks, table)
 }
 
-fn rows(stands: &[Stand], cryptography: f64, handshake: f64, table: &mut Table) -> Result<(), Failure> {
+fn middle(yardsticks: &[Yardstick]) -> Yardstick {
+    let of = |of: fn(&Yardstick) -> f64| median(yardsticks.iter().map(of).collect());
+    Yardstick { cryptography: of(|one| one.cryptography), handshake: of(|one| one.handshake) }
+}
+
+fn rows(stands: &[Stand], yardsticks: &Yardsticks, table: &mut Table) -> Result<(), Failure> {
     let [few, many, ..] = stands else { return Err("few ids, and many".into()) };
     let [one, sixteen, sixty_four] = few.kept()?;
-    let new = &few.sides[AT_ONCE.len()];
-    let on_top = new.cpu() - one.cpu();
+    // Each is a difference of two sums that are uncertain: the mean of all three is less so.
+    let new = few.kept()?.iter().zip(&few.sides[AT_ONCE.len()..]);
+    let on_top: Vec<f64> =
+        new.map(|(kept, new)| (new.cpu() - kept.cpu()) / yardsticks.at(kept.connections).handshake).collect();
+    let on_top = on_top.iter().sum::<f64>() / on_top.len() as f64;
+    let against = |side: &Side| side.cpu() / yardsticks.at(side.connections).cryptography;
     let rate = |side: &Side| side.median(|round| round.rate);
     let cpu = |sides: &[Side]| sides.iter().map(Side::cpu).sum::<f64>();
-    table.row("simulator, 16 connections: CPU against verify + sign + seal", sixteen.cpu() / cryptography, 1.25, "x");
-    table.row("simulator, 1 connection: the same", one.cpu() / cryptography, 1.7, "x");
-    table.row("simulator, a new connection each: CPU on top against a handshake", on_top / handshake, 1.5, "x");
+    table.row("simulator, 16 connections: CPU against verify + sign + seal", against(sixteen), 1.25, "x");
+    table.row("simulator, 1 connection: the same", against(one), 1.7, "x");
+    table.row("simulator, a new connection each: CPU on top against a handshake", on_top, 1.5, "x");
     table.row("simulator: rate at 1 connection against 64", rate(one) / rate(sixty_four), 1.0, "x");
     let tail = sixty_four.median(|round| round.p99 / round.p50);
     table.row("simulator, 64 connections: p99 against p50", tail, 5.0, "x");
