@@ -233,7 +233,6 @@ pub(crate) struct AtSite {
     case: &'static Case,
     site: Site,
     data: PathBuf,
-    server: PathBuf,
     /// What the last start that was watched said of itself.
     told: Value,
 }
@@ -242,7 +241,7 @@ impl Case {
     /// Prepares it.
     pub(crate) fn at_a_site(&'static self) -> Box<dyn Operation> {
         let site = Site { dir: tempfile::tempdir().unwrap(), mail_server: MockSolme::builder().quiet().start() };
-        let (data, server) = (site.path("data"), site.path("server"));
+        let data = site.path("data");
         if !self.before.is_empty() {
             let running = site.start();
             for step in self.before {
@@ -254,12 +253,11 @@ impl Case {
                 assert_eq!(site.ask(&running, *step), Told::Done, "{}: {step:?}", self.name);
             }
             running.stop();
-            copy(&data, &site.path("data before"));
-            if server.exists() {
-                copy(&server, &site.path("server before"));
+            for name in ["data", "server", "backup"].into_iter().filter(|name| site.path(name).exists()) {
+                copy(&site.path(name), &site.path(&format!("{name} before")));
             }
         }
-        Box::new(AtSite { case: self, site, data, server, told: Value::Null })
+        Box::new(AtSite { case: self, site, data, told: Value::Null })
     }
 }
 
@@ -301,12 +299,18 @@ impl Operation for AtSite {
         (&self.data, self.site.path("data watched"))
     }
 
+    fn beside(&self) -> Option<(PathBuf, PathBuf)> {
+        let copy = self.site.path("backup before");
+        copy.exists().then(|| (self.site.path("backup"), copy))
+    }
+
     fn begin(&mut self) {
-        for (now, before) in [(&self.data, "data before"), (&self.server, "server before")] {
-            let _ = fs::remove_dir_all(now);
-            let before = self.site.path(before);
+        // Of a backup too: whoever opens it brings its log into its database.
+        for name in ["data", "server", "backup"] {
+            let (now, before) = (self.site.path(name), self.site.path(&format!("{name} before")));
+            let _ = fs::remove_dir_all(&now);
             if before.exists() {
-                copy(&before, now);
+                copy(&before, &now);
             }
         }
         let _ = fs::remove_file(self.site.path("out.json"));

@@ -54,12 +54,16 @@ pub(crate) type Remains = BTreeMap<PathBuf, Option<(u32, Vec<u8>)>>;
 impl Disk {
     /// A disk on which everything below `copy` was synced, under the names that it has below `root`.
     pub(crate) fn of(copy: &Path, root: &Path) -> Self {
-        let mut disk = Self::default();
+        Self::default().and(copy, root)
+    }
+
+    /// The same with another directory on it.
+    pub(crate) fn and(mut self, copy: &Path, root: &Path) -> Self {
         if copy.exists() {
-            disk.add(copy, root);
+            self.add(copy, root);
         }
-        disk.synced = disk.now.clone();
-        disk
+        self.synced = self.now.clone();
+        self
     }
 
     fn add(&mut self, copy: &Path, name: &Path) {
@@ -169,7 +173,10 @@ pub(crate) fn bring_back(remains: &Remains, root: &Path) {
     let _ = fs::remove_dir_all(root);
     for (path, file) in remains {
         match file {
-            None => DirBuilder::new().mode(0o700).create(path).unwrap(),
+            None => {
+                let _ = fs::remove_dir_all(path);
+                DirBuilder::new().mode(0o700).create(path).unwrap();
+            }
             Some((mode, bytes)) => {
                 let _ = fs::remove_file(path);
                 let file = OpenOptions::new().write(true).create_new(true).mode(*mode).open(path);

@@ -66,6 +66,10 @@ pub(crate) trait Operation {
     fn folder(&self) -> &Path;
     /// Where the state is, and a copy of it as it was when the watch began.
     fn state(&self) -> (&Path, PathBuf);
+    /// Another directory that it uses, and a copy of it as it was.
+    fn beside(&self) -> Option<(PathBuf, PathBuf)> {
+        None
+    }
     /// Everything as before the operation.
     fn begin(&mut self);
     /// Does it. The program has ended when this returns, if it is one that goes on.
@@ -96,7 +100,11 @@ pub(crate) fn sweep(operation: &mut dyn Operation, logs: &Path) -> Swept {
     assert_eq!(operation.act(Under::Strace(&strace)), Told::Done, "{}, without any fault", operation.name());
     let all = strace.calls(operation.folder());
     let (state, copy) = operation.state();
-    let moments = moments(power::Disk::of(&copy, state), &all);
+    let mut disk = power::Disk::of(&copy, state);
+    if let Some((beside, copy)) = operation.beside() {
+        disk = disk.and(&copy, &beside);
+    }
+    let moments = moments(disk, &all);
     let after = operation.look();
     let (connects, calls): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|call| call.name == CONNECT);
     let connects = connects.first().and_then(|first| all.iter().position(|call| call == first)).unwrap_or(all.len());
