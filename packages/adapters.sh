@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
 for language in python node shell go; do
     "$harness" new-adapter "$language" "$work/$language" >"$work/next"
     if [ "$language" = go ]; then
-        command -v go >/dev/null || continue # the others show the same
+        command -v go >/dev/null || { echo "go: skipped, there is no Go here"; continue; }
         (cd "$work/go" && GOFLAGS=-mod=mod GOCACHE="$work/cache" go build -o adapter .)
     fi
     subject=$(sed -n 's/^ *harness conformance client --subject \(.*\) --guide$/\1/p' "$work/next")
