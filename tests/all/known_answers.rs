@@ -8,7 +8,7 @@
 //! - JWS: RFC 7515 has no example of ES384, and RFC 7638's one thumbprint is of an RSA key. What RFC 7515 shows is refused.
 //!   Signatures and thumbprints of P-384 are held against `jwcrypto` by the peer.
 
-use aes_gcm::aead::{Aead as _, KeyInit as _};
+use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aws_lc_rs::agreement::{self, ECDH_P384, UnparsedPublicKey};
 use hmac::{Hmac, Mac as _};
 use mock_solme::testing::AwsLc;
@@ -189,7 +189,11 @@ mod written_out {
         let secret = extract(SUITE, &shared, b"secret", b"");
         let key: [u8; 32] = expand(SUITE, &secret, b"key", &context);
         let nonce: [u8; 12] = expand(SUITE, &secret, b"base_nonce", &context);
-        aes_gcm::Aes256Gcm::new(&key.into()).encrypt(&nonce.into(), text).unwrap()
+        let mut sealed = text.to_vec();
+        let cipher = aes_gcm::Aes256Gcm::new(&key.into());
+        let tag = cipher.encrypt_inout_detached(&nonce.into(), b"", sealed.as_mut_slice().into()).unwrap();
+        sealed.extend(tag);
+        sealed
     }
 }
 
