@@ -17,10 +17,12 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
 use solme_sync_protocol::{printable, printable_json};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::field::MakeExt as _;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::{self, format};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::args::{Cli, LogFormat, Verb};
 use crate::seams::Seams;
@@ -108,20 +110,22 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
 
 /// What is logged: warnings, and more of ours where RUST_LOG names a level alone; libraries speak only where it names
 /// them.
-fn filter(rust_log: Option<&str>) -> EnvFilter {
+fn filter(rust_log: Option<&str>) -> Targets {
     let rust_log = rust_log.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("warn");
+    let warnings = Targets::new().with_default(LevelFilter::WARN);
     match rust_log.parse::<LevelFilter>() {
-        Ok(level) => EnvFilter::new(format!("{},mock_solme={level}", level.min(LevelFilter::WARN))),
-        Err(_) => EnvFilter::try_new(rust_log).unwrap_or_else(|_| EnvFilter::new("warn")),
+        Ok(level) => Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("mock_solme", level),
+        // The parser takes nothing before or after a `=` for something.
+        Err(_) if !rust_log.split(',').all(|part| part.split('=').all(|side| !side.trim().is_empty())) => warnings,
+        Err(_) => rust_log.parse().unwrap_or(warnings),
     }
 }
 
 /// To stderr, in colours only on a terminal. Text of others is escaped. Where a caller of [`run`] logs already, its way
 /// is kept.
 fn log_to_stderr(format: LogFormat) {
-    let log = tracing_subscriber::fmt().with_env_filter(filter(std::env::var("RUST_LOG").ok().as_deref()));
-    let _ = match format {
-        LogFormat::Json => log.json().flatten_event(true).with_writer(|| Border(std::io::stderr())).try_init(),
+    let log = match format {
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(|| Border(std::io::stderr())).boxed(),
         LogFormat::Text => {
             let colours =
                 std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
@@ -129,9 +133,11 @@ fn log_to_stderr(format: LogFormat) {
                 "message" => write!(writer, "{}", printable(&format!("{value:?}"))),
                 name => write!(writer, "{name}={}", printable(&format!("{value:?}"))),
             });
-            log.fmt_fields(fields.delimited(" ")).with_ansi(colours).with_writer(std::io::stderr).try_init()
+            fmt::layer().fmt_fields(fields.delimited(" ")).with_ansi(colours).with_writer(std::io::stderr).boxed()
         }
     };
+    let filter = filter(std::env::var("RUST_LOG").ok().as_deref());
+    let _ = tracing_subscriber::registry().with(log.with_filter(filter)).try_init();
 }
 
 /// Lines of JSON, with the characters escaped that would act on a terminal.
@@ -161,7 +167,10 @@ mod tests {
             (Some("debug"), "mock_solme=debug,warn"),
             (Some("error"), "mock_solme=error,error"),
             (Some("rustls=debug"), "rustls=debug"),
+            (Some("rustls=debug,mock_solme=trace"), "mock_solme=trace,rustls=debug"),
             (Some("=,="), "warn"),
+            (Some("rustls="), "warn"),
+            (Some("mock_solme=loud"), "warn"),
         ] {
             assert_eq!(filter(rust_log).to_string(), directives, "{rust_log:?}");
         }
