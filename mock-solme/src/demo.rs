@@ -11,20 +11,13 @@ const ID: &str = "DEMO-4711";
 /// Who may ask for a clear of its key pair.
 const CONTACT: &str = "it@customer.example";
 
-/// The id, if there is one.
-pub(crate) fn id(main_server: &MainServer) -> Result<Option<LicenseServerId>, OperatorError> {
-    let id: LicenseServerId = ID.parse().expect("of the form of an id");
-    Ok(main_server.has_id(&id)?.then_some(id))
-}
-
 /// Adds the id and its licenses, unless they are there from an earlier run.
 pub(crate) fn add(main_server: &MainServer) -> Result<LicenseServerId, OperatorError> {
-    if let Some(id) = id(main_server)? {
-        return Ok(id);
-    }
     let (id, new, by) = demo();
-    main_server.add_id(&id, new, &by)?;
-    Ok(id)
+    match main_server.add_id(&id, new, &by) {
+        Ok(_) | Err(OperatorError::IdExists(_)) => Ok(id),
+        Err(error) => Err(error),
+    }
 }
 
 /// As at the first start.

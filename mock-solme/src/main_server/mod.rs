@@ -142,20 +142,27 @@ impl Default for Settings {
 impl MainServer {
     /// A main server that is gone when it is dropped.
     pub(crate) fn in_memory(settings: Settings) -> Result<Self, OpenError> {
-        Self::assemble(Identity::generate, Store::in_memory, settings, true)
+        let id = new_main_server_id()?;
+        Self::assemble(
+            Identity::generate,
+            || Store::in_memory(|store| meta::set(store, MAIN_SERVER_ID, id.as_str())),
+            settings,
+        )
     }
 
     /// The main server in a data directory; made there if there is none.
     pub(crate) fn open(directory: &Path, steps: &DurableSteps, settings: Settings) -> Result<Self, OpenError> {
         let directory = DataDirectory::take(directory)?;
         let state = directory.path(STATE);
+        let id = new_main_server_id()?;
+        let first = |store: &Connection| meta::set(store, MAIN_SERVER_ID, id.as_str());
         let identity = || Identity::in_directory(&directory, steps);
-        let store = || Store::open(&state, directory.new, steps.clone());
+        let store = || Store::open(&state, directory.new, first, steps.clone());
         let in_state = |error| match error {
             OpenError::Store(error) => OpenError::State { path: state.clone(), error },
             error => error,
         };
-        let mut main_server = Self::assemble(identity, store, settings, directory.new).map_err(in_state)?;
+        let mut main_server = Self::assemble(identity, store, settings).map_err(in_state)?;
         main_server.journal = journal::Journal::kept_in(&directory.path(JOURNAL))?;
         main_server.lock = Some(directory.finish()?);
         Ok(main_server)
@@ -166,7 +173,6 @@ impl MainServer {
         identity: impl FnOnce() -> Result<Identity, IdentityError> + Send,
         store: impl FnOnce() -> Result<Store, StoreError>,
         settings: Settings,
-        new: bool,
     ) -> Result<Self, OpenError> {
         let (identity, store) = std::thread::scope(|scope| {
             let identity = scope.spawn(identity);
@@ -174,17 +180,10 @@ impl MainServer {
             (identity.join(), store)
         });
         let (identity, store) = (identity.map_err(|_| OpenError::Panicked)??, store?);
-        let (stored_id, offset) =
-            store.read(|store| Ok((meta::get(store, MAIN_SERVER_ID)?, meta::get(store, CLOCK_OFFSET)?)))?;
-        let id = match stored_id {
-            Some(id) => id.parse().map_err(StoreError::damaged)?,
-            None if !new => return Err(StoreError::Damaged("the main server id is missing".to_owned()).into()),
-            None => {
-                let id = new_main_server_id()?;
-                store.write("main server id", |store| meta::set(store, MAIN_SERVER_ID, id.as_str()))?;
-                id
-            }
-        };
+        let (id, offset) =
+            store.read_at_start(|store| Ok((meta::get(store, MAIN_SERVER_ID)?, meta::get(store, CLOCK_OFFSET)?)))?;
+        let id = id.ok_or_else(|| StoreError::Damaged("the main server id is missing".to_owned()))?;
+        let id = id.parse().map_err(StoreError::damaged)?;
         let offset = offset.map_or(Ok(0), |offset| offset.parse()).map_err(StoreError::damaged)?;
         Ok(Self {
             id,

@@ -192,11 +192,6 @@ impl MainServer {
         self.store.read(|store| records::load(store, id))?.ok_or_else(|| OperatorError::UnknownId(id.clone()))
     }
 
-    /// Whether there is such an id, sound or damaged.
-    pub(crate) fn has_id(&self, id: &LicenseServerId) -> Result<bool, StoreError> {
-        self.store.read(|store| records::exists(store, id))
-    }
-
     /// The records whose id begins so and comes after `after`, in the order of their ids.
     pub(crate) fn records(
         &self,

@@ -88,7 +88,7 @@ mod tests {
             further: Vec::new(),
             state: state.clone(),
         };
-        let store = Store::in_memory().unwrap();
+        let store = Store::in_memory(|_| Ok(())).unwrap();
         let kept = store.read(|store| {
             for state in [&closed, &ClearRequestState::Open, &closed, &closed] {
                 insert(store, &request(state))?;

@@ -160,17 +160,22 @@ struct Beside {
 }
 
 impl Store {
-    /// A store that is gone when it is dropped.
-    pub(crate) fn in_memory() -> Result<Self, StoreError> {
+    /// A store that is gone when it is dropped, with what `first` puts into it.
+    pub(crate) fn in_memory(first: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<Self, StoreError> {
         let mut connection = Connection::open_in_memory()?;
         set_up(&connection)?;
-        create_tables(&mut connection)?;
+        create_tables(&mut connection, first)?;
         Ok(Self { beside: None, groups: Arc::new(Groups::new(connection, None)) })
     }
 
     /// The store in this file. What was committed survives SIGKILL and power failure.
-    /// Tables are made in a `new` one only.
-    pub(crate) fn open(file: &Path, new: bool, steps: DurableSteps) -> Result<Self, StoreError> {
+    /// Tables are made in a `new` one only, with what `first` puts into them.
+    pub(crate) fn open(
+        file: &Path,
+        new: bool,
+        first: impl FnOnce(&Connection) -> Result<(), StoreError>,
+        steps: DurableSteps,
+    ) -> Result<Self, StoreError> {
         let mut connection = Connection::open(file)?;
         set_up(&connection)?;
         connection.pragma_update(None, "cache_size", CACHE)?;
@@ -180,16 +185,22 @@ impl Store {
             if !new {
                 return Err(StoreError::Damaged("it has no tables".to_owned()));
             }
-            steps.step("tables", || create_tables(&mut connection))?;
+            steps.step("tables", || create_tables(&mut connection, first))?;
         }
         // Made by earlier versions of this program, which can do without it as well.
         connection.execute_batch("DROP INDEX IF EXISTS accepted_request_digest")?;
         let groups = Arc::new(Groups::new(connection, Some(steps)));
         let thread = WriterThread::start(Arc::clone(&groups)).map_err(StoreError::Thread)?;
-        let readers = Readers::new(file);
-        // The first read opens a connection. At the start the keys are made meanwhile, so nobody waits for it here.
-        readers.read(|connection| meta::get(connection, "").map(drop))?;
-        Ok(Self { beside: Some(Beside { readers, thread }), groups })
+        Ok(Self { beside: Some(Beside { readers: Readers::new(file), thread }), groups })
+    }
+
+    /// Reads at the start, when nobody writes yet: to open a connection that only reads takes longer than all that is read
+    /// then.
+    pub(crate) fn read_at_start<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.groups.read(read)
     }
 
     /// Reads what is durable, of one moment.
@@ -266,10 +277,14 @@ fn has_tables(connection: &Connection) -> Result<bool, StoreError> {
     }
 }
 
-fn create_tables(connection: &mut Connection) -> Result<(), StoreError> {
+fn create_tables(
+    connection: &mut Connection,
+    first: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(SCHEMA)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    first(&transaction)?;
     Ok(transaction.commit()?)
 }
 
