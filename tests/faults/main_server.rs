@@ -68,6 +68,17 @@ impl Running {
         answer
     }
 
+    /// Number of the newest exchange. None if there is no answer.
+    fn newest_exchange(&self) -> Option<u64> {
+        let (_, journal) = self.ask("GET", "/journal", "")?;
+        Some(journal.as_array()?.last().map_or(0, |exchange| exchange["number"].as_u64().unwrap()))
+    }
+
+    /// Waits until this exchange is in the journal, which is after its answer has left. Asks no more than often enough.
+    fn wait_for_exchange(&self, number: u64) {
+        let _ = (0..1_000).map_while(|_| self.newest_exchange()).find(|newest| *newest >= number);
+    }
+
     pub(crate) fn process_id(&self) -> u32 {
         self.process.id()
     }
@@ -207,6 +218,7 @@ impl Site {
 
     /// Asks for it; whether it was told that it is done.
     fn ask(&self, running: &Running, step: Step) -> Told {
+        let newest = running.newest_exchange().unwrap_or_default();
         let done = match step {
             Start => true,
             Restore => unreachable!("it is no step of one that runs"),
@@ -224,7 +236,17 @@ impl Site {
                 answer["outcome"] == "accepted"
             }
         };
-        if done { Told::Done } else { Told::NotDone }
+        // An accepted synchronization is two exchanges, the request and the payload; a refused one is one.
+        let exchanges = match step {
+            Server("synchronize") => 2,
+            Refused => 1,
+            _ => 0,
+        };
+        if !done {
+            return Told::NotDone;
+        }
+        running.wait_for_exchange(newest + exchanges);
+        Told::Done
     }
 }
 

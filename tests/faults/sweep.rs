@@ -91,7 +91,7 @@ pub(crate) struct Swept {
     pub(crate) violations: Vec<String>,
 }
 
-/// Sweeps one operation.
+/// Sweeps one operation; with `COUNT=1` its calls are counted and nothing goes wrong.
 pub(crate) fn sweep(operation: &mut dyn Operation, logs: &Path) -> Swept {
     operation.begin();
     let before = operation.look();
@@ -109,6 +109,9 @@ pub(crate) fn sweep(operation: &mut dyn Operation, logs: &Path) -> Swept {
     let (connects, calls): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|call| call.name == CONNECT);
     let connects = connects.first().and_then(|first| all.iter().position(|call| call == first)).unwrap_or(all.len());
     let mut swept = Swept { name: operation.name(), calls: counted(&calls), faults: 0, violations: Vec::new() };
+    if std::env::var_os("COUNT").is_some() {
+        return swept;
+    }
     for fault in calls.iter().flat_map(Fault::all) {
         swept.faults += 1;
         if let Err(violation) = endure(operation, &fault, logs, &before, &after) {
