@@ -49,6 +49,8 @@ pub(crate) enum IdentityError {
 pub(crate) struct Identity {
     pub(crate) key: MainServerKey,
     pub(crate) ca: Ca,
+    /// What the 443 role speaks, made anew at each start.
+    pub(crate) tls: Arc<rustls::ServerConfig>,
 }
 
 /// The CA that the trust file names. It certifies this main server, and is of no use elsewhere.
@@ -59,14 +61,19 @@ pub(crate) struct Ca {
 }
 
 impl Identity {
-    /// A new identity, kept nowhere.
-    pub(crate) fn generate() -> Result<Self, IdentityError> {
+    /// A new identity, kept nowhere, with a certificate for `hosts`.
+    pub(crate) fn generate(hosts: &[String]) -> Result<Self, IdentityError> {
         let (ca, _) = Ca::generate(CA_NAME)?;
-        Ok(Self { key: MainServerKey::generate()?, ca })
+        Ok(Self { key: MainServerKey::generate()?, tls: ca.tls(hosts, Tls::Right)?, ca })
     }
 
-    /// The identity in a data directory; made there while that is set up. Each file is whole or absent.
-    pub(crate) fn in_directory(directory: &DataDirectory, steps: &DurableSteps) -> Result<Self, IdentityError> {
+    /// The identity in a data directory, with a certificate for `hosts`; made there while that is set up. Each file is
+    /// whole or absent.
+    pub(crate) fn in_directory(
+        directory: &DataDirectory,
+        steps: &DurableSteps,
+        hosts: &[String],
+    ) -> Result<Self, IdentityError> {
         let signing_key = directory.path(SIGNING_KEY);
         let key = match directory.read_key(SIGNING_KEY)? {
             Some(pkcs8) => MainServerKey::from_pkcs8(&pkcs8).map_err(|error| unusable(&signing_key, &error))?,
@@ -76,7 +83,8 @@ impl Identity {
                 key
             }
         };
-        Ok(Self { key, ca: Ca::in_directory(directory, steps)? })
+        let ca = Ca::in_directory(directory, steps)?;
+        Ok(Self { key, tls: ca.tls(hosts, Tls::Right)?, ca })
     }
 }
 

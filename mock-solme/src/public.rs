@@ -50,7 +50,7 @@ impl Public {
     }
 
     /// What the certificate is for, beside the loopback addresses.
-    fn hosts(&self, listener: IpAddr) -> Vec<String> {
+    pub(crate) fn hosts(&self, listener: IpAddr) -> Vec<String> {
         let mut hosts = self.names.clone();
         if !listener.is_unspecified() && !listener.is_loopback() {
             hosts.push(listener.to_string());
@@ -140,20 +140,16 @@ pub(crate) enum FrontError {
 }
 
 impl Front {
-    pub(crate) fn new(
-        main_server: Arc<MainServer>,
-        public: &Public,
-        https: SocketAddr,
-        http: SocketAddr,
-    ) -> Result<Self, IdentityError> {
-        let hosts = public.hosts(https.ip());
-        let tls = RustlsConfig::from_config(main_server.tls(&hosts)?);
+    /// At first with the certificate that the main server was started with.
+    pub(crate) fn new(main_server: Arc<MainServer>, public: &Public, https: SocketAddr, http: SocketAddr) -> Self {
+        let tls = RustlsConfig::from_config(Arc::clone(&main_server.identity.tls));
         let given = |url: &Option<String>, scheme: &str, listener| match url {
             Some(url) => url.clone(),
             None => format!("{scheme}://{}", public.authority(listener)),
         };
         let (https, http) = (given(&public.https, "https", https), given(&public.http, "http", http));
-        Ok(Self { main_server, tls, https, http, hosts: Mutex::new(hosts) })
+        let hosts = Mutex::new(main_server.settings().hosts.clone());
+        Self { main_server, tls, https, http, hosts }
     }
 
     /// What the 443 role speaks.
@@ -191,7 +187,7 @@ impl Front {
             return Err(FrontError::TooManyHosts);
         }
         let with_it: Vec<String> = hosts.iter().cloned().chain([host]).collect();
-        self.tls.reload_from_config(self.main_server.tls(&with_it)?);
+        self.tls.reload_from_config(self.main_server.tls_for(&with_it)?);
         *hosts = with_it;
         Ok(())
     }

@@ -24,7 +24,7 @@ use crate::http::{https_role, payload_role};
 use crate::identity::write_durably;
 use crate::mail::hand_on::{HandOnError, MailServer};
 use crate::mail::smtp::Smtp;
-use crate::main_server::{MainServer, OpenError, Settings};
+use crate::main_server::{MainServer, Settings};
 use crate::public::{Front, Public};
 use crate::quirks::carrier::Door;
 use crate::quirks::{Operation, Quirk};
@@ -170,20 +170,18 @@ pub(crate) struct Opened {
 pub(crate) fn open(listeners: Listeners, options: Options, steps: &DurableSteps) -> Result<Opened, StartError> {
     options.public.check().map_err(StartError::Public)?;
     let public = options.public;
-    let main_server = match &options.data {
-        Some(directory) => MainServer::open(directory, steps, options.settings),
-        None => MainServer::in_memory(options.settings),
-    };
-    let main_server = Arc::new(main_server.map_err(StartError::of)?);
     let address = |listener: &TcpListener| listener.local_addr();
     let (https, http) = (address(&listeners.https)?, address(&listeners.http)?);
-    // The certificate is made while the disk is waited for.
-    let (demo, front) = std::thread::scope(|scope| {
-        let front = scope.spawn(|| Front::new(Arc::clone(&main_server), &public, https, http));
-        (main_server.has_demo().then(|| crate::demo::add(&main_server)), front.join())
-    });
+    let settings = Settings { hosts: public.hosts(https.ip()), ..options.settings };
+    let main_server = match &options.data {
+        Some(directory) => MainServer::open(directory, steps, settings),
+        None => MainServer::in_memory(settings),
+    };
+    let main_server = main_server.map_err(StartError::of)?;
+    let demo = main_server.has_demo().then(|| crate::demo::add(&main_server));
     let demo_license_server_id = demo.transpose().map_err(StartError::no_demo)?;
-    let front = Arc::new(front.map_err(|_| StartError::of(OpenError::Panicked))?.map_err(StartError::of)?);
+    let main_server = Arc::new(main_server);
+    let front = Arc::new(Front::new(Arc::clone(&main_server), &public, https, http));
     let trust = front.trust_file();
     let (trust_file, temporary) = write_trust_file(&trust, options.data.as_deref(), steps)?;
     let admin = match &public.admin {

@@ -50,6 +50,7 @@ fn serve(args: Serve, seams: Seams) -> Result<(), StartError> {
         rate_limit: args.rate_limit,
         at_once: args.at_once,
         conduct: Arc::clone(&seams.conduct),
+        ..Settings::default()
     };
     let admin_token = args.admin_token.or(last.map(|last| last.admin_token));
     let data = args.data.clone();

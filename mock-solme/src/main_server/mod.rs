@@ -122,6 +122,8 @@ pub(crate) struct Settings {
     pub(crate) conduct: Arc<dyn Conduct>,
     /// Quirks that are armed from the start.
     pub(crate) faults: Vec<Fault>,
+    /// What the certificate of the 443 role is for, beside the loopback addresses.
+    pub(crate) hosts: Vec<String>,
 }
 
 impl Default for Settings {
@@ -135,6 +137,7 @@ impl Default for Settings {
             at_once: AT_ONCE,
             conduct,
             faults: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 }
@@ -143,8 +146,9 @@ impl MainServer {
     /// A main server that is gone when it is dropped.
     pub(crate) fn in_memory(settings: Settings) -> Result<Self, OpenError> {
         let id = new_main_server_id()?;
+        let hosts = settings.hosts.clone();
         Self::assemble(
-            Identity::generate,
+            || Identity::generate(&hosts),
             || Store::in_memory(|store| meta::set(store, MAIN_SERVER_ID, id.as_str())),
             settings,
         )
@@ -156,7 +160,8 @@ impl MainServer {
         let state = directory.path(STATE);
         let id = new_main_server_id()?;
         let first = |store: &Connection| meta::set(store, MAIN_SERVER_ID, id.as_str());
-        let identity = || Identity::in_directory(&directory, steps);
+        let hosts = settings.hosts.clone();
+        let identity = || Identity::in_directory(&directory, steps, &hosts);
         let store = || Store::open(&state, directory.new, first, steps.clone());
         let in_state = |error| match error {
             OpenError::Store(error) => OpenError::State { path: state.clone(), error },
@@ -168,7 +173,7 @@ impl MainServer {
         Ok(main_server)
     }
 
-    /// The first random number of a process may take 20 ms, and the identity needs one: the store opens meanwhile.
+    /// Makes the keys and the certificate while the store opens.
     fn assemble(
         identity: impl FnOnce() -> Result<Identity, IdentityError> + Send,
         store: impl FnOnce() -> Result<Store, StoreError>,
@@ -285,8 +290,8 @@ impl MainServer {
         self.clock.change(|offset| offset, keep)
     }
 
-    /// What the 443 role speaks.
-    pub(crate) fn tls(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
+    /// What the 443 role speaks with a certificate for other `hosts`.
+    pub(crate) fn tls_for(&self, hosts: &[String]) -> Result<Arc<rustls::ServerConfig>, IdentityError> {
         self.identity.ca.tls(hosts, Tls::Right)
     }
 
