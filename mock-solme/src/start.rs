@@ -224,9 +224,12 @@ fn write_trust_file(
         Some(directory) => {
             let directory = std::path::absolute(directory)?;
             let path = directory.join(TRUST_FILE);
-            steps
-                .step("trust file", || write_durably(&path, &trust.to_json(), 0o644))
-                .map_err(|error| failed(&path, error))?;
+            let json = trust.to_json();
+            if !holds(&path, &json) {
+                steps
+                    .step("trust file", || write_durably(&path, &json, 0o644))
+                    .map_err(|error| failed(&path, error))?;
+            }
             Ok((path, None))
         }
         None => {
@@ -236,6 +239,12 @@ fn write_trust_file(
             Ok((path, Some(directory)))
         }
     }
+}
+
+/// Whether this is a file of these bytes: the trust file of the last start, mostly.
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let found = std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);
+    found && std::fs::read(path).is_ok_and(|found| found == bytes)
 }
 
 /// The servers of a main server, within a tokio runtime.
