@@ -2,7 +2,7 @@
 //! message, so that it is taken once, however many states it leads from.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::rc::Rc;
 
@@ -174,6 +174,9 @@ pub(crate) struct Shown {
     pub(crate) is_outstanding: bool,
 }
 
+/// The standard library's hash of a text is compiled with the tests, which are not optimised, and took a fifth of the time.
+type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::FixedState>;
+
 struct Numbered<K, T> {
     values: Vec<Rc<T>>,
     ids: HashMap<K, Id>,
@@ -181,7 +184,7 @@ struct Numbered<K, T> {
 
 impl<K: Hash + Eq, T> Numbered<K, T> {
     fn new() -> Self {
-        Self { values: Vec::new(), ids: HashMap::new() }
+        Self { values: Vec::new(), ids: HashMap::default() }
     }
     fn id(&mut self, key: K, value: Rc<T>) -> Id {
         let values = &mut self.values;
