@@ -76,8 +76,8 @@ fn command() -> Command {
     command_with(ALONE)
 }
 
-/// The command line, as far as there are no verbs but these that use no running simulator. To describe what is not asked for
-/// takes a tenth of the time of `--version`.
+/// The command line where, of the verbs that use no running simulator, only these refuse the flags of the others. The rest is
+/// not called, and not worth the time.
 fn command_with(alone: impl IntoIterator<Item = &'static str>) -> Command {
     alone.into_iter().fold(Cli::command(), |command, verb| {
         // An argument of the same name keeps the global one out. `serve` has a --data of its own.
