@@ -100,7 +100,8 @@ impl SyncFile {
 }
 
 fn pieces(text: &str) -> Vec<String> {
-    text.as_bytes().chunks(PIECE).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
+    let characters: Vec<char> = text.chars().collect();
+    characters.chunks(PIECE).map(String::from_iter).collect()
 }
 
 /// The first JSON object in `bytes`, without line breaks. Mail puts text before and after it, and wraps it; outside of
@@ -162,6 +163,12 @@ mod tests {
         ] {
             assert_eq!(SyncFile::parse(mailed.as_bytes()), Ok(response()), "{mailed}");
         }
+    }
+
+    #[test]
+    fn what_is_no_message_is_written_as_it_was_read() {
+        let file = SyncFile::Request("a".repeat(63) + "\u{3b2}");
+        assert_eq!(SyncFile::parse(&file.to_bytes(&about())), Ok(file));
     }
 
     #[test]
