@@ -268,7 +268,8 @@ mod tests {
 
     #[test]
     fn license_numbers_have_one_form() {
-        assert!(NUMBER.parse::<LicenseNumber>().is_ok());
+        let number: LicenseNumber = NUMBER.parse().unwrap();
+        assert_eq!((number.as_str(), number.to_string().as_str()), (NUMBER, NUMBER));
         for bad in [
             "",
             "AVIX1-00000-00000-00000-00000-DEMO01",
@@ -301,6 +302,15 @@ mod tests {
             change(&mut license);
             assert!(matches!(license.check(), Err(Malformed::License { .. })), "change {index}");
         }
+        let mut greatest = license();
+        greatest.components[0].max_users = limits::INTEGER;
+        assert_eq!(greatest.check(), Ok(()));
+    }
+
+    #[test]
+    fn the_size_is_that_of_what_is_sealed() {
+        let allocation = Allocation { revision: 3, licenses: vec![license()] };
+        assert_eq!(allocation.size(), allocation.to_json(&salt()).len());
     }
 
     #[test]

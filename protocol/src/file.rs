@@ -192,6 +192,7 @@ mod tests {
         );
         assert!(damaged(r#"{"solme_sync_file":"request","version":1}"#));
         assert!(damaged(r#"{"solme_sync_file":"other","version":1,"message":["a"]}"#));
+        assert!(damaged(r#"{"solme_sync_file":"request","version":1,"message":["a"]\}"#));
         assert!(damaged(r#"{"solme_sync_file":"response","version":1,"message":["a"],"payload":["="]}"#));
         assert!(damaged(r#"{"solme_sync_file":"request","version":1,"message":["a"],"message":["b"]}"#));
         assert_eq!(

@@ -219,6 +219,8 @@ mod tests {
         ] {
             assert!(matches!(check(bad), Err(JsonError::Invalid(_))), "{bad}");
         }
+        let error = check("[1]").unwrap_err().to_string();
+        assert!(error.starts_with("invalid type: sequence, expected an object"), "{error}");
         assert_eq!(check(r#"{"a":9007199254740991}"#), Ok(Sample { a: 9_007_199_254_740_991 }));
     }
 }

@@ -85,7 +85,6 @@ impl fmt::Display for PrintableJson<'_> {
 fn acts(c: char) -> bool {
     match c {
         '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' => false,
-        ' '..='~' => false,
         '\u{ad}'
         | '\u{34f}'
         | '\u{61c}'
@@ -128,8 +127,10 @@ mod tests {
             ("می\u{200c}شود ❤\u{fe0f} 👩\u{200d}💻", "می\u{200c}شود ❤\u{fe0f} 👩\u{200d}💻"),
         ] {
             assert_eq!(printable(text).to_string(), shown);
+            assert_eq!(printable(text).is_as_given(), text == shown);
         }
         assert_eq!(printable_lines("a\nb\r\u{1b}").to_string(), "a\nb\\u{d}\\u{1b}");
+        assert_eq!(printable_json("{\r\n\t\"a\": 1\r\n}").to_string(), "{ \n \"a\": 1 \n}");
         for hazard in HAZARDS.chars() {
             assert!(printable(&hazard.to_string()).to_string().starts_with("\\u{"), "{hazard:?} is shown as it is");
         }

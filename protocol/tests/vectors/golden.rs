@@ -56,7 +56,10 @@ fn keys_have_the_thumbprint_of_the_manifest() {
         members.retain(|name, _| !matches!(name.as_str(), "d" | "kid"));
         let public: PublicJwk = parse_json(jwk.to_string().as_bytes()).unwrap();
         assert_eq!(public, secret.public_jwk(), "{file}");
-        assert_eq!(public.thumbprint().to_string(), text(entry, "thumbprint"), "{file}");
+        let thumbprint = text(entry, "thumbprint");
+        assert_eq!(public.thumbprint().to_string(), thumbprint, "{file}");
+        assert_eq!(format!("{public:?}"), format!("PublicJwk({thumbprint})"));
+        assert_eq!(format!("{:?}", public.thumbprint()), format!("KeyThumbprint({thumbprint})"));
     });
 }
 
@@ -149,7 +152,9 @@ fn payloads_open_and_fit_their_receipts() {
 fn allocations_are_read_and_written_byte_for_byte() {
     each("allocation", |entry, file| {
         let bytes = golden(file);
-        assert_eq!(Digest::of(&bytes).to_string(), text(entry, "digest"));
+        let digest = Digest::of(&bytes);
+        assert_eq!(digest.to_string(), text(entry, "digest"));
+        assert_eq!(format!("{digest:?}"), format!("Digest({digest})"));
         let salt = parse_json::<Value>(&bytes).unwrap()["salt"].as_str().unwrap().parse().unwrap();
         assert_eq!(Allocation::from_json(&bytes).unwrap().to_json(&salt), bytes, "{file}");
     });

@@ -1,7 +1,8 @@
 //! Limits of PROTOCOL.md 18 that would make large fixtures: just enough is accepted, one more is not.
 
 use solme_sync_protocol::{
-    Allocation, FileError, Malformed, Problem, Salt, Signed, SyncFile, TrustFile, TrustFileError, Unreadable, limits,
+    Allocation, FileError, Malformed, Problem, Request, SEALING_OVERHEAD, Salt, Signed, SyncFile, TrustFile,
+    TrustFileError, Unreadable, base64url, limits,
 };
 
 use crate::{golden, golden_text};
@@ -31,6 +32,7 @@ fn bytes_of_an_allocation() {
         Allocation::from_json(&json).map(drop)
     };
     assert_eq!(padded(limits::ALLOCATION), Ok(()));
+    assert_eq!(limits::ALLOCATION + SEALING_OVERHEAD, limits::PAYLOAD);
     let (found, at_most) = (limits::ALLOCATION + 1, limits::ALLOCATION);
     assert_eq!(padded(found), Err(Malformed::TooMany { what: "bytes".to_owned(), found, at_most }));
 }
@@ -61,15 +63,31 @@ fn bytes_of_a_trust_file_and_of_a_problem() {
 }
 
 #[test]
+fn bytes_of_a_header() {
+    let request = golden_text("request-1.jws");
+    let (header, rest) = request.split_once('.').unwrap();
+    let padded = |bytes: usize| {
+        let mut header = base64url::decode(header).unwrap();
+        header.resize(bytes, b' ');
+        Signed::<Request>::parse(&format!("{}.{rest}", base64url::encode(header))).map(drop)
+    };
+    assert_eq!(padded(limits::HEADER), Ok(()));
+    assert!(matches!(padded(limits::HEADER + 1), Err(Unreadable::Header(_))));
+}
+
+#[test]
 fn bytes_of_a_message() {
     fn check<M: solme_sync_protocol::Message>(good: &str, at_most: usize) {
         let long = |bytes: usize| format!("{}{good}", "A".repeat(bytes - good.len()));
         let too_large = Err(Unreadable::TooLarge { bytes: at_most + 1, at_most });
         assert_eq!(Signed::<M>::parse(&long(at_most + 1)).map(drop), too_large);
-        assert_ne!(Signed::<M>::parse(&long(at_most)).map(drop), too_large);
+        assert!(matches!(
+            Signed::<M>::parse(&long(at_most)),
+            Err(Unreadable::NotCompactJws(_) | Unreadable::Header(_))
+        ));
         assert!(!matches!(Signed::<M>::parse(good), Err(Unreadable::TooLarge { .. })));
     }
-    check::<solme_sync_protocol::Request>(&golden_text("request-1.jws"), 16_384);
+    check::<Request>(&golden_text("request-1.jws"), 16_384);
     check::<solme_sync_protocol::Receipt>(&golden_text("receipt-1.jws"), 8_192);
     check::<solme_sync_protocol::Refusal>(&golden_text("refusal-state-diverged.jws"), 8_192);
 }
