@@ -168,3 +168,14 @@ impl RefusalCode {
         matches!(self, Self::UnsupportedVersion | Self::InvalidRequest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_refusals_end_a_request_whatever_is_stored() {
+        let ending: Vec<_> = RefusalCode::ALL.iter().filter(|code| code.ends_request()).collect();
+        assert_eq!(ending, [&RefusalCode::UnsupportedVersion, &RefusalCode::InvalidRequest]);
+    }
+}

@@ -115,3 +115,54 @@ pub(crate) fn public_jwk(key: &p384::PublicKey) -> PublicJwk {
     let point: [u8; 97] = key.to_sec1_bytes()[..].try_into().expect("an uncompressed P-384 point has 97 bytes");
     PublicJwk::from_sec1(&point).expect("a public key is on its curve")
 }
+
+#[cfg(test)]
+mod tests {
+    use p384::pkcs8::ObjectIdentifier;
+    use p384::pkcs8::der::Encode as _;
+    use p384::pkcs8::der::asn1::OctetStringRef;
+
+    use super::*;
+
+    #[test]
+    fn a_key_pair_is_read_as_it_was_written() {
+        let key = SigningKey::generate();
+        let read = SigningKey::from_pem(&key.expose_secret_pem()).unwrap();
+        assert!(read.is_a_pair());
+        assert_eq!(read.public_jwk(), key.public_jwk());
+        assert_eq!(*read.expose_secret_pem(), *key.expose_secret_pem());
+        assert!(RustCrypto.verify(key.public_jwk(), b"x", &read.sign(b"x")));
+    }
+
+    #[test]
+    fn two_halves_of_different_key_pairs_are_no_pair() {
+        let (one, other) = (SigningKey::generate(), SigningKey::generate());
+        assert!(!SigningKey { secret: one.secret, public: other.public }.is_a_pair());
+    }
+
+    #[test]
+    fn a_curve_that_is_named_has_to_be_p_384() {
+        const P_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+        let pem = SigningKey::generate().expose_secret_pem();
+        let document = SecretDocument::from_pem(&pem).unwrap().1;
+        let info: PrivateKeyInfoRef<'_> = document.decode_msg().unwrap();
+        let with_curve = |curve| {
+            let mut key = EcPrivateKey::from_der(info.private_key.as_bytes()).unwrap();
+            key.parameters = Some(EcParameters::NamedCurve(curve));
+            let key = key.to_der().unwrap();
+            let info = PrivateKeyInfoRef::new(info.algorithm, OctetStringRef::new(&key).unwrap());
+            let pem = SecretDocument::encode_msg(&info).unwrap().to_pem("PRIVATE KEY", LineEnding::LF).unwrap();
+            SigningKey::from_pem(&pem).map(|key| key.is_a_pair())
+        };
+        assert_eq!(with_curve(NistP384::OID), Ok(true));
+        assert_eq!(with_curve(P_256), Err(KeyError));
+    }
+
+    #[test]
+    fn a_derived_secret_is_of_one_key_pair_and_one_purpose() {
+        let (one, other) = (SigningKey::generate(), SigningKey::generate());
+        assert_eq!(*one.derive_secret("seal"), *one.derive_secret("seal"));
+        assert_ne!(*one.derive_secret("seal"), *one.derive_secret("other"));
+        assert_ne!(*one.derive_secret("seal"), *other.derive_secret("seal"));
+    }
+}

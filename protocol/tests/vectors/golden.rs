@@ -167,6 +167,10 @@ fn problems_are_read_and_carry_what_the_manifest_says() {
         assert_eq!(problem.refusal, entry.get("carries").map(|file| golden_text(file.as_str().unwrap())), "{file}");
         assert_eq!(problem.kind, format!("urn:solme-sync:problem:{}", problem.code), "{file}");
         assert_eq!(problem.title, problem.code.replace('-', " "), "{file}");
+        if let Some(refusal) = problem.refusal {
+            let refusal: Refusal = read_answer(&refusal, &trusted()).unwrap();
+            assert_eq!(problem.status, refusal.code.http_status(), "{file}");
+        }
     });
 }
 

@@ -1,11 +1,11 @@
 //! Limits of PROTOCOL.md 18 that would make large fixtures: just enough is accepted, one more is not.
 
 use solme_sync_protocol::{
-    Allocation, FileError, Malformed, Problem, Request, SEALING_OVERHEAD, Salt, Signed, SyncFile, TrustFile,
-    TrustFileError, Unreadable, base64url, limits,
+    Allocation, FileError, Malformed, Message as _, Problem, Receipt, Refusal, Request, SEALING_OVERHEAD, Salt, Signed,
+    SyncFile, TrustFile, TrustFileError, Unreadable, base64url, limits,
 };
 
-use crate::{golden, golden_text};
+use crate::{golden, golden_text, read_answer, read_request, trusted};
 
 #[test]
 fn licenses_of_an_allocation() {
@@ -63,6 +63,21 @@ fn bytes_of_a_trust_file_and_of_a_problem() {
 }
 
 #[test]
+fn characters_of_texts() {
+    fn met(limit: usize, check: impl Fn(String) -> Result<(), String>) {
+        assert_eq!(check("x".repeat(limit)), Ok(()));
+        assert!(check("x".repeat(limit + 1)).is_err());
+    }
+    let request = read_request(&golden_text("request-1.jws")).unwrap();
+    met(limits::PRODUCT, |product| Request { product, ..request.clone() }.check());
+    met(limits::PRODUCT, |product_version| Request { product_version, ..request.clone() }.check());
+    met(limits::ANSWER, |receipt| Request { last_receipt: Some(receipt), ..request.clone() }.check());
+    let refusal: Refusal = read_answer(&golden_text("refusal-state-diverged.jws"), &trusted()).unwrap();
+    met(limits::TEXT, |text| Refusal { text, ..refusal.clone() }.check());
+    met(limits::TEXT, |cure| Refusal { cure, ..refusal.clone() }.check());
+}
+
+#[test]
 fn bytes_of_a_header() {
     let request = golden_text("request-1.jws");
     let (header, rest) = request.split_once('.').unwrap();
@@ -88,6 +103,6 @@ fn bytes_of_a_message() {
         assert!(!matches!(Signed::<M>::parse(good), Err(Unreadable::TooLarge { .. })));
     }
     check::<Request>(&golden_text("request-1.jws"), 16_384);
-    check::<solme_sync_protocol::Receipt>(&golden_text("receipt-1.jws"), 8_192);
-    check::<solme_sync_protocol::Refusal>(&golden_text("refusal-state-diverged.jws"), 8_192);
+    check::<Receipt>(&golden_text("receipt-1.jws"), 8_192);
+    check::<Refusal>(&golden_text("refusal-state-diverged.jws"), 8_192);
 }
