@@ -110,6 +110,15 @@ mod tests {
     }
 
     #[test]
+    fn times_are_seconds_between_1970_and_the_greatest_on_the_wire() {
+        let (first, last) = (UtcTime::from_secs(0), UtcTime::from_secs(limits::INTEGER));
+        assert_eq!(last.as_secs(), limits::INTEGER);
+        assert_eq!(UtcTime::from_secs(limits::INTEGER + 1), last);
+        assert_eq!((last.plus(1), last.offset(1), first.offset(-1)), (last, last, first));
+        assert_eq!((UtcTime::from_secs(7).since(UtcTime::from_secs(4)), first.since(last)), (3, 0));
+    }
+
+    #[test]
     fn a_leap_year_still_has_366_days() {
         let start: UtcTime = "2027-11-24T00:00:00Z".parse().unwrap();
         assert_eq!(start.synchronize_by().to_string(), "2028-11-24T00:00:00Z");

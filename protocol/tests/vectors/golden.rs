@@ -75,6 +75,17 @@ fn the_trust_file_is_of_the_main_server() {
 }
 
 #[test]
+fn a_main_server_is_its_id_and_its_keys_whatever_its_address() {
+    let trust = TrustFile::parse(&golden("trust.json")).unwrap();
+    let moved = TrustFile { https: "https://elsewhere.example:443".to_owned(), ..trust.clone() };
+    assert!(trust.same_identity(&moved));
+    let renamed = TrustFile { main_server_id: "another-main-server".parse().unwrap(), ..trust.clone() };
+    assert!(!trust.same_identity(&renamed));
+    let other_keys = TrustFile { signing_jwks: vec![SealingKey::generate().public_jwk()], ..trust.clone() };
+    assert!(!trust.same_identity(&other_keys));
+}
+
+#[test]
 fn requests_verify_with_the_key_they_carry() {
     each("request", |entry, file| {
         let jws = golden_text(file);

@@ -72,6 +72,10 @@ fn characters_of_texts() {
     met(limits::PRODUCT, |product| Request { product, ..request.clone() }.check());
     met(limits::PRODUCT, |product_version| Request { product_version, ..request.clone() }.check());
     met(limits::ANSWER, |receipt| Request { last_receipt: Some(receipt), ..request.clone() }.check());
+    let trust = TrustFile::parse(&golden("trust.json")).unwrap();
+    met(limits::NAME, |name| {
+        TrustFile::parse(&TrustFile { name, ..trust.clone() }.to_json()).map(drop).map_err(|error| error.to_string())
+    });
     let refusal: Refusal = read_answer(&golden_text("refusal-state-diverged.jws"), &trusted()).unwrap();
     met(limits::TEXT, |text| Refusal { text, ..refusal.clone() }.check());
     met(limits::TEXT, |cure| Refusal { cure, ..refusal.clone() }.check());
