@@ -175,3 +175,22 @@ impl HttpAnswer {
         format!("status {} with {content}{}{}", self.status, encoding.unwrap_or_default(), target.unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::SealedPayloadError;
+    use super::*;
+
+    #[test]
+    fn a_payload_that_is_too_long_is_named_by_what_its_receipt_claims() {
+        let limit = limits::PAYLOAD as u64;
+        let wrong = |claimed| {
+            let mut answer = HttpAnswer::new("main:8080", 200, Some("application/octet-stream".to_owned()), Vec::new());
+            answer.too_long = true;
+            interpret_payload(answer, claimed)
+        };
+        assert_eq!(wrong(limit), Err(Failure::PayloadWrong(SealedPayloadError::TooLong { awaited: limit })));
+        let beyond = SealedPayloadError::BeyondLimit { claimed: limit + 1 };
+        assert_eq!(wrong(limit + 1), Err(Failure::PayloadWrong(beyond)));
+    }
+}

@@ -199,6 +199,8 @@ fn what_is_not_the_main_server_is_named() {
         (http(404, "text/html", ""), "not-the-main-server"),
         (http(503, "text/html", ""), "main-server-trouble"),
         (http(400, "application/problem+json", "{}"), "main-server-trouble"),
+        (http(413, "application/problem+json", "{}"), "main-server-trouble"),
+        (http(418, "application/problem+json", "{}"), "not-the-main-server"),
         (http(200, "application/jose", "x.y.z"), "receipt-wrong"),
     ] {
         local.main().answer = Some(Ok(answer));
@@ -206,9 +208,13 @@ fn what_is_not_the_main_server_is_named() {
         assert_eq!((failed.exit, failed.code()), (Exit::NotReached, code));
     }
     local.main().answer = None;
+    let mut encoded_payload = http(200, "application/octet-stream", "x");
+    encoded_payload.content_encoding = Some("gzip".to_owned());
     for (answer, code) in [
         (http(200, "text/html", "<html>"), "not-the-main-server"),
         (http(302, "text/plain", ""), "not-the-main-server"),
+        (encoded_payload, "not-the-main-server"),
+        (http(503, "text/html", ""), "not-the-main-server"),
         (http(200, "application/octet-stream", "short"), "payload-wrong"),
         (http(500, "text/plain", ""), "main-server-trouble"),
     ] {

@@ -165,6 +165,7 @@ fn allocations_are_read_and_written_byte_for_byte() {
         let bytes = golden(file);
         let digest = Digest::of(&bytes);
         assert_eq!(digest.to_string(), text(entry, "digest"));
+        assert_eq!(base64url::encode(digest.as_bytes()), digest.to_string());
         assert_eq!(format!("{digest:?}"), format!("Digest({digest})"));
         let salt = parse_json::<Value>(&bytes).unwrap()["salt"].as_str().unwrap().parse().unwrap();
         assert_eq!(Allocation::from_json(&bytes).unwrap().to_json(&salt), bytes, "{file}");
