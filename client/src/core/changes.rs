@@ -120,6 +120,17 @@ mod tests {
     }
 
     #[test]
+    fn one_change_of_any_kind_is_a_change() {
+        let mut changed = allocation(1, &[0]);
+        changed.licenses[0].display = Some("x".to_owned());
+        for after in [allocation(1, &[0, 1]), allocation(1, &[]), changed] {
+            let changes = changes_between(Some(&allocation(1, &[0])), &after);
+            assert_eq!(changes.added.len() + changes.removed.len() + changes.changed.len(), 1);
+            assert!(!changes.is_empty());
+        }
+    }
+
+    #[test]
     fn every_field_of_a_license_is_compared() {
         let edits: [fn(&mut License); 7] = [
             |l| l.display = Some("x".to_owned()),

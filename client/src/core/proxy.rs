@@ -222,6 +222,7 @@ mod tests {
             (401, "text/html", Some("proxy-wants-password")),
             (403, "text/html", Some("proxy-refuses-target")),
             (403, "text/plain", Some("proxy-refuses-target")),
+            (403, "application/problem+json", None),
             (404, "application/problem+json", None),
             (404, "TEXT/HTML", Some("proxy-own-page")),
             (405, "text/html", Some("proxy-refuses-target")),

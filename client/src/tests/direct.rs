@@ -7,7 +7,7 @@ use super::Environment;
 use super::environment::content;
 use crate::core::{Failure, Role};
 use crate::output::Exit;
-use crate::tests::world::{MAIN_TIME, NUMBERS, allocation, http};
+use crate::tests::world::{MAIN_TIME, MainServer, NUMBERS, allocation, http};
 
 const DAY: u64 = 86_400;
 
@@ -183,6 +183,23 @@ fn an_old_receipt_is_never_accepted_again() {
     local.main().answer = Some(Ok(http(200, "application/jose", local.main.server.sign(&old))));
     let failed = local.run("synchronize");
     assert_eq!((failed.exit, failed.code()), (Exit::NotReached, "receipt-wrong"));
+}
+
+#[test]
+fn a_message_of_another_main_server_is_named_by_that_server_and_a_strange_key_by_the_key() {
+    let local = Environment::synchronized();
+    let stranger = MainServer::new();
+    let request = local.main().requests[0].clone();
+    let mut receipt = local.main.server.accept(&request, &allocation(1, &[0]), 1, MAIN_TIME).0;
+    let key = stranger.key.thumbprint().to_string();
+    for (main_server, name) in [("SOLME-TEST", key.as_str()), ("SOLME-OTHER", "SOLME-OTHER")] {
+        receipt.main_server_id = main_server.parse().unwrap();
+        local.main().answer = Some(Ok(http(200, "application/jose", stranger.sign(&receipt))));
+        let failed = local.run("synchronize");
+        assert_eq!(failed.code(), "receipt-wrong");
+        let message = failed.json["message"].as_str().unwrap();
+        assert!(message.contains(name), "{message}");
+    }
 }
 
 #[test]

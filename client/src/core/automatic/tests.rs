@@ -56,6 +56,26 @@ fn a_failure_is_tried_again_with_growing_delay_and_not_for_ever() {
 }
 
 #[test]
+fn a_success_ends_the_retries_and_the_wait_that_was_asked_for() {
+    let failed = daily().failed(START, TimeLeft::Nothing, true, Some(HOUR));
+    assert_eq!((failed.retries, failed.not_before), (1, Some(START.plus(HOUR))));
+    assert_eq!(failed.succeeded(START), daily());
+}
+
+#[test]
+fn license_servers_that_synchronized_at_once_spread_over_an_hour_of_the_next_day() {
+    let wait = |n| {
+        let key = solme_sync_protocol::SigningKey::generate().thumbprint();
+        let due = daily().next_at(START, TimeLeft::Seconds(YEAR), &key).unwrap();
+        let wait = due.since(START);
+        assert!((23 * HOUR..=DAY).contains(&wait), "{n}: {wait}");
+        wait / MINUTE
+    };
+    let minutes: std::collections::BTreeSet<u64> = (0..40).map(wait).collect();
+    assert!(minutes.len() > 10, "{minutes:?}");
+}
+
+#[test]
 fn what_only_a_person_can_mend_waits_for_the_next_regular_time() {
     let refused = daily().failed(START, TimeLeft::Seconds(YEAR), false, None);
     assert!(wait(&refused, START, TimeLeft::Seconds(YEAR)) > 22 * HOUR);
