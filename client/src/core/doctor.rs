@@ -295,6 +295,7 @@ impl Network {
 mod tests {
     use super::*;
     use crate::core::PortFault;
+    use crate::tests::world::{World, http};
 
     fn network(https: Result<Option<Health>, Failure>, http: Result<Option<Health>, Failure>) -> Network {
         let asked = |address: &str, answer| PortAnswer { address: address.to_owned(), proxy: None, answer };
@@ -309,6 +310,62 @@ mod tests {
             false => '-',
         };
         network.checks().into_iter().map(draw).collect()
+    }
+
+    #[test]
+    fn what_is_well_is_said_in_words() {
+        let messages = |network: &Network| network.checks().into_iter().map(|c| c.message).collect::<Vec<_>>();
+        let mut network = network(Ok(None), Ok(None));
+        let direct = [
+            "the main server's names resolve",
+            "not used",
+            "https://main:443 answers",
+            "the certificate is Solme's, signed by the CA of the trust file",
+            "http://main:8080 answers",
+            "answers on both ports, without details",
+        ];
+        assert_eq!(messages(&network), direct);
+        network.https.proxy = Some("proxy:3128".to_owned());
+        assert_eq!(messages(&network)[..2], ["done, or left to the proxy", "proxy:3128 reaches the main server"]);
+        assert_eq!(messages(&network)[2..], direct[2..]);
+    }
+
+    #[test]
+    fn a_network_that_cannot_be_asked_is_one_failure() {
+        let failure = Failure::Proxy(ProxyFailure::WantsPassword { proxy: "proxy:3128".to_owned() });
+        let codes: Vec<_> = no_network(&failure).into_iter().map(|checked| checked.code).collect();
+        let mut awaited = [NOT_CHECKED; 6];
+        awaited[1] = failure.code();
+        assert_eq!(codes, awaited);
+    }
+
+    #[test]
+    fn a_clock_is_right_up_to_five_minutes() {
+        let main_server_time = UtcTime::from_secs(1_800_000_000);
+        let health = Health { main_server_id: "SOLME-TEST".parse().unwrap(), main_server_time };
+        let network = network(Ok(Some(health)), Ok(None));
+        for (seconds, message) in [
+            (299, "right, within 4 min"),
+            (300, "5 min fast: the main server has 2027-01-15T08:00:00Z"),
+            (-299, "right, within 4 min"),
+            (-300, "5 min slow: the main server has 2027-01-15T08:00:00Z"),
+        ] {
+            let times = Times::starting_at(main_server_time.offset(seconds));
+            assert_eq!(network.clock(&times).message, message);
+        }
+    }
+
+    #[test]
+    fn an_answer_about_its_health_that_is_none_is_told_by_whose_it_is() {
+        let identity = World::new().identity;
+        let code = |answer| interpret_health(answer, &identity).map_err(|failure| failure.code());
+        let mut encoded = http(404, "application/problem+json", "{}");
+        assert_eq!(code(encoded.clone()), Ok(None));
+        encoded.content_encoding = Some("gzip".to_owned());
+        assert_eq!(code(encoded), Err("not-the-main-server"));
+        for status in [429, 500, 503] {
+            assert_eq!(code(http(status, "text/plain", "")), Err("main-server-trouble"), "{status}");
+        }
     }
 
     #[test]
