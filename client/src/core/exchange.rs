@@ -179,6 +179,13 @@ mod tests {
     use crate::conduct::Standard;
     use crate::tests::world::{MAIN_TIME, World, allocation, http};
 
+    #[test]
+    fn a_request_of_an_earlier_run_is_answered_first() {
+        assert_eq!((Round::first(true), Round::first(false)), (Round::Earlier, Round::Fresh));
+        let of_this_run = [Round::Earlier, Round::Fresh, Round::OnceMore].map(Round::is_of_this_run);
+        assert_eq!(of_this_run, [false, true, true]);
+    }
+
     fn not_found() -> Result<HttpAnswer, Failure> {
         Ok(http(404, "text/plain", ""))
     }

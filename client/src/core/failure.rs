@@ -225,3 +225,24 @@ impl Failure {
         format!("{first}. Or synchronize via file: `license-server export-request FILE`.")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_connection_is_told_by_its_port_and_by_whose_computer_it_is() {
+        let refused = |role, at: &str| {
+            Failure::Port { role, fault: PortFault::Refused, at: at.to_owned(), detail: String::new() }.message()
+        };
+        assert_eq!(
+            refused(Role::Http, "127.0.0.1:18080"),
+            "port 8080 of the main server (127.0.0.1:18080) refused the connection: nothing listens there"
+        );
+        assert_eq!(
+            refused(Role::Https, "main.example:443"),
+            "port 443 of the main server (main.example:443) refused the connection: nothing listens there, or a \
+             firewall rejects it"
+        );
+    }
+}

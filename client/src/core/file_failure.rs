@@ -129,3 +129,17 @@ impl FileFailure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_main_server_is_told_by_both_names() {
+        let [found, trusted] = ["SOLME-OTHER", "SOLME-TEST"].map(|id| id.parse().unwrap());
+        let failure = FileFailure::from(AnswerError::OtherMainServer { found, trusted });
+        assert_eq!(failure.code(), "other-main-server");
+        let text = failure.to_string();
+        assert!(text.contains("SOLME-OTHER") && text.contains("SOLME-TEST"), "{text}");
+    }
+}

@@ -122,6 +122,17 @@ impl Consequence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conduct::Standard;
+    use crate::tests::world::World;
+
+    #[test]
+    fn a_copy_that_was_changed_verifies_no_more() {
+        let mut outstanding = World::new().outstanding();
+        assert!(outstanding.verifies(&Standard));
+        let last = outstanding.jws.pop();
+        outstanding.jws.push(if last == Some('A') { 'B' } else { 'A' });
+        assert!(!outstanding.verifies(&Standard));
+    }
 
     #[test]
     fn a_request_ends_with_the_refusals_that_the_catalogue_marks_and_no_other() {
