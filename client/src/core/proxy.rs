@@ -144,6 +144,11 @@ mod tests {
     }
 
     #[test]
+    fn the_way_there_is_named_by_both_ends() {
+        assert_eq!(via(Role::Https, false).at(), "solme.example:443 through the proxy http://proxy.example:3128");
+    }
+
+    #[test]
     fn every_word_of_a_proxy_has_its_failure() {
         use ProxyWord::{
             Closed, Connect, NoConnection, NoProxy, OtherLogin, Silent, SocksLogin, SocksMethod, SocksReply,
@@ -233,6 +238,7 @@ mod tests {
             (503, "text/html", Some("8080-unreachable")),
             (503, "application/problem+json", None),
             (504, "text/html", Some("8080-timed-out")),
+            (504, "application/problem+json", None),
             (511, "text/html", Some("proxy-own-page")),
         ];
         for (status, content_type, code) in table {

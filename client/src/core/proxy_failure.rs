@@ -95,3 +95,38 @@ impl ProxyFailure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_own_next_step() {
+        let (proxy, found) = (String::new, String::new);
+        let target = || "main.example:443".to_owned();
+        let beyond = ProxyFailure::Beyond {
+            role: Role::Https,
+            fault: PortFault::Refused,
+            proxy: proxy(),
+            target: target(),
+            detail: String::new(),
+        };
+        for (failure, step) in [
+            (
+                ProxyFailure::Unreachable { proxy: proxy(), detail: String::new() },
+                "Check the proxy's host, port and kind",
+            ),
+            (ProxyFailure::WantsPassword { proxy: proxy() }, "--proxy-password-file FILE"),
+            (ProxyFailure::WrongPassword { proxy: proxy(), found: found() }, "check user and password"),
+            (
+                ProxyFailure::RefusesTarget { proxy: proxy(), target: target(), found: found() },
+                "allow main.example:443",
+            ),
+            (ProxyFailure::OwnPage { proxy: proxy(), found: found() }, "Open any page in a browser"),
+            (ProxyFailure::NotSupported { proxy: proxy(), found: found() }, "Use another proxy"),
+            (beyond, "look up and reach main.example:443"),
+        ] {
+            assert!(failure.cure().contains(step), "{failure:?}: {}", failure.cure());
+        }
+    }
+}

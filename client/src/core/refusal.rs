@@ -169,6 +169,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_request_is_named_and_said() {
+        let mut messages = HashSet::new();
+        for reason in InvalidRequestReason::ALL {
+            let refusal = Refusal { reason: Some(*reason), ..refusal(RefusalCode::InvalidRequest) };
+            let message = meaning(&refusal, Carrier::Direct).message;
+            let (_, words) = message.split_once(&format!("({}): ", reason.as_str())).expect(&message);
+            assert!(words.contains("request"), "{message}");
+            messages.insert(words.to_owned());
+        }
+        assert_eq!(messages.len(), InvalidRequestReason::ALL.len());
+    }
+
+    #[test]
+    fn two_refusals_may_be_gone_the_next_time() {
+        let transient: Vec<_> = RefusalCode::ALL.iter().filter(|code| refusal_is_transient(**code)).collect();
+        assert_eq!(transient, [&RefusalCode::RateLimited, &RefusalCode::TemporarilyUnavailable]);
+    }
+
+    #[test]
+    fn the_next_step_is_of_the_carrier_and_of_the_reason() {
+        let cure = |code, reason| [Carrier::Direct, Carrier::File].map(|carrier| cure_of(code, reason, carrier));
+        let [direct, file] = cure(RefusalCode::InvalidSignature, None);
+        assert!(direct.starts_with("Try again") && file.starts_with("The request file was damaged"), "{direct} {file}");
+        let invalid = |reason| cure(RefusalCode::InvalidRequest, Some(reason));
+        let [direct, file] = invalid(InvalidRequestReason::WrongMainServer);
+        assert!(direct.starts_with("To send a new request") && file.contains("trust file"), "{direct} {file}");
+        for cure in invalid(InvalidRequestReason::LastReceiptNotOurs) {
+            assert!(cure.contains("new-key-pair"), "{cure}");
+        }
+    }
+
+    #[test]
     fn control_characters_of_the_main_server_do_not_reach_the_terminal() {
         let mut refusal = refusal(RefusalCode::KeyPairInUse);
         refusal.text = "\u{1b}[31mred\r\n".to_owned();

@@ -365,6 +365,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_verified_holds_for_its_own_id_key_pair_and_main_server_only() {
+        let world = World::new();
+        let proved = Proved::new(&world.identity, &world.applied());
+        assert!(proved.of(&world.identity).is_some());
+        let mut others = [world.identity.clone(), world.identity.clone(), world.identity.clone()];
+        others[0].license_server_id = "OTHER".parse().unwrap();
+        others[1].key_thumbprint = World::new().identity.key_thumbprint;
+        others[2].trust = World::new().identity.trust;
+        for other in others {
+            assert!(proved.of(&other).is_none());
+        }
+    }
+
+    #[test]
     fn a_receipt_leads_from_every_state_to_synchronized_but_not_from_cleared() {
         let (world, times) = (World::new(), Times::starting_at(MAIN_TIME));
         let late = Times::starting_at(MAIN_TIME.plus(366 * 86_400));
