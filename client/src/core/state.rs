@@ -365,6 +365,24 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_of_which_one_copy_is_damaged_is_known_by_the_other() {
+        let (world, times) = (World::new(), Times::starting_at(MAIN_TIME));
+        let (receipt, bytes) = world.stored(&[0]).applied.unwrap();
+        let damaged = "damaged".to_owned();
+        for (applied, evidence, known) in [
+            (damaged.clone(), receipt.clone(), Some(&receipt)),
+            (receipt.clone(), damaged.clone(), Some(&receipt)),
+            (damaged.clone(), damaged, None),
+        ] {
+            let applied = Some((applied, bytes.clone()));
+            let stored = Stored { applied, evidence: Some(evidence), ..Stored::default() };
+            let server = LocalServer::restore(stored, &world.identity, &times);
+            assert_eq!(server.name(), "tampered");
+            assert_eq!(server.last_receipt().map(|last| &last.jws), known);
+        }
+    }
+
+    #[test]
     fn what_was_verified_holds_for_its_own_id_key_pair_and_main_server_only() {
         let world = World::new();
         let proved = Proved::new(&world.identity, &world.applied());
