@@ -66,10 +66,14 @@ impl TrustFile {
         Ok(trust)
     }
 
-    /// Bytes of the file: JSON, a member a line.
+    /// Bytes of the file: JSON, a member a line; in one line where it would be larger than P 18 allows otherwise. What was
+    /// read always fits: nobody writes it shorter than that.
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).expect("a trust file has no failing serializers");
         json.push(b'\n');
+        if json.len() > limits::TRUST_FILE {
+            json = serde_json::to_vec(self).expect("as before");
+        }
         json
     }
 

@@ -63,6 +63,16 @@ fn bytes_of_a_trust_file_and_of_a_problem() {
 }
 
 #[test]
+fn a_trust_file_that_fits_is_written_so_that_it_fits() {
+    let mut trust = TrustFile::parse(&golden("trust.json")).unwrap();
+    let room = limits::TRUST_FILE - serde_json::to_vec(&trust).unwrap().len();
+    trust.ca_certificate += &"x".repeat(room);
+    let largest = serde_json::to_vec(&trust).unwrap();
+    assert_eq!((largest.len(), TrustFile::parse(&largest)), (limits::TRUST_FILE, Ok(trust.clone())));
+    assert_eq!(TrustFile::parse(&trust.to_json()), Ok(trust));
+}
+
+#[test]
 fn characters_of_texts() {
     fn met(limit: usize, check: impl Fn(String) -> Result<(), String>) {
         assert_eq!(check("x".repeat(limit)), Ok(()));
