@@ -138,6 +138,19 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_forgets_how_often_the_clock_was_set_back() {
+        let set_back = seen(&[-100, 0, -100]);
+        assert_eq!((set_back.set_back, set_back.settle(START, START, START).set_back), (200, 0));
+    }
+
+    #[test]
+    fn a_clock_is_compared_both_ways_with_a_fresh_answer_and_one_way_with_an_older_one() {
+        let at = |seconds| START.offset(seconds);
+        assert_eq!([-5, 0, 5].map(|off| skew(at(off), at(-100), START, true)), [Some(-5), Some(0), Some(5)]);
+        assert_eq!([-5, 0, 5].map(|off| skew(at(-100), at(off), START, false)), [None, None, Some(5)]);
+    }
+
+    #[test]
     fn a_receipt_lowers_the_mark_only_if_the_request_stated_a_later_one() {
         let fast = seen(&[400 * DAY as i64]);
         assert_eq!(fast.asking().settle(START, fast.high_water_mark, START).high_water_mark, START);

@@ -209,5 +209,26 @@ mod tests {
         });
         assert!(refused_at.is_some());
         assert!(allocation.check().is_ok(), "only its size is wrong");
+        let mut over = allocation.size() - limits::ALLOCATION;
+        for value in allocation.licenses.iter_mut().flat_map(|license| license.properties.values_mut()) {
+            let cut = over.min(value.len());
+            value.truncate(value.len() - cut);
+            over -= cut;
+        }
+        assert_eq!((allocation.size(), check_allocation(&allocation)), (limits::ALLOCATION, Ok(())));
+    }
+
+    #[test]
+    fn no_date_is_so_late_that_no_clock_could_reach_it() {
+        let dated = |valid_from, expires_at| Allocation {
+            revision: 1,
+            licenses: vec![License { valid_from, expires_at, ..numbered("0000001") }],
+        };
+        let (last, beyond) = (LATEST, LATEST.plus(1));
+        assert_eq!(check_allocation(&dated(last, None)), Ok(()));
+        assert_eq!(check_allocation(&dated(T0, Some(last))), Ok(()));
+        for allocation in [dated(beyond, None), dated(T0, Some(beyond))] {
+            assert!(matches!(check_allocation(&allocation), Err(Malformed::License { .. })));
+        }
     }
 }

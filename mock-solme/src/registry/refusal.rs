@@ -162,3 +162,31 @@ fn words_of_reason(reason: InvalidRequestReason) -> (&'static str, &'static str)
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_own_words_and_a_next_step() {
+        let codes = RefusalCode::ALL.iter().map(|code| Refused::new("9.9", *code));
+        let reasons = InvalidRequestReason::ALL.iter().map(|reason| Refused::invalid("9.8", *reason));
+        let refused: Vec<_> = codes.chain(reasons).chain([Refused::too_many(), Refused::reserved()]).collect();
+        for Refused { text, cure, .. } in &refused {
+            assert!(text.len() > 20 && text.ends_with(['.', ':']), "{text:?}");
+            assert!(cure.len() > 10 && cure.ends_with('.'), "{cure:?}");
+        }
+        let texts: HashSet<_> = refused.iter().map(|refused| &refused.text).collect();
+        assert_eq!(texts.len(), refused.len());
+    }
+
+    #[test]
+    fn a_malformed_request_is_refused_with_the_parsers_words_cut_to_their_measure() {
+        let text = Refused::malformed_claims("missing field `jti`").text;
+        assert!(text.ends_with("form: missing field `jti`."), "{text}");
+        let long = Refused::malformed_claims(&"\u{10000}".repeat(2 * WHAT_AT_MOST)).text;
+        assert_eq!(long.matches('\u{10000}').count(), WHAT_AT_MOST);
+    }
+}

@@ -160,3 +160,33 @@ pub(crate) fn list(
     entries.reverse();
     Ok(entries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn the_newest_rows_are_kept_and_no_more() {
+        let entry = NewAuditEntry {
+            at: UtcTime::from_secs(0),
+            license_server_id: "DEMO-1".parse().unwrap(),
+            action: AuditAction::Synchronized,
+            operator: None,
+            reason: None,
+            thumbprint: None,
+            detail: String::new(),
+        };
+        let store = Store::in_memory(|_| Ok(())).unwrap();
+        let kept = store.read(|store| {
+            for number in [6, 7, KEPT + 5] {
+                append(store, &entry)?;
+                store.execute("UPDATE audit SET number = ?1 WHERE number = ?2", [number, store.last_insert_rowid()])?;
+            }
+            append(store, &entry)?;
+            list(store, None, None, 9)
+        });
+        let kept: Vec<_> = kept.unwrap().into_iter().map(|entry| entry.number.cast_signed()).collect();
+        assert_eq!(kept, [7, KEPT + 5, KEPT + 6]);
+    }
+}

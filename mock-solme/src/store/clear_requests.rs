@@ -97,5 +97,13 @@ mod tests {
             list(store, None, None, 9)
         });
         assert_eq!(kept.unwrap().into_iter().map(|(number, _)| number).collect::<Vec<_>>(), [2, 4]);
+        let kept = store.read(|store| {
+            store.execute("UPDATE clear_request SET id = ?1 WHERE id = 4", [KEPT + 9])?;
+            store.execute("UPDATE clear_request SET request = ?1", [to_json(&request(&closed))?])?;
+            insert(store, &request(&closed))?;
+            list(store, None, None, 9)
+        });
+        let kept: Vec<_> = kept.unwrap().into_iter().map(|(number, _)| number.cast_signed()).collect();
+        assert_eq!(kept, [KEPT + 9, KEPT + 10]);
     }
 }

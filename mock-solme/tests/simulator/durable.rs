@@ -45,8 +45,11 @@ async fn key_pairs_clears_clock_and_audit_survive_a_restart() {
     mock.clear_key_pair(mock.demo_id(), mock_solme::Clear::default()).unwrap();
     let mut new = LicenseServer::new(&mock);
     new.synchronize().await.unwrap();
+    new.synchronize().await.unwrap();
     mock.advance_clock(366 * 86_400).unwrap();
     let (record, audit, now) = (mock.record(mock.demo_id()).unwrap(), mock.audit().unwrap(), mock.now());
+    let actions: Vec<&str> = audit.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions[actions.len() - 4..], ["key-pair-bound", "key-pair-cleared", "key-pair-bound", "synchronized"]);
     drop(mock);
 
     let mock = start(data.path());
@@ -56,7 +59,7 @@ async fn key_pairs_clears_clock_and_audit_survive_a_restart() {
     let mut old = old.moved_to(&mock);
     assert_eq!(old.synchronize().await.unwrap_err().code, RefusalCode::KeyPairCleared);
     let mut new = new.moved_to(&mock);
-    assert_eq!(new.synchronize().await.unwrap().receipt.sequence, 3);
+    assert_eq!(new.synchronize().await.unwrap().receipt.sequence, 4);
 }
 
 #[tokio::test]
