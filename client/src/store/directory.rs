@@ -224,3 +224,22 @@ pub(super) fn make(path: &Path) -> std::io::Result<()> {
     builder.create(path)?;
     sync_directory_of(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conduct::Standard;
+
+    #[test]
+    fn a_directory_that_takes_nothing_more_has_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let steps = DurableSteps::new(None);
+        let place = Place { path, steps, patience: Duration::ZERO, conduct: &Standard };
+        let directory = StateDirectory::create(&place, "test").unwrap();
+        assert!(directory.has_room().is_ok());
+        assert_eq!(fs::read_dir(&place.path).unwrap().count(), 1, "the lock only");
+        fs::remove_dir_all(&place.path).unwrap();
+        assert!(matches!(directory.has_room(), Err(LocalStateFailure::NoRoom { .. })));
+    }
+}

@@ -168,3 +168,17 @@ impl From<rusqlite::Error> for LocalStateFailure {
         if damaged { Self::DatabaseDamaged { detail } } else { Self::DatabaseFailed { detail } }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_as_it_was_written_is_damage_and_a_full_disk_is_none() {
+        let code = |error| LocalStateFailure::from(error).code();
+        assert_eq!(code(rusqlite::Error::QueryReturnedNoRows), "database-damaged");
+        assert_eq!(code(rusqlite::Error::IntegralValueOutOfRange(0, -1)), "database-damaged");
+        let full = rusqlite::ffi::Error { code: ErrorCode::DiskFull, extended_code: rusqlite::ffi::SQLITE_FULL };
+        assert_eq!(code(rusqlite::Error::SqliteFailure(full, None)), "database-unusable");
+    }
+}

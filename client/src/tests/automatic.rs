@@ -143,6 +143,14 @@ fn a_retry_after_is_honoured_in_both_forms_and_only_from_port_443() {
         let wait = wait.since(first["at"].as_str().unwrap().parse().unwrap());
         assert_eq!(wait / HOUR, hours, "{first:?}");
     }
+    let local = Environment::synchronized();
+    local.run("automatic-synchronization daily");
+    local.main().answer = Some(in_trouble(Some("10800")));
+    let told = serve(&local, MAIN_TIME.plus(DAY), |_| {});
+    let last = (*events(&told, "failed").last().unwrap()).clone();
+    *local.clock.borrow_mut() = last["at"].as_str().unwrap().parse().unwrap();
+    let kept = local.run("status").json["automatic_synchronization"]["next_at"].clone();
+    assert_eq!(kept, last["next_at"], "another process knows of it too");
 }
 
 #[test]

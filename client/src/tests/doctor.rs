@@ -84,7 +84,10 @@ fn a_lost_key_a_tampered_state_and_a_cleared_key_pair_are_different_findings() {
     std::fs::remove_file(local.state().join("signing-key.pem")).unwrap();
     let answer = local.run("doctor");
     assert_eq!((answer.exit, answer.code()), (Exit::LocalState, "key-file-missing"));
-    assert_eq!(not_well(&answer).len(), 3, "state and deadline cannot be told without it; the network can: {answer:?}");
+    let found = not_well(&answer);
+    assert_eq!(found.len(), 3, "state and deadline cannot be told without it; the network can: {answer:?}");
+    assert!(found.contains(&("key-pair".to_owned(), "key-file-missing".to_owned())), "{found:?}");
+    assert!(found.contains(&("state".to_owned(), "not-checked".to_owned())), "{found:?}");
 
     let local = Environment::synchronized();
     local.edit_database("UPDATE applied SET allocation = x'00'");

@@ -98,6 +98,13 @@ fn an_empty_directory_that_others_could_write_to_is_closed_before_a_key_is_in_it
     mode(&local.state(), 0o777);
     assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").exit, Exit::Done);
     assert_eq!(std::fs::metadata(local.state()).unwrap().permissions().mode() & 0o777, 0o700);
+    // A directory that holds something may be someone else's as well: it is only said.
+    let local = Environment::empty();
+    std::fs::create_dir(local.state()).unwrap();
+    std::fs::write(local.state().join("theirs"), "").unwrap();
+    mode(&local.state(), 0o755);
+    local.run("init --id DEMO-4711 --trust trust.json");
+    assert_eq!(std::fs::metadata(local.state()).unwrap().permissions().mode() & 0o777, 0o755);
 }
 
 #[test]

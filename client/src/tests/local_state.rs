@@ -114,6 +114,7 @@ fn the_archive_holds_the_old_state_without_the_one_time_key() {
     let key: Vec<u8> = db.query_row("SELECT sealing_key FROM outstanding", [], |row| row.get(0)).unwrap();
     assert!(key.is_empty());
     assert!(Path::new(&archive).join("signing-key.pem").exists());
+    assert!(archive.ends_with(&(MAIN_TIME.to_string().replace(['-', ':'], "") + "-1")), "{archive}");
     assert_eq!(local.run("history").json["events"].as_array().unwrap().len(), 4);
 }
 
@@ -286,6 +287,29 @@ fn databases_that_are_missing_damaged_or_newer_are_told_apart() {
     assert_eq!(local.run("status").code(), "database-missing");
     assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").exit, Exit::Done);
     assert_eq!(local.run("status").json["key_thumbprint"], before, "the key pair is kept");
+}
+
+#[test]
+fn a_state_of_a_newer_program_is_left_as_it_is() {
+    let local = Environment::synchronized();
+    local.edit_database("PRAGMA user_version = 1000");
+    for words in ["status", "new-key-pair --yes"] {
+        assert_eq!((local.run(words).exit, local.run(words).code()), (Exit::LocalState, "state-newer"), "{words}");
+    }
+    assert!(!local.state().join("archive").exists());
+}
+
+#[test]
+fn a_key_file_that_cannot_be_archived_is_not_replaced() {
+    let local = Environment::synchronized();
+    let key = local.state().join("signing-key.pem");
+    std::fs::remove_file(&key).unwrap();
+    std::fs::create_dir(&key).unwrap();
+    assert_eq!(local.run("new-key-pair --yes").exit, Exit::LocalState);
+    assert!(key.is_dir());
+    let key_pairs = rusqlite::Connection::open(local.state().join("state.sqlite")).unwrap();
+    let history: i64 = key_pairs.query_row("SELECT count(*) FROM history", [], |row| row.get(0)).unwrap();
+    assert_eq!(history, 2, "initialized and synchronized");
 }
 
 #[test]

@@ -61,3 +61,33 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<(u64, u64, String)> {
 fn numbered((id, at, mail): (u64, u64, String)) -> Result<NumberedMail, StoreError> {
     Ok(NumberedMail { id, at: UtcTime::from_secs(at), mail: from_json(&mail)? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn the_newest_mails_are_kept_and_no_more() {
+        let mail = OutboxMail {
+            to: Vec::new(),
+            subject: String::new(),
+            message_id: String::new(),
+            text: String::new(),
+            raw: String::new(),
+            handed_on_at: None,
+        };
+        let at = UtcTime::from_secs(0);
+        let store = Store::in_memory(|_| Ok(())).unwrap();
+        let kept = store.read(|store| {
+            for number in [6, 7, KEPT + 5] {
+                let stored = insert(store, at, &mail)?;
+                store.execute("UPDATE outbox SET id = ?1 WHERE id = ?2", params![number, stored])?;
+            }
+            insert(store, at, &mail)?;
+            list(store, None, 9)
+        });
+        let kept: Vec<_> = kept.unwrap().into_iter().map(|mail| mail.id.cast_signed()).collect();
+        assert_eq!(kept, [7, KEPT + 5, KEPT + 6]);
+    }
+}

@@ -304,9 +304,15 @@ async fn one_id_or_everything_is_reset() {
     let mock = MockSolme::start();
     let mut old = LicenseServer::new(&mock);
     old.synchronize().await.unwrap();
-    let allocation = mock.record(mock.demo_id()).unwrap().allocation;
+    mock.clear_key_pair(mock.demo_id(), mock_solme::Clear::default()).unwrap();
+    let mut old = LicenseServer::new(&mock);
+    old.synchronize().await.unwrap();
+    let before = mock.record(mock.demo_id()).unwrap();
+    assert_eq!((before.sequence, before.cleared_key_pairs.len()), (2, 1));
+    let allocation = before.allocation;
     done(&mock, Method::POST, "/ids/DEMO-4711/reset", json!({})).await;
     let record = mock.record(mock.demo_id()).unwrap();
+    assert_eq!(record.cleared_key_pairs, []);
     assert_eq!((record.sequence, record.bound_thumbprint(), record.allocation), (0, None, allocation));
     LicenseServer::new(&mock).synchronize().await.unwrap();
 

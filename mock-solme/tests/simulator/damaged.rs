@@ -73,6 +73,7 @@ async fn a_damaged_id_says_so_is_reset_and_harms_no_other() {
         ("DELETE FROM allocation WHERE license_server_id = 'VICTIM'", "its allocation is missing", 0),
         ("UPDATE license_server SET thumbprint = 'x' WHERE id = 'VICTIM'", "thumbprint", 1),
         ("UPDATE license_server SET receipt = NULL WHERE id = 'VICTIM'", "half a key pair", 1),
+        ("UPDATE license_server SET thumbprint = NULL WHERE id = 'VICTIM'", "half a key pair", 1),
         ("UPDATE license_server SET sequence = -1 WHERE id = 'VICTIM'", "sequence", 1),
         ("UPDATE license_server SET contacts = 'x' WHERE id = 'VICTIM'", "expected value", 1),
         ("UPDATE license_server SET name = x'ff' WHERE id = 'VICTIM'", "name", 1),
