@@ -6,6 +6,16 @@ use super::Environment;
 use crate::output::Exit;
 use crate::seams::{DurableStep, Moment};
 
+/// Runs `words` with a crash before or after a durable step. Whether there was such a step.
+fn crash_at(local: &Environment, words: &str, number: u64, moment: Moment) -> bool {
+    let seams = local.seams().on_durable_step(move |step: DurableStep| {
+        if (step.number, step.moment) == (number, moment) {
+            std::panic::resume_unwind(Box::new("crash"));
+        }
+    });
+    catch_unwind(AssertUnwindSafe(|| local.run_with(words, seams))).is_err()
+}
+
 /// Runs `words` with a crash at each durable step in turn, each in a fresh environment, then again without one.
 /// Returns how often it crashed.
 fn crash_everywhere(prepare: fn() -> Environment, words: &str, check: fn(&Environment, &Environment)) -> usize {
@@ -15,12 +25,7 @@ fn crash_everywhere(prepare: fn() -> Environment, words: &str, check: fn(&Enviro
         let mut fired = false;
         for moment in [Moment::Before, Moment::After] {
             let local = prepare();
-            let seams = local.seams().on_durable_step(move |step: DurableStep| {
-                if (step.number, step.moment) == (number, moment) {
-                    std::panic::resume_unwind(Box::new("crash"));
-                }
-            });
-            if catch_unwind(AssertUnwindSafe(|| local.run_with(words, seams))).is_err() {
+            if crash_at(&local, words, number, moment) {
                 fired = true;
                 crashes += 1;
                 let again = local.run(words);
@@ -96,17 +101,28 @@ fn an_interrupted_new_key_pair_after_a_lost_database_ends_with_a_key_pair_that_w
 }
 
 #[test]
+fn an_interrupted_new_key_pair_is_the_old_or_the_new_one_to_every_other_command() {
+    let mut found = std::collections::BTreeSet::new();
+    for number in 1..20 {
+        for moment in [Moment::Before, Moment::After] {
+            let local = Environment::synchronized();
+            crash_at(&local, "new-key-pair --yes", number, moment);
+            let status = local.run("status").json;
+            found.insert(status["state"].as_str().unwrap().to_owned());
+            assert_eq!(local.run("synchronize").exit, Exit::Done, "{moment:?} step {number}");
+            assert_eq!(local.run("status").json["key_thumbprint"], status["key_thumbprint"]);
+        }
+    }
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["synchronized", "unsynchronized"]);
+}
+
+#[test]
 fn between_any_two_steps_the_state_is_the_old_one_or_the_new_one() {
     for number in 1..20 {
         for moment in [Moment::Before, Moment::After] {
             let local = Environment::synchronized();
             local.main().allocation = crate::tests::world::allocation(2, &[2]);
-            let seams = local.seams().on_durable_step(move |step: DurableStep| {
-                if (step.number, step.moment) == (number, moment) {
-                    std::panic::resume_unwind(Box::new("crash"));
-                }
-            });
-            let _ = catch_unwind(AssertUnwindSafe(|| local.run_with("synchronize", seams)));
+            crash_at(&local, "synchronize", number, moment);
             let status = local.run("status").json;
             let found = (status["sequence"].as_u64(), status["licenses"].as_array().map(Vec::len));
             assert!(found == (Some(1), Some(2)) || found == (Some(2), Some(1)), "{moment:?} step {number}: {found:?}");
