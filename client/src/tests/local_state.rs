@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
+use solme_sync_protocol::limits;
 
 use super::Environment;
 use crate::LicenseServer;
@@ -287,6 +288,20 @@ fn databases_that_are_missing_damaged_or_newer_are_told_apart() {
     assert_eq!(local.run("status").code(), "database-missing");
     assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").exit, Exit::Done);
     assert_eq!(local.run("status").json["key_thumbprint"], before, "the key pair is kept");
+}
+
+#[test]
+fn a_trust_file_of_the_largest_size_is_kept_and_outlives_a_lost_database() {
+    let local = Environment::empty();
+    let mut trust = local.main.server.trust.clone();
+    let room = limits::TRUST_FILE - serde_json::to_vec(&trust).unwrap().len();
+    trust.ca_certificate += &"\n".repeat(room / r"\n".len());
+    local.write("trust.json", &serde_json::to_vec(&trust).unwrap());
+    assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").exit, Exit::Done);
+    assert_eq!(local.run("synchronize").exit, Exit::Done);
+    std::fs::remove_file(local.state().join("state.sqlite")).unwrap();
+    assert_eq!(local.run("new-key-pair --yes").exit, Exit::Done);
+    assert_eq!(local.run("synchronize").exit, Exit::Done);
 }
 
 #[test]

@@ -64,3 +64,16 @@ impl Drop for WriterThread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_thread_has_ended_when_it_is_dropped() {
+        let groups = Arc::new(Groups::new(Connection::open_in_memory().unwrap(), None));
+        let thread = WriterThread::start(Arc::clone(&groups)).unwrap();
+        drop(thread);
+        assert_eq!(Arc::strong_count(&groups), 1, "nothing is written any more once a store is closed");
+    }
+}
