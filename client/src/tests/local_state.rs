@@ -213,6 +213,17 @@ fn assert_sealed(local: &Environment, edit: &str, part: &str) {
 }
 
 #[test]
+fn a_mark_that_was_lowered_by_hand_stays_broken_when_the_clock_raises_it_again() {
+    let local = Environment::synchronized();
+    local.edit_database("UPDATE times SET high_water_mark = high_water_mark - 3600");
+    for _ in 0..3 {
+        assert_eq!(local.run("may-issue").code(), "tampered");
+    }
+    assert_eq!(local.run("synchronize").exit, Exit::Done);
+    assert_eq!(local.run("may-issue").exit, Exit::Done);
+}
+
+#[test]
 fn an_older_receipt_put_back_by_hand_is_found() {
     let local = Environment::synchronized();
     local.edit_database("CREATE TABLE kept AS SELECT * FROM applied");
