@@ -304,6 +304,7 @@ mod tests {
         }
         let mut greatest = license();
         greatest.components[0].max_users = limits::INTEGER;
+        greatest.components[0].name = "ä".repeat(limits::COMPONENT_NAME);
         greatest.properties.insert("n".repeat(limits::PROPERTY_NAME), "v".repeat(limits::PROPERTY_VALUE));
         assert_eq!(greatest.check(), Ok(()));
     }
