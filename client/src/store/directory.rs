@@ -229,6 +229,7 @@ pub(super) fn make(path: &Path) -> std::io::Result<()> {
 mod tests {
     use super::*;
     use crate::conduct::Standard;
+    use crate::store::Store;
 
     #[test]
     fn a_directory_that_takes_nothing_more_has_no_room() {
@@ -236,10 +237,12 @@ mod tests {
         let path = folder.path().join("state");
         let steps = DurableSteps::new(None);
         let place = Place { path, steps, patience: Duration::ZERO, conduct: &Standard };
-        let directory = StateDirectory::create(&place, "test").unwrap();
-        assert!(directory.has_room().is_ok());
-        assert_eq!(fs::read_dir(&place.path).unwrap().count(), 1, "the lock only");
+        let store = Store::open_or_create(&place, "test").unwrap();
+        let files = || fs::read_dir(&place.path).unwrap().count();
+        let before = files();
+        assert!(store.has_room().is_ok());
+        assert_eq!(files(), before, "it is given back");
         fs::remove_dir_all(&place.path).unwrap();
-        assert!(matches!(directory.has_room(), Err(LocalStateFailure::NoRoom { .. })));
+        assert!(matches!(store.has_room(), Err(LocalStateFailure::NoRoom { .. })));
     }
 }
