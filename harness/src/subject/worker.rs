@@ -48,10 +48,10 @@ pub(crate) fn said(line: &[u8]) -> Option<Said> {
     object(line)
 }
 
-/// An object: serde would take a list of its members as well.
+/// An object: serde would take a list of its members as well, and bytes that are not text in a member that it skips.
 fn object<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
-    let begins = line.trim_ascii_start().first() == Some(&b'{');
-    begins.then(|| serde_json::from_slice(line).ok()).flatten()
+    let text = std::str::from_utf8(line).ok()?;
+    text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
 
 /// The workers of one subject that have nothing to do, the one that worked last at the end.
