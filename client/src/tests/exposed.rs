@@ -110,15 +110,17 @@ fn an_empty_directory_that_others_could_write_to_is_closed_before_a_key_is_in_it
 
 #[test]
 fn a_key_that_others_may_read_and_a_state_that_they_may_change_are_named_by_doctor_and_status() {
-    for (file, bits, code) in [
-        ("signing-key.pem", 0o640, "key-file-exposed"),
-        ("signing-key.pem", 0o604, "key-file-exposed"),
-        ("state.sqlite", 0o660, "state-exposed"),
-        ("", 0o707, "state-exposed"),
+    for (file, bits, code, check) in [
+        ("signing-key.pem", 0o640, "key-file-exposed", "key-pair"),
+        ("signing-key.pem", 0o604, "key-file-exposed", "key-pair"),
+        ("state.sqlite", 0o660, "state-exposed", "state"),
+        ("", 0o707, "state-exposed", "state"),
     ] {
         let local = Environment::synchronized();
         mode(&local.state().join(file), bits);
         let doctor = local.run("doctor");
+        let found = doctor.json["checks"].as_array().unwrap().iter().find(|found| found["code"] == code).unwrap();
+        assert_eq!(found["name"], check);
         assert_eq!((doctor.exit, doctor.code()), (Exit::LocalState, code), "{file} {bits:o}: {doctor:?}");
         assert!(doctor.json["cure"].as_str().unwrap().contains("chmod"), "{doctor:?}");
         assert!(local.run("status").json["notes"].to_string().contains("others than its owner"), "{file} {bits:o}");

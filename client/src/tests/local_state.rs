@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use solme_sync_protocol::limits;
+use solme_sync_protocol::{RefusalCode, limits};
 
 use super::Environment;
 use crate::LicenseServer;
@@ -101,6 +101,33 @@ fn the_one_time_key_is_on_disk_only_while_its_request_is_outstanding() {
     assert!(!on_disk(&local.state(), &secret));
 }
 
+#[test]
+fn a_refusal_that_ends_a_request_erases_its_one_time_key_and_no_other_refusal_does() {
+    for (code, ends) in [(RefusalCode::UnsupportedVersion, true), (RefusalCode::RateLimited, false)] {
+        let local = Environment::new();
+        local.main().refuse = Some(code);
+        let erased = Rc::new(std::cell::Cell::new(false));
+        let seen = Rc::clone(&erased);
+        let seams = local.seams().on_durable_step(move |step: DurableStep| {
+            seen.set(seen.get() || step.name == "one-time key erased from the log");
+        });
+        assert_eq!(local.run_with("synchronize", seams).code(), code.as_str());
+        assert_eq!(erased.get(), ends, "{code}");
+    }
+}
+
+#[test]
+fn a_key_file_of_two_halves_that_are_no_pair_is_not_adopted() {
+    let other = Environment::new();
+    let pem = std::fs::read_to_string(other.state().join("signing-key.pem")).unwrap();
+    let local = Environment::empty();
+    std::fs::create_dir(local.state()).unwrap();
+    std::fs::write(local.state().join("signing-key.pem"), with_another_private_half(&pem)).unwrap();
+    assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").code(), "key-file-damaged");
+    std::fs::write(local.state().join("signing-key.pem"), &pem).unwrap();
+    assert_eq!(local.run("init --id DEMO-4711 --trust trust.json").exit, Exit::Done);
+}
+
 fn on_disk(directory: &Path, secret: &[u8]) -> bool {
     let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     files.into_iter().any(|path| std::fs::read(path).unwrap().windows(48).any(|window| window == secret))
@@ -189,7 +216,7 @@ fn which_request_is_outstanding_is_sealed() {
 #[test]
 fn a_cleared_key_pair_cannot_be_brought_back_with_an_editor() {
     let local = Environment::synchronized();
-    local.main().refuse = Some(solme_sync_protocol::RefusalCode::KeyPairCleared);
+    local.main().refuse = Some(RefusalCode::KeyPairCleared);
     local.run("synchronize");
     assert_eq!(local.run("may-issue").code(), "cleared");
     local.edit_database("DELETE FROM cleared");
