@@ -423,13 +423,14 @@ mod tests {
     fn a_license_server_that_synchronized_within_30_days_needs_even_so() {
         let (main_server, _) = bound();
         let last = main_server.record.key_pair_in_use.as_ref().unwrap().last_synchronized_at;
-        let recent = Judgement { now: last.plus(RECENT - 1), ..judgement() };
+        let days = |days: u64| last.plus(days * 24 * 60 * 60);
+        let recent = Judgement { now: days(30).offset(-1), ..judgement() };
         let caution = Caution::SynchronizedRecently { last_synchronized_at: last };
         assert_eq!(
             approve(&mail(&main_server), &main_server.record, &recent),
             Err(ApproveError::NeedsEvenSo(vec![caution]))
         );
-        let not_recent = Judgement { now: last.plus(RECENT), ..judgement() };
+        let not_recent = Judgement { now: days(30), ..judgement() };
         assert!(approve(&mail(&main_server), &main_server.record, &not_recent).is_ok());
     }
 

@@ -156,12 +156,14 @@ mod tests {
     #[test]
     fn a_reset_forgets_key_pairs_and_receipts_and_keeps_what_is_allocated() {
         let mut main_server = MainServer::new();
+        main_server.record.name = Some("Plant 2".to_owned());
         main_server.record.contacts = vec!["it@customer.example".to_owned()];
         LicenseServer::new().synchronize(&mut main_server).unwrap();
         main_server.clear();
         let before = disable(&main_server.record, Disabled { at: T0, by: String::new(), reason: String::new() });
         let after = reset(before.clone(), T0.plus(9));
-        let new = Record::new(before.license_server_id, T0.plus(9));
-        assert_eq!(after, Record { contacts: before.contacts, allocation: before.allocation, ..new });
+        let new = Record::new(before.license_server_id.clone(), T0.plus(9));
+        let Record { name, contacts, allocation, .. } = before;
+        assert_eq!(after, Record { name, contacts, allocation, ..new });
     }
 }
