@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::process::{OUTPUT, Subject, read};
+use super::process::{OUTPUT, Subject, one_object, read};
 
 /// The verb that makes a subject stay.
 pub(crate) const WORKER: &str = "worker";
@@ -48,10 +48,10 @@ pub(crate) fn said(line: &[u8]) -> Option<Said> {
     object(line)
 }
 
-/// An object: serde would take a list of its members as well, and bytes that are not text in a member that it skips.
+/// The same JSON that a process may print: serde would take a list of its members as well, and whatever there is in a member
+/// that it skips.
 fn object<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
-    let text = std::str::from_utf8(line).ok()?;
-    text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
+    serde_json::from_value(one_object(line)?).ok()
 }
 
 /// The workers of one subject that have nothing to do, the one that worked last at the end.
