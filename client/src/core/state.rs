@@ -387,7 +387,7 @@ mod tests {
         let world = World::new();
         let proved = Proved::new(&world.identity, &world.applied());
         assert!(proved.of(&world.identity).is_some());
-        let mut others = [world.identity.clone(), world.identity.clone(), world.identity.clone()];
+        let mut others = [&world.identity; 3].map(Clone::clone);
         others[0].license_server_id = "OTHER".parse().unwrap();
         others[1].key_thumbprint = World::new().identity.key_thumbprint;
         others[2].trust = World::new().identity.trust;

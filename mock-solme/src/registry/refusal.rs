@@ -178,6 +178,8 @@ mod tests {
             assert!(text.len() > 20 && text.ends_with(['.', ':']), "{text:?}");
             assert!(cure.len() > 10 && cure.ends_with('.'), "{cure:?}");
         }
+        let cure_of_none = Refused::new("9.8", RefusalCode::InvalidRequest).cure;
+        assert!(refused.iter().all(|refused| refused.reason.is_none() || refused.cure != cure_of_none));
         let texts: HashSet<_> = refused.iter().map(|refused| &refused.text).collect();
         assert_eq!(texts.len(), refused.len());
     }
