@@ -14,11 +14,12 @@
 //!   that is disabled, a license more, 366 days that pass, a clock that is set. A path has at most so many of them.
 //! - The second server is an honest one, or a thief who knows the id: to the main server there is no difference.
 //!
-//! One disturbance and two accepted requests are exhausted in each run of the tests; more takes longer:
+//! One disturbance and two accepted requests are exhausted in each run of the tests, 27,916 states; two disturbances are
+//! 1,991,502 states, and a minute and a half:
 //!
 //! ```sh
 //! cargo test -p tests --test model -- --nocapture      # says how many states, what was seen, and how broken rules show
-//! MODEL_DISTURBANCES=2 MODEL_SYNCHRONIZATIONS=2 cargo test --release -p tests --test model no_order -- --nocapture
+//! MODEL_DISTURBANCES=2 cargo test --release -p tests --test model no_order -- --nocapture
 //! ```
 //!
 //! Not in it: wrong main server keys and edited databases, which no honest program makes, and storage that fails
