@@ -99,9 +99,15 @@ impl SyncFile {
     }
 }
 
-fn pieces(text: &str) -> Vec<String> {
-    let characters: Vec<char> = text.chars().collect();
-    characters.chunks(PIECE).map(String::from_iter).collect()
+fn pieces(mut text: &str) -> Vec<String> {
+    let mut pieces = Vec::new();
+    while !text.is_empty() {
+        let end = text.char_indices().nth(PIECE).map_or(text.len(), |(end, _)| end);
+        let (piece, rest) = text.split_at(end);
+        pieces.push(piece.to_owned());
+        text = rest;
+    }
+    pieces
 }
 
 /// The first JSON object in `bytes`, without line breaks. Mail puts text before and after it, and wraps it; outside of
